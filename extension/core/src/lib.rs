@@ -1,2 +1,16 @@
-//! What the extension and the sidecar both decide, as plain Rust.
+//! What the extension and the sidecar both decide, as plain Rust: no PostgreSQL, no files, no
+//! network, no clock.
+//!
+//! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
+//! * [`move_plan`]: what has to move from one hash map to another
+//! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
 #![forbid(unsafe_code)]
+
+mod apportion;
+pub mod hash_map;
+mod layout;
+pub mod move_plan;
+pub mod wire;
+
+pub use hash_map::{HashMap, HashMapError, Layout, NodeWeight, Range, BUCKETS};
+pub use move_plan::{Move, MovePlan};
