@@ -1,0 +1,7 @@
+//! The cluster's metadata: catalog tables, their cache in each backend, and the functions that change them.
+
+pub mod metadata;
+pub mod scan;
+
+#[allow(unused_imports)] // the crate-wide vocabulary
+pub use metadata::{marker, metadata, Group, GroupId, Metadata, Node, NodeId, Table, TableKind};

@@ -1,0 +1,70 @@
+//! Reading a catalog table of schema `expanse` under a fresh catalog snapshot.
+//!
+//! Not through SPI: a transaction in REPEATABLE READ must still see the newest binding, or it would
+//! read a node that no longer owns the rows.
+
+use pgrx::{pg_sys, FromDatum};
+use std::ffi::CStr;
+
+/// One row during a scan.
+pub struct Row {
+    tuple: pg_sys::HeapTuple,
+    descriptor: pg_sys::TupleDesc,
+}
+
+impl Row {
+    /// Column `n` (from 1); `None` when NULL.
+    pub fn get<T: FromDatum>(&self, n: i32) -> Option<T> {
+        let mut null = false;
+        // SAFETY: the tuple and its descriptor belong to the open scan; the catalog's column n has the type that T
+        // stands for.
+        unsafe {
+            let datum = pg_sys::heap_getattr(self.tuple, n, self.descriptor, &mut null);
+            T::from_datum(datum, null)
+        }
+    }
+}
+
+/// The OID of a table of schema `expanse`; `None` when the extension does not exist in this database.
+/// Two lookups in PostgreSQL's own (negative-caching) system cache.
+pub fn table_oid(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: lookups by NUL-terminated names; missing ones give InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"expanse".as_ptr(), true);
+        if schema == pg_sys::InvalidOid {
+            return None;
+        }
+        let table = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        (table != pg_sys::InvalidOid).then_some(table)
+    }
+}
+
+/// Calls `visit` for every row of a table of schema `expanse`.
+pub fn scan(name: &CStr, mut visit: impl FnMut(&Row)) {
+    let Some(oid) = table_oid(name) else { return };
+    // SAFETY: the relation is open and locked for the whole scan; a null snapshot asks for a fresh catalog
+    // snapshot; on an error PostgreSQL's resource owner closes scan and relation.
+    unsafe {
+        let relation = pg_sys::table_open(oid, pg_sys::AccessShareLock as i32);
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            visit(&Row {
+                tuple,
+                descriptor: (*relation).rd_att,
+            });
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+    }
+}

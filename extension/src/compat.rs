@@ -1,0 +1,1 @@
+//! Differences between PostgreSQL versions, one function a difference.

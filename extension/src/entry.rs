@@ -1,0 +1,72 @@
+//! The boundary between PostgreSQL and Rust.
+//!
+//! # How it works
+//! Every function that PostgreSQL calls runs its Rust in [`entry`]. Inside, an error of our own (or of another
+//! node) travels as an unwinding [`Raised`]; at the boundary it becomes an `ErrorData` in
+//! PostgreSQL's memory and `ThrowErrorData` raises it, so that every field (SQLSTATE, constraint, context, ...)
+//! arrives as it was. Errors of PostgreSQL itself that happen inside pass through pgrx, which keeps only
+//! the main fields: code that calls into executor, planner or utility processing therefore calls the functions
+//! of [`raw`] *outside* of `entry`, with nothing droppable on the stack.
+//!
+//! # Invariants
+//! `entry` returns plain data (`Copy`), so that a later `longjmp` crosses nothing that needs to be dropped.
+
+use crate::error::Raised;
+use pgrx::pg_sys;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+
+/// Runs `body`; raises what it raised as a PostgreSQL error.
+pub fn entry<R: Copy>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: entry is called at the top of functions that PostgreSQL calls, and `R: Copy` guarantees that nothing
+    // of the closure survives it; the closure itself is consumed.
+    let outcome = unsafe {
+        pg_sys::submodules::panic::pgrx_extern_c_guard(|| {
+            match catch_unwind(AssertUnwindSafe(body)) {
+                Ok(value) => Ok(value),
+                Err(payload) => match payload.downcast::<Raised>() {
+                    Ok(raised) => Err(raised.into_error_data()),
+                    Err(other) => resume_unwind(other),
+                },
+            }
+        })
+    };
+    match outcome {
+        Ok(value) => value,
+        // SAFETY: the error data is complete, lives in ErrorContext-independent palloc'd memory, and no Rust value
+        // with a destructor is left in this frame.
+        Err(data) => unsafe {
+            raw::ThrowErrorData(data);
+            unreachable!("ThrowErrorData does not return for an ERROR")
+        },
+    }
+}
+
+/// PostgreSQL functions without pgrx's guard: an error in them `longjmp`s straight to PostgreSQL's handler.
+/// Only for callers with nothing droppable on the stack.
+pub mod raw {
+    use pgrx::pg_sys::*;
+    use std::os::raw::{c_char, c_int};
+
+    extern "C-unwind" {
+        pub fn ThrowErrorData(edata: *mut ErrorData);
+        pub fn standard_planner(
+            parse: *mut Query,
+            query_string: *const c_char,
+            cursor_options: c_int,
+            bound_params: ParamListInfo,
+        ) -> *mut PlannedStmt;
+        pub fn standard_ProcessUtility(
+            pstmt: *mut PlannedStmt,
+            query_string: *const c_char,
+            read_only_tree: bool,
+            context: ProcessUtilityContext::Type,
+            params: ParamListInfo,
+            query_env: *mut QueryEnvironment,
+            dest: *mut DestReceiver,
+            qc: *mut QueryCompletion,
+        );
+        pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
+        pub fn ExecEndNode(node: *mut PlanState);
+        pub fn ExecReScan(node: *mut PlanState);
+    }
+}

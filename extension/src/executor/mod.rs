@@ -1,0 +1,3 @@
+//! Statements on other nodes, and the custom scans that run them.
+
+pub mod remote;

@@ -1,0 +1,167 @@
+//! PostgreSQL's hooks: saved once, chained always, never damaging a foreign error.
+//!
+//! A hook decides inside [`entry`] and gets plain data back; the next function in the chain is
+//! called outside of it, with nothing droppable on the stack (see [`crate::entry`]).
+
+use crate::ddl::{self, Utility};
+use crate::entry::{entry, raw};
+use crate::planner::{self, Decision};
+use pgrx::pg_sys::*;
+use std::os::raw::{c_char, c_int};
+
+static mut PREVIOUS_PLANNER: planner_hook_type = None;
+static mut PREVIOUS_UTILITY: ProcessUtility_hook_type = None;
+static mut PREVIOUS_REL_PATHLIST: set_rel_pathlist_hook_type = None;
+static mut PREVIOUS_JOIN_PATHLIST: set_join_pathlist_hook_type = None;
+static mut PREVIOUS_UPPER_PATHS: create_upper_paths_hook_type = None;
+static mut PREVIOUS_RELATION_INFO: get_relation_info_hook_type = None;
+
+/// Installs all hooks; called once at load.
+pub fn install() {
+    // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
+    unsafe {
+        PREVIOUS_PLANNER = planner_hook;
+        planner_hook = Some(plan);
+        PREVIOUS_UTILITY = ProcessUtility_hook;
+        ProcessUtility_hook = Some(process_utility);
+        PREVIOUS_REL_PATHLIST = set_rel_pathlist_hook;
+        set_rel_pathlist_hook = Some(rel_pathlist);
+        PREVIOUS_JOIN_PATHLIST = set_join_pathlist_hook;
+        set_join_pathlist_hook = Some(join_pathlist);
+        PREVIOUS_UPPER_PATHS = create_upper_paths_hook;
+        create_upper_paths_hook = Some(upper_paths);
+        PREVIOUS_RELATION_INFO = get_relation_info_hook;
+        get_relation_info_hook = Some(relation_info);
+    }
+}
+
+unsafe extern "C-unwind" fn plan(
+    parse: *mut Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: ParamListInfo,
+) -> *mut PlannedStmt {
+    let decision = entry(|| planner::decide(parse, bound_params));
+    // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
+    let stmt = unsafe {
+        match PREVIOUS_PLANNER {
+            Some(previous) => previous(parse, query_string, cursor_options, bound_params),
+            None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
+        }
+    };
+    match decision {
+        Decision::PassThrough => stmt,
+        Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // PostgreSQL's signature
+unsafe extern "C-unwind" fn process_utility(
+    pstmt: *mut PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: ProcessUtilityContext::Type,
+    params: ParamListInfo,
+    query_env: *mut QueryEnvironment,
+    dest: *mut DestReceiver,
+    qc: *mut QueryCompletion,
+) {
+    let utility = entry(|| ddl::before(pstmt, query_string, context, params, dest, qc));
+    let (pstmt, after) = match utility {
+        Utility::PassThrough => (pstmt, std::ptr::null_mut()),
+        Utility::Done => return,
+        Utility::Around { pstmt, after } => (pstmt, after),
+    };
+    // SAFETY: PostgreSQL's own arguments (or a statement of ours in their place) are passed on; nothing
+    // droppable lives in this frame.
+    unsafe {
+        match PREVIOUS_UTILITY {
+            Some(previous) => previous(
+                pstmt,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                query_env,
+                dest,
+                qc,
+            ),
+            None => raw::standard_ProcessUtility(
+                pstmt,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                query_env,
+                dest,
+                qc,
+            ),
+        }
+    }
+    if !after.is_null() {
+        entry(|| ddl::after(after, qc));
+    }
+}
+
+unsafe extern "C-unwind" fn rel_pathlist(
+    root: *mut PlannerInfo,
+    rel: *mut RelOptInfo,
+    rti: Index,
+    rte: *mut RangeTblEntry,
+) {
+    // SAFETY: chained with PostgreSQL's own arguments; nothing droppable lives in this frame.
+    unsafe {
+        if let Some(previous) = PREVIOUS_REL_PATHLIST {
+            previous(root, rel, rti, rte);
+        }
+    }
+    entry(|| planner::fragment::rel_pathlist(root, rel, rti, rte));
+}
+
+unsafe extern "C-unwind" fn join_pathlist(
+    root: *mut PlannerInfo,
+    joinrel: *mut RelOptInfo,
+    outer: *mut RelOptInfo,
+    inner: *mut RelOptInfo,
+    jointype: JoinType::Type,
+    extra: *mut JoinPathExtraData,
+) {
+    // SAFETY: as in rel_pathlist.
+    unsafe {
+        if let Some(previous) = PREVIOUS_JOIN_PATHLIST {
+            previous(root, joinrel, outer, inner, jointype, extra);
+        }
+    }
+    entry(|| planner::fragment::join_pathlist(root, joinrel, outer, inner, jointype, extra));
+}
+
+unsafe extern "C-unwind" fn upper_paths(
+    root: *mut PlannerInfo,
+    stage: UpperRelationKind::Type,
+    input: *mut RelOptInfo,
+    output: *mut RelOptInfo,
+    extra: *mut std::ffi::c_void,
+) {
+    // SAFETY: as in rel_pathlist.
+    unsafe {
+        if let Some(previous) = PREVIOUS_UPPER_PATHS {
+            previous(root, stage, input, output, extra);
+        }
+    }
+    entry(|| planner::fragment::upper_paths(root, stage, input, output, extra));
+}
+
+unsafe extern "C-unwind" fn relation_info(
+    root: *mut PlannerInfo,
+    relation: Oid,
+    inhparent: bool,
+    rel: *mut RelOptInfo,
+) {
+    // SAFETY: as in rel_pathlist.
+    unsafe {
+        if let Some(previous) = PREVIOUS_RELATION_INFO {
+            previous(root, relation, inhparent, rel);
+        }
+    }
+    entry(|| planner::fragment::relation_info(root, relation, inhparent, rel));
+}

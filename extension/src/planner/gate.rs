@@ -1,0 +1,63 @@
+//! Locking the gates of a statement's groups, and putting them into its plan.
+
+use crate::catalog::{marker, metadata, GroupId, Metadata};
+use crate::planner::tables::Mentions;
+use pgrx::pg_sys::{self, PlannedStmt};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Groups of a statement; true when written.
+pub type Groups = BTreeMap<GroupId, bool>;
+
+/// The groups that the mentions belong to.
+pub fn groups_of(mentions: &Mentions, metadata: &Metadata) -> Groups {
+    let mut groups = Groups::new();
+    for mention in mentions.all() {
+        if let Some(table) = metadata.table(mention.relation) {
+            *groups.entry(table.group).or_default() |= mention.written;
+        }
+    }
+    groups
+}
+
+/// Locks the gates (waiting for a switch in progress) and gives the metadata as it is under them.
+pub fn lock(groups: &Groups, known: Rc<Metadata>) -> Rc<Metadata> {
+    for (&group, &written) in groups {
+        // SAFETY: locks an existing relation; PostgreSQL releases it at the end of the transaction.
+        unsafe { pg_sys::LockRelationOid(known.group(group).gate, lock_mode(written)) };
+    }
+    // A lock already held absorbs no invalidations by itself.
+    // SAFETY: called at the start of planning, where a catalog may change its state anyway.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    metadata().unwrap_or(known)
+}
+
+/// Makes a cached plan lock the gates before PostgreSQL decides whether it is still valid, and makes any change of
+/// metadata invalidate it.
+pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata) {
+    // SAFETY: the statement is complete and ours to extend; entries without required privileges are only locked.
+    unsafe {
+        for (&group, &written) in groups {
+            let entry = pg_sys::palloc0(std::mem::size_of::<pg_sys::RangeTblEntry>())
+                .cast::<pg_sys::RangeTblEntry>();
+            (*entry).type_ = pg_sys::NodeTag::T_RangeTblEntry;
+            (*entry).rtekind = pg_sys::RTEKind::RTE_RELATION;
+            (*entry).relid = metadata.group(group).gate;
+            (*entry).relkind = pg_sys::RELKIND_RELATION as std::os::raw::c_char;
+            (*entry).rellockmode = lock_mode(written);
+            (*entry).eref = pg_sys::makeAlias(c"gate".as_ptr(), std::ptr::null_mut());
+            (*stmt).rtable = pg_sys::lappend((*stmt).rtable, entry.cast());
+        }
+        if let Some(marker) = marker() {
+            (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, marker);
+        }
+    }
+}
+
+fn lock_mode(written: bool) -> i32 {
+    if written {
+        pg_sys::RowExclusiveLock as i32
+    } else {
+        pg_sys::AccessShareLock as i32
+    }
+}

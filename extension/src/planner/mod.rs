@@ -1,0 +1,132 @@
+//! From an analysed query to a plan over nodes. `docs/architecture.md`, The way of a statement.
+//!
+//! [`decide`] runs before PostgreSQL's planner and chooses one [`Way`]; [`finish`] runs after it and turns the
+//! result into that way's plan.
+
+pub mod distribute;
+pub mod fragment;
+pub mod gate;
+pub mod modify;
+pub mod route;
+pub mod scope;
+pub mod tables;
+
+use crate::catalog::{metadata, Metadata};
+use gate::Groups;
+use pgrx::pg_sys::{CmdType, ParamListInfo, PlannedStmt, Query};
+use std::rc::Rc;
+use tables::Mentions;
+
+/// The routing token: every statement takes exactly one of these ways.
+pub enum Way {
+    /// Replicated tables are read, nothing else: any node can answer, so this one does.
+    Local,
+    /// One node answers the whole statement; which one is decided at execution.
+    Route(route::Plan),
+    /// PostgreSQL plans, over fragments offered by the path hooks.
+    Fragments,
+    /// The statement runs as it is on several nodes.
+    Modify(modify::Plan),
+    /// Rows computed here are spread over the nodes.
+    Distribute(distribute::Plan),
+}
+
+/// A statement of ours between [`decide`] and [`finish`].
+pub struct Planning {
+    way: Way,
+    groups: Groups,
+    metadata: Rc<Metadata>,
+}
+
+/// What the planner hook carries over PostgreSQL's planner.
+#[derive(Clone, Copy)]
+pub enum Decision {
+    PassThrough,
+    Plan(*mut Planning),
+}
+
+/// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
+/// (small) planning state is leaked to the memory context of the message, never freed twice.
+pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
+    if scope::planning_locally() || crate::state::internal_session() {
+        return Decision::PassThrough;
+    }
+    let Some(known) = metadata() else {
+        return Decision::PassThrough;
+    };
+    if known.tables.is_empty() {
+        return Decision::PassThrough;
+    }
+    let mentions = tables::collect(query, &known);
+    if mentions.is_empty() {
+        return Decision::PassThrough;
+    }
+    let groups = gate::groups_of(&mentions, &known);
+    let metadata = gate::lock(&groups, known);
+    let way = choose(query, &mentions, &metadata, bound_params);
+    if way.plans_locally() {
+        scope::enter();
+    }
+    let planning = Planning {
+        way,
+        groups,
+        metadata,
+    };
+    Decision::Plan(Box::into_raw(Box::new(planning)))
+}
+
+impl Way {
+    /// Is PostgreSQL's plan to be one for this node alone?
+    fn plans_locally(&self) -> bool {
+        matches!(self, Way::Local | Way::Route(_) | Way::Modify(_))
+    }
+}
+
+fn choose(
+    query: *mut Query,
+    mentions: &Mentions,
+    metadata: &Metadata,
+    bound_params: ParamListInfo,
+) -> Way {
+    let _ = bound_params;
+    let writes = mentions.all().any(|mention| mention.written);
+    if let Some(plan) = route::consider(query, mentions, metadata) {
+        return Way::Route(plan);
+    }
+    // SAFETY: the query is PostgreSQL's analysed tree.
+    let command = unsafe { (*query).commandType };
+    match command {
+        CmdType::CMD_SELECT if !writes && mentions.distributed.is_empty() => Way::Local,
+        CmdType::CMD_SELECT => {
+            fragment::check(query, mentions, metadata);
+            Way::Fragments
+        }
+        CmdType::CMD_INSERT => match modify::consider(query, mentions, metadata) {
+            Some(plan) => Way::Modify(plan),
+            None => distribute::consider(query, mentions, metadata)
+                .map_or(Way::Fragments, Way::Distribute),
+        },
+        _ => match modify::consider(query, mentions, metadata) {
+            Some(plan) => Way::Modify(plan),
+            // Only a local table is written; distributed ones are read.
+            None => Way::Fragments,
+        },
+    }
+}
+
+/// Turns PostgreSQL's plan into the plan of the chosen way.
+pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedStmt {
+    // SAFETY: made by `decide` of the same call of the hook, and used once.
+    let planning = unsafe { Box::from_raw(planning) };
+    if planning.way.plans_locally() {
+        scope::leave();
+    }
+    match &planning.way {
+        Way::Local | Way::Fragments => {}
+        Way::Route(plan) => route::wrap(stmt, plan),
+        Way::Modify(plan) => modify::wrap(stmt, plan),
+        Way::Distribute(plan) => distribute::wrap(stmt, plan),
+    }
+    gate::add_to_plan(stmt, &planning.groups, &planning.metadata);
+    stmt
+}

@@ -1,0 +1,91 @@
+//! Which distributed and replicated tables a query touches, at any depth, and whether it writes them.
+
+use crate::catalog::{Metadata, TableKind};
+use pgrx::pg_sys::{self, Node, Oid, Query};
+use std::ffi::c_void;
+
+/// One mention of a distributed or replicated table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mention {
+    pub relation: Oid,
+    /// The result relation of an INSERT, UPDATE, DELETE or MERGE, or locked by FOR UPDATE/SHARE.
+    pub written: bool,
+}
+
+/// Everything [`collect`] finds.
+#[derive(Debug, Default)]
+pub struct Mentions {
+    pub distributed: Vec<Mention>,
+    pub replicated: Vec<Mention>,
+}
+
+impl Mentions {
+    pub fn is_empty(&self) -> bool {
+        self.distributed.is_empty() && self.replicated.is_empty()
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Mention> {
+        self.distributed.iter().chain(&self.replicated)
+    }
+}
+
+struct Walk<'a> {
+    metadata: &'a Metadata,
+    found: Mentions,
+}
+
+/// All mentions in a query, its subqueries, common table expressions and sublinks.
+pub fn collect(query: *mut Query, metadata: &Metadata) -> Mentions {
+    let mut walk = Walk {
+        metadata,
+        found: Mentions::default(),
+    };
+    // SAFETY: the query is PostgreSQL's analysed tree; the walker only reads it.
+    unsafe { visit_query(query, &mut walk) };
+    walk.found
+}
+
+unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
+    // SAFETY: the caller passes a valid query; the context outlives the walk.
+    unsafe {
+        let rtable = (*query).rtable;
+        if !rtable.is_null() {
+            for index in 0..(*rtable).length {
+                let rte = (*(*rtable).elements.add(index as usize))
+                    .ptr_value
+                    .cast::<pg_sys::RangeTblEntry>();
+                if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
+                    continue;
+                }
+                let Some(table) = walk.metadata.table((*rte).relid) else {
+                    continue;
+                };
+                let written = index + 1 == (*query).resultRelation
+                    || !pg_sys::get_parse_rowmark(query, (index + 1) as u32).is_null();
+                let mention = Mention {
+                    relation: (*rte).relid,
+                    written,
+                };
+                match table.kind {
+                    TableKind::Distributed { .. } => walk.found.distributed.push(mention),
+                    TableKind::Replicated => walk.found.replicated.push(mention),
+                }
+            }
+        }
+        pg_sys::query_tree_walker(query, Some(visit), std::ptr::from_mut(walk).cast(), 0);
+    }
+}
+
+unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: PostgreSQL walks a valid tree and passes on the context it was given.
+    unsafe {
+        if (*node).type_ == pg_sys::NodeTag::T_Query {
+            visit_query(node.cast(), &mut *context.cast::<Walk>());
+            return false;
+        }
+        pg_sys::expression_tree_walker(node, Some(visit), context)
+    }
+}

@@ -1,0 +1,1 @@
+//! The steps of moving a group to another hash map version.

@@ -1,0 +1,89 @@
+//! SQL-callable functions: declaration, arguments, results.
+//!
+//! `sql_function! { fn name(args) { ... } }` makes the symbol that
+//! `CREATE FUNCTION ... AS 'MODULE_PATHNAME', 'name'` refers to. The body runs in
+//! [`crate::entry::entry`] and gives `Option<T: IntoDatum>`; `None` is SQL NULL.
+
+use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
+use pgrx::{FromDatum, IntoDatum};
+
+/// Declares a version-1 function and its `pg_finfo` record.
+#[macro_export]
+macro_rules! sql_function {
+    ($(#[$doc:meta])* fn $name:ident($args:ident) $body:block) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// Called by PostgreSQL's function manager with a valid call.
+        #[no_mangle]
+        pub unsafe extern "C-unwind" fn $name(
+            fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
+        ) -> ::pgrx::pg_sys::Datum {
+            $crate::entry::entry(|| {
+                let $args = &mut $crate::sql::Args::new(fcinfo);
+                let result = { $body };
+                $args.finish(result)
+            })
+        }
+        const _: () = {
+            #[export_name = concat!("pg_finfo_", stringify!($name))]
+            pub extern "C" fn finfo() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
+                const V1: ::pgrx::pg_sys::Pg_finfo_record =
+                    ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+                &V1
+            }
+        };
+    };
+}
+
+/// The arguments of one call.
+pub struct Args {
+    fcinfo: FunctionCallInfo,
+}
+
+impl Args {
+    /// `fcinfo` is what PostgreSQL passed to a version-1 function.
+    pub fn new(fcinfo: FunctionCallInfo) -> Args {
+        Args { fcinfo }
+    }
+
+    /// The call itself, for what is not wrapped here.
+    pub fn fcinfo(&self) -> FunctionCallInfo {
+        self.fcinfo
+    }
+
+    /// Argument `n` (from 0) as a datum; `None` when NULL.
+    pub fn datum(&self, n: usize) -> Option<Datum> {
+        // SAFETY: PostgreSQL passes a valid fcinfo with nargs arguments; n is checked against it.
+        unsafe {
+            assert!(n < (*self.fcinfo).nargs as usize, "argument exists");
+            let arg = *(*self.fcinfo).args.as_ptr().add(n);
+            (!arg.isnull).then_some(arg.value)
+        }
+    }
+
+    /// Argument `n` as a Rust value; `None` when NULL.
+    pub fn get<T: FromDatum>(&self, n: usize) -> Option<T> {
+        // SAFETY: the SQL declaration of the function gives the argument the type T stands for.
+        self.datum(n)
+            .and_then(|datum| unsafe { T::from_datum(datum, false) })
+    }
+
+    /// The argument's type as the parser resolved it (for `anyelement`).
+    pub fn type_of(&self, n: i32) -> pg_sys::Oid {
+        // SAFETY: fcinfo and its flinfo are valid during the call.
+        unsafe { pg_sys::get_fn_expr_argtype((*self.fcinfo).flinfo, n) }
+    }
+
+    /// Turns the body's result into the call's result.
+    pub fn finish<T: IntoDatum>(&self, result: Option<T>) -> Datum {
+        match result.and_then(IntoDatum::into_datum) {
+            Some(datum) => datum,
+            None => {
+                // SAFETY: fcinfo is valid during the call.
+                unsafe { (*self.fcinfo).isnull = true };
+                Datum::from(0)
+            }
+        }
+    }
+}

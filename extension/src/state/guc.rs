@@ -1,0 +1,45 @@
+//! Settings, each with unit and default.
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::ffi::CString;
+
+/// `expanse.internal` (boolean, default off): this session executes fragments for another node. Anybody may set it; it
+/// gives nothing that the user would not have on this node's own tables.
+pub static INTERNAL: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// `expanse.control_socket` (path, default `/run/expanse/expansed.sock`): where the sidecar of this server listens.
+pub static CONTROL_SOCKET: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"/run/expanse/expansed.sock"));
+
+/// `expanse.connect_timeout` (milliseconds, default 5000): how long a connection to another node may take.
+pub static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
+
+/// Registers all settings; called once at load.
+pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"expanse.internal",
+        c"This session executes fragments for another node.",
+        c"Distributed tables are the ordinary local tables they are on this node.",
+        &INTERNAL,
+        GucContext::Userset,
+        GucFlags::NO_SHOW_ALL,
+    );
+    GucRegistry::define_string_guc(
+        c"expanse.control_socket",
+        c"Unix socket of this server's sidecar.",
+        c"Operations such as cluster_expand are handed to the sidecar there.",
+        &CONTROL_SOCKET,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"expanse.connect_timeout",
+        c"How long a connection to another node may take.",
+        c"In milliseconds.",
+        &CONNECT_TIMEOUT,
+        10,
+        600_000,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
+    );
+}

@@ -1,0 +1,21 @@
+//! State of this server and session: settings, shared memory, what kind of session this is.
+
+pub mod guc;
+
+use pgrx::pg_sys;
+
+/// Reserves shared memory and starts what lives as long as the server.
+pub fn init() {}
+
+/// Is the library being loaded through `shared_preload_libraries`?
+pub fn preloading() -> bool {
+    // SAFETY: a plain flag of the backend.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Does this session execute fragments for another node (or feed logical replication), so that
+/// distributed tables are to be taken as the ordinary local tables they are here?
+pub fn internal_session() -> bool {
+    // SAFETY: plain flags of the backend.
+    guc::INTERNAL.get() || unsafe { pg_sys::am_walsender || pg_sys::IsLogicalWorker() }
+}
