@@ -103,6 +103,90 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON expans
     FOR EACH STATEMENT EXECUTE FUNCTION expanse.invalidate_metadata();
 
 -- ---------------------------------------------------------------------------
+-- Changes of the metadata. Every node runs them on its own copy, in one transaction over all nodes; they are
+-- for the functions below, which check first. A relation is named by its schema and name: OIDs differ.
+-- ---------------------------------------------------------------------------
+
+-- One change at a time: held on the active node with the lowest id until the transaction ends.
+CREATE FUNCTION expanse.lock_schema_gate() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    LOCK TABLE expanse.schema_gate IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+
+CREATE FUNCTION expanse.add_group(group_id int, hash_map_version int, distribution_type text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO expanse.colocation_group (group_id, hash_map_version, distribution_type)
+        VALUES ($1, $2, $3::regtype)
+        ON CONFLICT DO NOTHING;
+    IF to_regclass(format('expanse.gate_%s', $1)) IS NULL THEN
+        EXECUTE format('CREATE TABLE expanse.gate_%s ()', $1);
+        EXECUTE format('ALTER EXTENSION expanse ADD TABLE expanse.gate_%s', $1);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION expanse.remove_group(group_id int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM expanse.colocation_group g WHERE g.group_id = $1;
+    IF to_regclass(format('expanse.gate_%s', $1)) IS NOT NULL THEN
+        EXECUTE format('ALTER EXTENSION expanse DROP TABLE expanse.gate_%s', $1);
+        EXECUTE format('DROP TABLE expanse.gate_%s', $1);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION expanse.add_table(relation regclass, group_id int, distribution_column text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        INSERT INTO expanse.distributed_table (relation, group_id, distribution_column) VALUES ($1, $2, $3)
+            ON CONFLICT (relation) DO UPDATE
+            SET group_id = excluded.group_id, distribution_column = excluded.distribution_column;
+    END;
+
+CREATE FUNCTION expanse.remove_table(relation regclass) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        DELETE FROM expanse.distributed_table t WHERE t.relation = $1;
+    END;
+
+CREATE FUNCTION expanse.make_current(hash_map_version int) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.hash_map SET current = false WHERE current AND hash_map.hash_map_version <> $1;
+        UPDATE expanse.hash_map SET current = true WHERE hash_map.hash_map_version = $1 AND NOT current;
+    END;
+
+-- Versions that are neither current nor have tables, and their empty groups.
+CREATE FUNCTION expanse.drop_unused_hash_maps() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM expanse.remove_group(g.group_id)
+        FROM expanse.colocation_group g
+        JOIN expanse.hash_map m ON m.hash_map_version = g.hash_map_version AND NOT m.current
+        WHERE g.moving_to IS NULL
+          AND NOT EXISTS (SELECT FROM expanse.distributed_table t WHERE t.group_id = g.group_id);
+    DELETE FROM expanse.hash_map m
+        WHERE NOT m.current
+          AND NOT EXISTS (SELECT FROM expanse.colocation_group g
+                          WHERE m.hash_map_version IN (g.hash_map_version, g.moving_to));
+END
+$$;
+
+-- ---------------------------------------------------------------------------
+-- Beginning a cluster
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.cluster_init(node_name text, host text, port int) RETURNS void
+    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'cluster_init';
+COMMENT ON FUNCTION pg_catalog.cluster_init(text, text, int) IS
+    'make this server the first node of a new cluster';
+
+-- ---------------------------------------------------------------------------
 -- Buckets
 -- ---------------------------------------------------------------------------
 
@@ -110,3 +194,29 @@ CREATE FUNCTION pg_catalog.cluster_bucket(value anyelement) RETURNS int
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'cluster_bucket';
 COMMENT ON FUNCTION pg_catalog.cluster_bucket(anyelement) IS
     'hash bucket (0..65535) of a distribution column''s value';
+
+CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
+COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
+    'name of the node that owns the rows with this value in the distribution column';
+
+-- ---------------------------------------------------------------------------
+-- Privileges: what changes the cluster is for superusers and members of expanse_admin
+-- ---------------------------------------------------------------------------
+
+DO $$
+DECLARE
+    changing regprocedure;
+BEGIN
+    FOR changing IN
+        SELECT p.oid FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+        WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
+          AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
+          AND p.provolatile = 'v'
+          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate')
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);
+    END LOOP;
+END
+$$;

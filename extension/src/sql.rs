@@ -2,10 +2,14 @@
 //!
 //! `sql_function! { fn name(args) { ... } }` makes the symbol that
 //! `CREATE FUNCTION ... AS 'MODULE_PATHNAME', 'name'` refers to. The body runs in
-//! [`crate::entry::entry`] and gives `Option<T: IntoDatum>`; `None` is SQL NULL.
+//! [`crate::entry::entry`] and gives `Option<T: IntoDatum>`; `None` is SQL NULL. A function that returns a set
+//! hands its rows to [`Args::set`] and gives what that gives.
 
+use crate::error::Error;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 use pgrx::{FromDatum, IntoDatum};
+use std::ffi::CString;
+use std::os::raw::c_char;
 
 /// Declares a version-1 function and its `pg_finfo` record.
 #[macro_export]
@@ -69,6 +73,17 @@ impl Args {
             .and_then(|datum| unsafe { T::from_datum(datum, false) })
     }
 
+    /// Argument `n`, which must not be NULL.
+    pub fn required<T: FromDatum>(&self, n: usize, parameter: &'static str) -> T {
+        self.get(n).unwrap_or_else(|| {
+            Error::InvalidParameter {
+                parameter,
+                reason: "it must not be null".into(),
+            }
+            .raise()
+        })
+    }
+
     /// The argument's type as the parser resolved it (for `anyelement`).
     pub fn type_of(&self, n: i32) -> pg_sys::Oid {
         // SAFETY: fcinfo and its flinfo are valid during the call.
@@ -85,5 +100,42 @@ impl Args {
                 Datum::from(0)
             }
         }
+    }
+
+    /// The result of a set-returning function: every row in text form, one value a column of the declared type.
+    pub fn set(&self, rows: &[Vec<Option<String>>]) -> Option<i32> {
+        // SAFETY: fcinfo is valid during the call; InitMaterializedSRF sets up store and descriptor or raises
+        // when the caller takes no set.
+        unsafe {
+            pg_sys::InitMaterializedSRF(self.fcinfo, 0);
+            let info = (*self.fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+            let attributes = pg_sys::TupleDescGetAttInMetadata((*info).setDesc);
+            for row in rows {
+                let texts: Vec<Option<CString>> = row
+                    .iter()
+                    .map(|value| {
+                        value
+                            .as_ref()
+                            .map(|text| CString::new(text.as_str()).expect("text has no NUL byte"))
+                    })
+                    .collect();
+                let mut values: Vec<*mut c_char> = texts
+                    .iter()
+                    .map(|value| {
+                        value
+                            .as_ref()
+                            .map_or(std::ptr::null_mut(), |text| text.as_ptr().cast_mut())
+                    })
+                    .collect();
+                assert_eq!(
+                    values.len() as i32,
+                    (*(*info).setDesc).natts,
+                    "a value for each column"
+                );
+                let tuple = pg_sys::BuildTupleFromCStrings(attributes, values.as_mut_ptr());
+                pg_sys::tuplestore_puttuple((*info).setResult, tuple);
+            }
+        }
+        None
     }
 }

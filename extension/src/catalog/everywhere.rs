@@ -1,0 +1,58 @@
+//! Statements on all nodes of the cluster, in one distributed transaction.
+
+use super::{metadata, spi, Metadata, NodeId};
+use crate::error::Error;
+use crate::executor::remote::{run_on, Access};
+use std::rc::Rc;
+
+/// The metadata, or the error that this server is not part of a cluster.
+pub fn cluster() -> Rc<Metadata> {
+    metadata().unwrap_or_else(|| Error::NotInitialized.raise())
+}
+
+/// All active nodes but this one. Refused while a node is inactive: what is changed everywhere needs them all.
+pub fn others(metadata: &Metadata) -> Vec<NodeId> {
+    if let Some(node) = metadata
+        .nodes
+        .values()
+        .find(|node| node.state == "inactive")
+    {
+        Error::NodeInactive {
+            node: node.name.clone(),
+        }
+        .raise();
+    }
+    metadata
+        .active_nodes()
+        .into_iter()
+        .filter(|&id| id != metadata.local_node)
+        .collect()
+}
+
+/// Runs a statement on the other nodes.
+pub fn on_others(nodes: &[NodeId], sql: &str) {
+    if !nodes.is_empty() {
+        run_on(nodes, Access::Write, sql);
+    }
+}
+
+/// Runs a statement here and on all other active nodes.
+pub fn on_all_nodes(metadata: &Metadata, sql: &str) {
+    spi::execute(sql);
+    on_others(&others(metadata), sql);
+}
+
+/// Serialises changes of the cluster's metadata: one at a time in the whole cluster, until the transaction ends.
+/// The lock lies on the active node with the lowest id, so that everybody asks the same one.
+pub fn lock_metadata(metadata: &Metadata) -> Rc<Metadata> {
+    const LOCK: &str = "SELECT expanse.lock_schema_gate()";
+    match metadata.active_nodes().first() {
+        Some(&first) if first != metadata.local_node => {
+            run_on(&[first], Access::Write, LOCK);
+        }
+        _ => spi::execute(LOCK),
+    }
+    // SAFETY: between statements, where a catalog may change its state.
+    unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
+    cluster()
+}

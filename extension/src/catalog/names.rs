@@ -1,0 +1,52 @@
+//! Names of relations as all nodes understand them: OIDs differ between nodes, qualified names do not.
+
+use super::spi;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::CStr;
+
+/// `schema.name`, quoted where needed; `None` when the relation does not exist.
+pub fn qualified(relation: Oid) -> Option<String> {
+    // SAFETY: system-cache lookups; each gives null or a palloc'd string.
+    unsafe {
+        let name = pg_sys::get_rel_name(relation);
+        if name.is_null() {
+            return None;
+        }
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation));
+        if schema.is_null() {
+            return None;
+        }
+        let name = CStr::from_ptr(name).to_string_lossy();
+        let schema = CStr::from_ptr(schema).to_string_lossy();
+        Some(format!(
+            "{}.{}",
+            spi::identifier(&schema),
+            spi::identifier(&name)
+        ))
+    }
+}
+
+/// The relation's bare name for messages; its OID when it does not exist.
+pub fn bare(relation: Oid) -> String {
+    // SAFETY: a system-cache lookup that gives null or a palloc'd string.
+    unsafe {
+        let name = pg_sys::get_rel_name(relation);
+        if name.is_null() {
+            return relation.to_u32().to_string();
+        }
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
+/// `schema.name` as a literal of type regclass.
+pub fn regclass_literal(qualified_name: &str) -> String {
+    format!("{}::pg_catalog.regclass", spi::literal(qualified_name))
+}
+
+/// The name of a type with its schema, as in an error message.
+pub fn type_name(type_oid: Oid) -> String {
+    // SAFETY: format_type_be returns a palloc'd string for any OID.
+    unsafe { CStr::from_ptr(pg_sys::format_type_be(type_oid)) }
+        .to_string_lossy()
+        .into_owned()
+}
