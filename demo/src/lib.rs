@@ -1,0 +1,21 @@
+//! The demo and the bench: what somebody sees first of Expanse, and the figures it is judged by.
+//!
+//! * [`demo`] grows a cluster of TPC-H data from three nodes to four while writers and readers use
+//!   it, and compares the outcome with a plain PostgreSQL
+//! * [`bench`] runs the same work on one plain PostgreSQL and on a cluster of three nodes, in turns
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod cluster_box;
+pub mod demo;
+pub mod error;
+pub mod growth;
+pub mod interrupt;
+pub mod pg;
+pub mod plain;
+pub mod report;
+pub mod tpch;
+pub mod verify;
+pub mod workload;
+
+pub use error::Error;
