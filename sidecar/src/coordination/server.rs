@@ -1,0 +1,1 @@
+//! A real ZooKeeper server for tests and for the cluster in a box.

@@ -1,0 +1,61 @@
+//! The one place of the sidecar with calls that the standard library does not have.
+//!
+//! Everything here is a thin, safe function over one system call; no decision is made here.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// How a file lock excludes others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockKind {
+    Shared,
+    Exclusive,
+}
+
+/// Takes the advisory lock (`flock(2)`) of an open file if nobody else holds it against us;
+/// whether it was taken. It is released when the file is closed, so at the latest when the process
+/// dies, however it dies. Two open files of one process exclude each other as well.
+///
+/// # Errors
+/// Those of the system call, other than that the lock is held.
+pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
+    let operation = match kind {
+        LockKind::Shared => libc::LOCK_SH,
+        LockKind::Exclusive => libc::LOCK_EX,
+    };
+    loop {
+        // SAFETY: the descriptor is open for as long as `file` is borrowed, and flock touches no
+        // memory of this process.
+        let result = unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) };
+        if result == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock => return Ok(false),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_exclude_and_end_with_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let first = File::create(&path).unwrap();
+        let second = File::open(&path).unwrap();
+        assert!(try_lock(&first, LockKind::Exclusive).unwrap());
+        assert!(!try_lock(&second, LockKind::Shared).unwrap());
+        drop(first);
+        assert!(try_lock(&second, LockKind::Shared).unwrap());
+        let third = File::open(&path).unwrap();
+        assert!(try_lock(&third, LockKind::Shared).unwrap());
+        assert!(!try_lock(&third, LockKind::Exclusive).unwrap());
+    }
+}

@@ -1,0 +1,236 @@
+//! What every store promises.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expanse_sidecar::coordination::{
+    connect, Coordination, Error, Leadership, Op, Owner, Timeouts, Version, Watch,
+};
+
+pub async fn client(url: &str) -> Arc<dyn Coordination> {
+    connect(url, "contract", Timeouts::default()).await.unwrap()
+}
+
+/// Waits for what must come within ten seconds.
+pub async fn soon<T>(what: impl std::future::Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), what)
+        .await
+        .expect("it did not happen within 10 s")
+}
+
+pub async fn starts_at_version_zero(url: String) {
+    let store = client(&url).await;
+    assert_eq!(store.get("/a").await, Ok(None));
+    assert_eq!(store.create("/a", b"one").await, Ok(Version::FIRST));
+    let entry = store.get("/a").await.unwrap().unwrap();
+    assert_eq!(
+        (entry.data.as_slice(), entry.version, entry.owner),
+        (&b"one"[..], Version(0), Owner::Persistent)
+    );
+    let again = store.create("/a", b"two").await;
+    assert_eq!(
+        again,
+        Err(Error::AlreadyExists {
+            path: "/a".to_owned()
+        })
+    );
+    assert_eq!(
+        store.put("/none", b"", Version(0)).await,
+        Err(Error::NotFound {
+            path: "/none".to_owned()
+        })
+    );
+    assert_eq!(
+        store.delete("/none", Version(0)).await,
+        Err(Error::NotFound {
+            path: "/none".to_owned()
+        })
+    );
+}
+
+pub async fn creates_parents(url: String) {
+    let store = client(&url).await;
+    store.create("/a/b/c", b"x").await.unwrap();
+    assert_eq!(store.get("/a/b").await.unwrap().unwrap().data, b"");
+    store.create("/a/b/d", b"x").await.unwrap();
+    assert_eq!(store.children("/a/b").await.unwrap(), ["c", "d"]);
+    assert_eq!(store.children("/nothing").await, Ok(Vec::new()));
+    assert_eq!(
+        store.delete("/a/b", Version(0)).await,
+        Err(Error::NotEmpty {
+            path: "/a/b".to_owned()
+        })
+    );
+    store.create_ephemeral("/e", b"").await.unwrap();
+    let below = store.create("/e/x", b"").await;
+    assert_eq!(
+        below,
+        Err(Error::EphemeralParent {
+            path: "/e/x".to_owned()
+        })
+    );
+}
+
+pub async fn compares_and_sets_also_at_version_zero(url: String) {
+    let (one, two) = (client(&url).await, client(&url).await);
+    one.create("/a", b"0").await.unwrap();
+    assert_eq!(one.put("/a", b"1", Version(0)).await, Ok(Version(1)));
+    let stale = Err(Error::VersionMismatch {
+        path: "/a".to_owned(),
+        expected: 0,
+    });
+    assert_eq!(two.put("/a", b"x", Version(0)).await, stale);
+    assert_eq!(two.delete("/a", Version(0)).await, stale.map(drop));
+    assert_eq!(two.get_fresh("/a").await.unwrap().unwrap().data, b"1");
+    assert_eq!(two.delete("/a", Version(1)).await, Ok(()));
+    assert_eq!(one.get_fresh("/a").await, Ok(None));
+}
+
+pub async fn ephemeral_entries_end_with_their_client(url: String) {
+    let (one, two) = (client(&url).await, client(&url).await);
+    one.create_ephemeral("/status/n1", b"up").await.unwrap();
+    assert_eq!(
+        one.get("/status/n1").await.unwrap().unwrap().owner,
+        Owner::ThisClient
+    );
+    let mut watch = two.watch("/status/n1").await.unwrap();
+    soon(watch.wait_for(Option::is_some)).await.unwrap();
+    assert_eq!(watch.current().unwrap().owner, Owner::OtherClient);
+    assert!(matches!(
+        two.publish("/status/n1", b"x").await,
+        Err(Error::AlreadyExists { .. })
+    ));
+    one.publish("/status/n1", b"busy").await.unwrap();
+    soon(watch.wait_for(|entry| entry.as_ref().is_some_and(|entry| entry.data == b"busy")))
+        .await
+        .unwrap();
+    one.close().await;
+    soon(watch.wait_for(Option::is_none)).await.unwrap();
+    assert_eq!(one.get("/status/n1").await, Err(Error::Closed));
+    assert_eq!(two.children("/status").await.unwrap(), Vec::<String>::new());
+}
+
+pub async fn watches_see_changes(url: String) {
+    let (one, two) = (client(&url).await, client(&url).await);
+    let mut watch = two.watch("/a/b").await.unwrap();
+    assert_eq!(watch.current(), None);
+    one.create("/a/b", b"0").await.unwrap();
+    soon(watch.wait_for(Option::is_some)).await.unwrap();
+    for version in 0..5 {
+        one.put("/a/b", format!("{version}").as_bytes(), Version(version))
+            .await
+            .unwrap();
+        soon(wait_for_data(&mut watch, format!("{version}").as_bytes())).await;
+    }
+    one.delete("/a/b", Version(5)).await.unwrap();
+    soon(watch.wait_for(Option::is_none)).await.unwrap();
+    two.close().await;
+    assert_eq!(soon(watch.changed()).await, Err(Error::Closed));
+}
+
+pub async fn wait_for_data(
+    watch: &mut Watch<Option<expanse_sidecar::coordination::Entry>>,
+    data: &[u8],
+) {
+    watch
+        .wait_for(|entry| entry.as_ref().is_some_and(|entry| entry.data == data))
+        .await
+        .unwrap();
+}
+
+pub async fn watches_see_children(url: String) {
+    let (one, two) = (client(&url).await, client(&url).await);
+    let mut watch = two.watch_children("/nodes").await.unwrap();
+    assert_eq!(watch.current(), Vec::<String>::new());
+    for name in ["n2", "n1", "n3"] {
+        one.create(&format!("/nodes/{name}"), b"").await.unwrap();
+    }
+    soon(watch.wait_for(|names| names == &["n1", "n2", "n3"]))
+        .await
+        .unwrap();
+    one.delete("/nodes/n2", Version(0)).await.unwrap();
+    soon(watch.wait_for(|names| names == &["n1", "n3"]))
+        .await
+        .unwrap();
+}
+
+pub async fn many_operations_are_done_as_one(url: String) {
+    let store = client(&url).await;
+    let path = str::to_owned;
+    store.create("/m/a", b"0").await.unwrap();
+    let ops = vec![
+        Op::Check {
+            path: path("/m/a"),
+            expected: Version(0),
+        },
+        Op::Create {
+            path: path("/m/b"),
+            data: b"b".to_vec(),
+        },
+        Op::Put {
+            path: path("/m/a"),
+            data: b"1".to_vec(),
+            expected: Version(0),
+        },
+        Op::CreateEphemeral {
+            path: path("/m/c"),
+            data: b"c".to_vec(),
+        },
+    ];
+    store.multi(ops.clone()).await.unwrap();
+    assert_eq!(store.children("/m").await.unwrap(), ["a", "b", "c"]);
+    let refused = store.multi(ops).await;
+    assert_eq!(
+        refused,
+        Err(Error::VersionMismatch {
+            path: path("/m/a"),
+            expected: 0
+        })
+    );
+    let ops = vec![
+        Op::Delete {
+            path: path("/m/b"),
+            expected: Version(0),
+        },
+        Op::Create {
+            path: path("/m/a"),
+            data: Vec::new(),
+        },
+    ];
+    assert_eq!(
+        store.multi(ops).await,
+        Err(Error::AlreadyExists { path: path("/m/a") })
+    );
+    assert_eq!(store.children("/m").await.unwrap(), ["a", "b", "c"]);
+    assert_eq!(store.get("/m/a").await.unwrap().unwrap().data, b"1");
+    assert_eq!(store.multi(Vec::new()).await, Ok(()));
+}
+
+pub async fn one_leader_at_a_time(url: String) {
+    let (one, two) = (client(&url).await, client(&url).await);
+    let first: Leadership = soon(one.campaign("/leader", "n1")).await.unwrap();
+    assert!(first.holds());
+    let early =
+        tokio::time::timeout(Duration::from_millis(300), two.campaign("/leader", "n2")).await;
+    assert!(early.is_err(), "two leaders");
+    one.create("/journal", b"0").await.unwrap();
+    let put = |version: i32| Op::Put {
+        path: "/journal".to_owned(),
+        data: b"x".to_vec(),
+        expected: Version(version),
+    };
+    one.multi(vec![first.fence(), put(0)]).await.unwrap();
+    let (fence, lost) = (first.fence(), first.lost());
+    let (second, ()) = tokio::join!(soon(two.campaign("/leader", "n2")), first.resign());
+    let second = second.unwrap();
+    assert!(lost.is_cancelled());
+    assert!(second.epoch() > 1);
+    assert!(matches!(
+        one.multi(vec![fence, put(1)]).await,
+        Err(Error::VersionMismatch { .. })
+    ));
+    two.multi(vec![second.fence(), put(1)]).await.unwrap();
+    drop(second);
+    let third = soon(one.campaign("/leader", "n1")).await.unwrap();
+    assert_eq!(third.epoch(), 3);
+}
