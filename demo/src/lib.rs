@@ -2,6 +2,7 @@
 //!
 //! * [`demo`] grows a cluster of TPC-H data from three nodes to four while writers and readers use
 //!   it, and compares the outcome with a plain PostgreSQL
+//! * [`queries`] runs TPC-H's 22 queries on both and compares the answers
 //! * [`bench`] runs the same work on one plain PostgreSQL and on a cluster of three nodes, in turns
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ pub mod growth;
 pub mod interrupt;
 pub mod pg;
 pub mod plain;
+pub mod queries;
 pub mod report;
 pub mod tpch;
 pub mod verify;

@@ -99,6 +99,13 @@ impl Plain {
     }
 }
 
+/// The directory of the plain server that belongs to a box in `dir`.
+pub fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push("-plain");
+    name.into()
+}
+
 /// PostgreSQL refuses to run as root; then its programs run as `postgres`.
 fn as_postgres(program: &Path) -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);

@@ -9,7 +9,7 @@ use expanse_demo::bench::results::Results;
 use expanse_demo::bench::{self, BenchOptions};
 use expanse_demo::cluster_box::{BoxOptions, ClusterBox};
 use expanse_demo::interrupt::unless_interrupted;
-use expanse_demo::plain::Plain;
+use expanse_demo::plain::{beside, Plain};
 use expanse_demo::Error;
 
 /// Measures a cluster of three nodes against one plain PostgreSQL on the same machine.
@@ -101,9 +101,7 @@ async fn main() -> ExitCode {
         base_port: arguments.base_port,
         coordination: "dir".into(),
     });
-    let mut plain_dir = arguments.dir.clone().into_os_string();
-    plain_dir.push("-plain");
-    let mut plain = Plain::new(plain_dir.into(), arguments.base_port + 9);
+    let mut plain = Plain::new(beside(&arguments.dir), arguments.base_port + 9);
     let options = arguments.options();
     let run = bench::run(&cluster, &mut plain, &options);
     let measured = unless_interrupted(run).await;

@@ -1,6 +1,7 @@
 //! TPC-H's eight tables and where a cluster keeps them.
 
 pub mod load;
+pub mod queries;
 
 /// Where the rows of a table go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
