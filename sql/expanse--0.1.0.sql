@@ -176,6 +176,31 @@ BEGIN
 END
 $$;
 
+-- A sequence gives values that no other node gives: those whose remainder by the step is this node's id. What it gave
+-- before it was spread (up to `used`) is left behind, so nodes that come later are covered too. The step leaves a
+-- bigint 9 * 10^15 values a node on up to 1024 nodes, an integer 33 million on up to 64, a smallint 2047 on up to 16.
+CREATE FUNCTION expanse.spread_sequence(sequence regclass, used bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    node  int := (SELECT node_id FROM expanse.local_node);
+    s     pg_sequence := (SELECT q FROM pg_sequence q WHERE q.seqrelid = $1);
+    step  bigint := CASE s.seqtypid WHEN 'bigint'::regtype THEN 1024 WHEN 'integer'::regtype THEN 64 ELSE 16 END;
+    first bigint := greatest(s.seqmin, 0);
+    next  bigint := greatest(s.seqmin, 0, $2 + 1);
+BEGIN
+    IF node > step OR s.seqincrement < 0 THEN
+        RAISE EXCEPTION 'sequence "%" can not be spread to node %', $1, node
+            USING ERRCODE = 'XP016',
+                  HINT = 'Give the column the type bigint, and its sequence a positive increment.';
+    END IF;
+    first := first + (node - first % step + step) % step;
+    next := next + (node - next % step + step) % step;
+    IF (s.seqincrement, s.seqstart) IS DISTINCT FROM (step, first) THEN
+        EXECUTE format('ALTER SEQUENCE %s INCREMENT BY %s START WITH %s RESTART WITH %s', $1, step, first, next);
+    END IF;
+END
+$$;
+
 -- ---------------------------------------------------------------------------
 -- Beginning a cluster
 -- ---------------------------------------------------------------------------
@@ -185,6 +210,30 @@ CREATE FUNCTION pg_catalog.cluster_init(node_name text, host text, port int) RET
     AS 'MODULE_PATHNAME', 'cluster_init';
 COMMENT ON FUNCTION pg_catalog.cluster_init(text, text, int) IS
     'make this server the first node of a new cluster';
+
+-- ---------------------------------------------------------------------------
+-- Spreading tables
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.cluster_distribute_table(
+        relation regclass, distribution_column text, colocate_with regclass DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_distribute_table';
+COMMENT ON FUNCTION pg_catalog.cluster_distribute_table(regclass, text, regclass) IS
+    'spread a table of this node over all nodes by the hash of a column';
+
+CREATE FUNCTION pg_catalog.cluster_replicate_table(relation regclass) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_replicate_table';
+COMMENT ON FUNCTION pg_catalog.cluster_replicate_table(regclass) IS
+    'give every node a full copy of a table';
+
+-- The condition on the distribution column that holds for rows in these ranges of buckets, of built-in functions only.
+CREATE FUNCTION expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[]) RETURNS text
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bucket_filter';
+CREATE FUNCTION expanse.bucket_filter(relation regclass, ranges int4range[]) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT expanse.bucket_filter($1, array_agg(lower(r)), array_agg(upper(r) - 1)) FROM unnest($2) AS r;
+    END;
 
 -- ---------------------------------------------------------------------------
 -- Buckets

@@ -1,12 +1,23 @@
 //! The cluster's metadata: catalog tables, their cache in each backend, and the functions that change them.
 
+pub mod checks;
+pub mod definition;
+pub mod dependencies;
+pub mod distribute;
 pub mod everywhere;
+pub mod foreign_keys;
+pub mod groups;
 pub mod init;
 pub mod maps;
 pub mod metadata;
 pub mod names;
+pub mod replicate;
+pub mod rows;
 pub mod scan;
 pub mod spi;
+pub mod spread;
 
 #[allow(unused_imports)] // the crate-wide vocabulary
-pub use metadata::{marker, metadata, Group, GroupId, Metadata, Node, NodeId, Table, TableKind};
+pub use metadata::{
+    marker, metadata, Group, GroupId, Metadata, Node, NodeId, Table, TableKind, REPLICATED_GROUP,
+};

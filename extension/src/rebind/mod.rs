@@ -1,1 +1,3 @@
-//! The steps of moving a group to another hash map version.
+//! What a rebind does on the nodes, step by step; the sidecar decides the order.
+
+pub mod filter;

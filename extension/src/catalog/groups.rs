@@ -1,0 +1,94 @@
+//! Colocation groups: finding the one a new table joins, or making it.
+
+use super::everywhere::{cluster, on_all_nodes};
+use super::scan::scan;
+use super::{spi, GroupId, Metadata, TableKind};
+use crate::error::Error;
+use pgrx::pg_sys::{self, Oid};
+
+/// Refused while an operation has locked the schema.
+pub fn refuse_if_locked() {
+    let mut holder: Option<i64> = None;
+    scan(c"cluster", |row| holder = row.get(2));
+    if let Some(operation) = holder {
+        Error::OperationRunning {
+            operation,
+            what: "schema changes of distributed tables have to wait".into(),
+        }
+        .raise();
+    }
+}
+
+/// Refused while a rebind moves the group.
+pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
+    if metadata.group(group).moving_to.is_some() {
+        Error::GroupInMotion { group }.raise();
+    }
+}
+
+/// Locks the group's gate here against switches and other schema changes, until the transaction ends.
+pub fn lock_gate(metadata: &Metadata, group: GroupId) {
+    let gate = metadata.group(group).gate;
+    // SAFETY: locks an existing relation.
+    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
+}
+
+/// The group of tables with this type and the current hash map, made if there is none.
+pub fn find_or_make(distribution_type: Oid) -> GroupId {
+    let metadata = cluster();
+    let fits = |group: &&super::Group| {
+        group.version == Some(metadata.current_version)
+            && group.moving_to.is_none()
+            && group.distribution_type == Some(distribution_type)
+    };
+    if let Some(group) = metadata.groups.values().find(fits) {
+        return group.id;
+    }
+    let id = spi::value("SELECT max(group_id) + 1 FROM expanse.colocation_group")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    on_all_nodes(
+        &metadata,
+        &format!(
+            "SELECT expanse.add_group({id}, {}, {})",
+            metadata.current_version,
+            spi::literal(&type_text(distribution_type))
+        ),
+    );
+    id
+}
+
+/// The group of another table, which a new one with this column type is to join.
+pub fn of_table(other: Oid, bare: &str, distribution_type: Oid) -> GroupId {
+    let metadata = cluster();
+    let other_name = super::names::bare(other);
+    let refuse = |reason: &str| -> ! {
+        Error::NotColocatable {
+            relation: bare.into(),
+            other: other_name.clone(),
+            reason: reason.into(),
+        }
+        .raise()
+    };
+    let Some(table) = metadata.table(other) else {
+        Error::NotDistributed {
+            relation: other_name,
+        }
+        .raise()
+    };
+    if table.kind == TableKind::Replicated {
+        refuse("a replicated table is together with every table already");
+    }
+    refuse_in_motion(&metadata, table.group);
+    if metadata.group(table.group).distribution_type != Some(distribution_type) {
+        refuse("their distribution columns have different types");
+    }
+    table.group
+}
+
+fn type_text(type_oid: Oid) -> String {
+    // SAFETY: gives a palloc'd string for an existing type.
+    unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be_qualified(type_oid)) }
+        .to_string_lossy()
+        .into_owned()
+}

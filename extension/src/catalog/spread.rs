@@ -1,0 +1,44 @@
+//! Steps that distributing and replicating a table share.
+
+use super::everywhere::{on_all_nodes, on_others, others};
+use super::{definition, dependencies, names, spi, Metadata};
+use pgrx::pg_sys::{self, Oid};
+
+/// Creates the table, without keys and triggers, on all other nodes.
+pub fn create(metadata: &Metadata, before_rows: &[String]) {
+    on_others(&others(metadata), &definition::block(before_rows));
+}
+
+/// Adds keys, indexes, triggers and the rest on all other nodes.
+pub fn complete(metadata: &Metadata, after_rows: &[String]) {
+    if !after_rows.is_empty() {
+        on_others(&others(metadata), &definition::block(after_rows));
+    }
+}
+
+/// Gives every node its own values of the sequences that fill the table's columns.
+pub fn sequences(metadata: &Metadata, relation: Oid) {
+    for sequence in dependencies::sequences(relation) {
+        let used = spi::value(&format!(
+            "SELECT last_value - (NOT is_called)::int FROM {sequence}"
+        ))
+        .unwrap_or_else(|| "0".into());
+        on_all_nodes(
+            metadata,
+            &format!(
+                "SELECT expanse.spread_sequence({}, {used})",
+                names::regclass_literal(&sequence)
+            ),
+        );
+    }
+}
+
+pub fn empty(table: &str) -> bool {
+    !spi::holds(&format!("SELECT EXISTS (SELECT FROM ONLY {table})"))
+}
+
+/// Plans that took the table for an ordinary one, or for a spread one, are made anew once this transaction commits.
+pub fn forget_plans(relation: Oid) {
+    // SAFETY: registers an invalidation message, sent at commit.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) };
+}

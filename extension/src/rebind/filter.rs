@@ -1,0 +1,81 @@
+//! Conditions on buckets as SQL, of built-in immutable functions only, so that publications take them too.
+
+use crate::catalog::everywhere::cluster;
+use crate::catalog::{names, spi, TableKind};
+use crate::error::Error;
+use crate::hashmap::bucket::hash_function;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::CStr;
+
+/// `(hash(column, 0) & 65535)`; `None` when the type has no built-in extended hash function.
+pub fn bucket_expression(column: &str, type_oid: Oid) -> Option<String> {
+    let function = hash_function(type_oid)?;
+    // SAFETY: the function exists; get_func_name gives a palloc'd string.
+    let name = unsafe { CStr::from_ptr(pg_sys::get_func_name(function)) }.to_string_lossy();
+    Some(format!(
+        "(pg_catalog.{name}({}, 0) & 65535)",
+        spi::identifier(column)
+    ))
+}
+
+/// True for rows whose bucket lies in one of the ranges (first, last); false when there is none.
+pub fn condition(column: &str, type_oid: Oid, ranges: &[(u32, u32)]) -> String {
+    let Some(bucket) = bucket_expression(column, type_oid) else {
+        Error::NoHashFunction {
+            column: column.into(),
+            type_name: names::type_name(type_oid),
+        }
+        .raise()
+    };
+    if ranges.is_empty() {
+        return "false".into();
+    }
+    let parts: Vec<String> = ranges
+        .iter()
+        .map(|(first, last)| format!("{bucket} BETWEEN {first} AND {last}"))
+        .collect();
+    format!("({})", parts.join(" OR "))
+}
+
+/// The distribution column of a distributed table: its name and type.
+pub fn distribution_column(relation: Oid) -> (String, Oid) {
+    let metadata = cluster();
+    let Some(TableKind::Distributed {
+        column,
+        column_name,
+    }) = metadata.table(relation).map(|table| table.kind.clone())
+    else {
+        Error::NotDistributed {
+            relation: names::bare(relation),
+        }
+        .raise()
+    };
+    // SAFETY: a system-cache lookup.
+    (column_name, unsafe {
+        pg_sys::get_atttype(relation, column)
+    })
+}
+
+crate::sql_function! {
+    /// `expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[]) -> text`; the SQL
+    /// declaration makes both arrays of an `int4range[]`.
+    fn bucket_filter(args) {
+        let relation = args.required::<Oid>(0, "relation");
+        let first = args.required::<Vec<Option<i32>>>(1, "ranges");
+        let last = args.required::<Vec<Option<i32>>>(2, "ranges");
+        let (column, type_oid) = distribution_column(relation);
+        let ranges: Vec<(u32, u32)> = first
+            .into_iter()
+            .zip(last)
+            .map(|range| match range {
+                (Some(first), Some(last)) if (0..=last).contains(&first) && last <= 65535 => (first as u32, last as u32),
+                _ => Error::InvalidParameter {
+                    parameter: "ranges",
+                    reason: "every range must be inside 0..65535 and not be empty".into(),
+                }
+                .raise(),
+            })
+            .collect();
+        Some(condition(&column, type_oid, &ranges))
+    }
+}
