@@ -176,6 +176,146 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION expanse.put_node(node_id int, node_name text, host text, port int, weight int, state text)
+    RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        INSERT INTO expanse.node VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (node_id) DO UPDATE
+            SET host = excluded.host, port = excluded.port, weight = excluded.weight, state = excluded.state;
+    END;
+
+CREATE FUNCTION expanse.set_node_state(node_id int, state text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.node SET state = $2 WHERE node.node_id = $1;
+    END;
+
+CREATE FUNCTION expanse.remove_node(node_id int) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        DELETE FROM expanse.node WHERE node.node_id = $1;
+    END;
+
+CREATE FUNCTION expanse.set_motion(group_id int, moving_to int) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.colocation_group SET moving_to = $2 WHERE colocation_group.group_id = $1;
+    END;
+
+CREATE FUNCTION expanse.set_binding(group_id int, hash_map_version int) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.colocation_group SET hash_map_version = $2 WHERE colocation_group.group_id = $1;
+    END;
+
+CREATE FUNCTION expanse.set_schema_lock(operation bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.cluster SET schema_locked_by = $1;
+    END;
+
+-- Writers of the group wait on this node until the transaction ends.
+CREATE FUNCTION expanse.lock_gate(group_id int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE expanse.gate_%s IN SHARE MODE', $1);
+END
+$$;
+
+-- All metadata of this node but its identity, for a node that joins.
+CREATE FUNCTION expanse.dump_metadata() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sequences jsonb := '{}';
+    sequence  regclass;
+    used      bigint;
+BEGIN
+    -- What a sequence gave here is not less than what it gave before it was spread.
+    FOR sequence IN
+        SELECT d.objid FROM expanse.distributed_table t
+            JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                AND d.refobjid = t.relation AND d.deptype IN ('a', 'i')
+            JOIN pg_sequence s ON s.seqrelid = d.objid
+        UNION
+        SELECT d.refobjid FROM expanse.distributed_table t
+            JOIN pg_attrdef a ON a.adrelid = t.relation
+            JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+                AND d.refclassid = 'pg_class'::regclass
+            JOIN pg_sequence s ON s.seqrelid = d.refobjid
+    LOOP
+        EXECUTE format('SELECT last_value FROM %s', sequence) INTO used;
+        sequences := sequences || jsonb_build_object(expanse.qualified_name(sequence), used);
+    END LOOP;
+    RETURN jsonb_build_object(
+        'cluster', (SELECT to_jsonb(c) FROM expanse.cluster c),
+        'nodes', (SELECT jsonb_agg(n) FROM expanse.node n),
+        'hash_maps', (SELECT jsonb_agg(m) FROM expanse.hash_map m),
+        'ranges', (SELECT jsonb_agg(r) FROM expanse.hash_map_range r),
+        'groups', (SELECT jsonb_agg(g) FROM expanse.colocation_group g),
+        'tables', (SELECT jsonb_agg(jsonb_build_object('name', expanse.qualified_name(t.relation),
+                                                       'group_id', t.group_id, 'column', t.distribution_column))
+                   FROM expanse.distributed_table t),
+        'sequences', sequences);
+END
+$$;
+
+CREATE FUNCTION expanse.qualified_name(relation regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = $1;
+    END;
+
+-- This server belongs to no cluster (any more).
+CREATE FUNCTION expanse.clear_metadata() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM expanse.distributed_table;
+    PERFORM expanse.remove_group(group_id) FROM expanse.colocation_group WHERE group_id > 0;
+    DELETE FROM expanse.colocation_group;
+    DELETE FROM expanse.hash_map;
+    DELETE FROM expanse.local_node;
+    DELETE FROM expanse.node;
+    DELETE FROM expanse.cluster;
+END
+$$;
+
+-- Takes over what dump_metadata gave on another node; tables that do not exist here are left out.
+CREATE FUNCTION expanse.load_metadata(node_id int, metadata jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM expanse.distributed_table;
+    DELETE FROM expanse.hash_map_range;
+    PERFORM expanse.remove_group(g.group_id) FROM expanse.colocation_group g
+        WHERE g.group_id > 0
+          AND NOT EXISTS (SELECT FROM jsonb_to_recordset($2 -> 'groups') AS w (group_id int)
+                          WHERE w.group_id = g.group_id);
+    DELETE FROM expanse.colocation_group;
+    DELETE FROM expanse.hash_map;
+    DELETE FROM expanse.local_node;
+    DELETE FROM expanse.node;
+    DELETE FROM expanse.cluster;
+    INSERT INTO expanse.cluster SELECT * FROM jsonb_populate_record(NULL::expanse.cluster, $2 -> 'cluster');
+    INSERT INTO expanse.node SELECT * FROM jsonb_populate_recordset(NULL::expanse.node, $2 -> 'nodes');
+    INSERT INTO expanse.local_node (node_id) VALUES ($1);
+    INSERT INTO expanse.hash_map SELECT * FROM jsonb_populate_recordset(NULL::expanse.hash_map, $2 -> 'hash_maps');
+    INSERT INTO expanse.hash_map_range
+        SELECT * FROM jsonb_populate_recordset(NULL::expanse.hash_map_range, $2 -> 'ranges');
+    PERFORM expanse.add_group(g.group_id, g.hash_map_version, g.distribution_type)
+        FROM jsonb_to_recordset($2 -> 'groups') AS g (group_id int, hash_map_version int, distribution_type text);
+    UPDATE expanse.colocation_group c SET moving_to = g.moving_to
+        FROM jsonb_to_recordset($2 -> 'groups') AS g (group_id int, moving_to int)
+        WHERE c.group_id = g.group_id AND g.moving_to IS NOT NULL;
+    PERFORM expanse.add_table(to_regclass(t.name), t.group_id, t."column")
+        FROM jsonb_to_recordset($2 -> 'tables') AS t (name text, group_id int, "column" text)
+        WHERE to_regclass(t.name) IS NOT NULL;
+    PERFORM expanse.spread_sequence(to_regclass(s.key), s.value::bigint)
+        FROM jsonb_each_text($2 -> 'sequences') AS s
+        WHERE to_regclass(s.key) IS NOT NULL;
+END
+$$;
+
 -- A sequence gives values that no other node gives: those whose remainder by the step is this node's id. What it gave
 -- before it was spread (up to `used`) is left behind, so nodes that come later are covered too. The step leaves a
 -- bigint 9 * 10^15 values a node on up to 1024 nodes, an integer 33 million on up to 64, a smallint 2047 on up to 16.
@@ -210,6 +350,59 @@ CREATE FUNCTION pg_catalog.cluster_init(node_name text, host text, port int) RET
     AS 'MODULE_PATHNAME', 'cluster_init';
 COMMENT ON FUNCTION pg_catalog.cluster_init(text, text, int) IS
     'make this server the first node of a new cluster';
+
+-- ---------------------------------------------------------------------------
+-- New nodes; called by the sidecar
+-- ---------------------------------------------------------------------------
+
+-- Raises every reason to refuse a new server.
+CREATE FUNCTION expanse.check_new_node(node_name text, host text, port int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'check_new_node';
+-- Registers it as joining, on all nodes, and gives it the metadata: its node id.
+CREATE FUNCTION expanse.join_node(node_name text, host text, port int, weight int DEFAULT 1) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'join_node';
+-- Makes it active, with a new current hash map: its version.
+CREATE FUNCTION expanse.activate_node(node_name text, layout text DEFAULT 'minimal') RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'activate_node';
+-- Undoes join_node.
+CREATE FUNCTION expanse.abort_join(node_name text) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'abort_join';
+-- Schema changes of spread tables are refused while an operation holds the lock.
+CREATE FUNCTION expanse.lock_schema(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lock_schema';
+CREATE FUNCTION expanse.unlock_schema(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unlock_schema';
+
+-- ---------------------------------------------------------------------------
+-- Rebinding; called by the sidecar
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION expanse.group_relations(group_id int) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT t.relation FROM expanse.distributed_table t WHERE t.group_id = $1 ORDER BY t.relation::oid;
+    END;
+
+-- Which buckets of the relation's group go where; to the current hash map unless told otherwise.
+CREATE FUNCTION expanse.move_plan(
+        relation regclass, target_version int DEFAULT NULL,
+        OUT source_node text, OUT target_node text, OUT first_bucket int, OUT last_bucket int) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'move_plan';
+-- From its commit on, every node filters the group's rows by ownership.
+CREATE FUNCTION expanse.begin_move(group_id int, target_version int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'begin_move';
+-- On this node: have the statements that hold the group's gate now ended in time?
+CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'wait_for_statements';
+-- The switch: writers wait on every node until the transaction ends, then go on by the new map.
+CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bind_group';
+-- On this node: deletes rows that another node owns by the current binding; how many.
+CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
+-- Ends the motion, and drops hash maps that nothing needs any more.
+CREATE FUNCTION expanse.end_move(group_id int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'end_move';
 
 -- ---------------------------------------------------------------------------
 -- Spreading tables

@@ -6,11 +6,16 @@ use super::{spi, GroupId, Metadata, TableKind};
 use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};
 
+/// The operation that has locked the schema.
+pub fn schema_locked_by() -> Option<i64> {
+    let mut holder = None;
+    scan(c"cluster", |row| holder = row.get(2));
+    holder
+}
+
 /// Refused while an operation has locked the schema.
 pub fn refuse_if_locked() {
-    let mut holder: Option<i64> = None;
-    scan(c"cluster", |row| holder = row.get(2));
-    if let Some(operation) = holder {
+    if let Some(operation) = schema_locked_by() {
         Error::OperationRunning {
             operation,
             what: "schema changes of distributed tables have to wait".into(),
@@ -91,4 +96,16 @@ fn type_text(type_oid: Oid) -> String {
     unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be_qualified(type_oid)) }
         .to_string_lossy()
         .into_owned()
+}
+
+/// Makes writers of the group wait on every node, in the order of the nodes' ids, until the transaction ends.
+pub fn freeze_everywhere(metadata: &Metadata, group: GroupId) {
+    let lock = format!("SELECT expanse.lock_gate({group})");
+    for node in metadata.active_nodes() {
+        if node == metadata.local_node {
+            spi::execute(&lock);
+        } else {
+            super::everywhere::on_others(&[node], &lock);
+        }
+    }
 }

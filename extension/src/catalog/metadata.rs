@@ -240,14 +240,9 @@ fn load_maps(metadata: &mut Metadata) {
             metadata.current_version = version;
         }
         let ranges = ranges.remove(&version).unwrap_or_default();
-        match HashMap::from_ranges(version, ranges) {
-            Ok(map) => {
-                metadata.maps.insert(version, Rc::new(map));
-            }
-            Err(error) => crate::error::Error::Internal(format!(
-                "hash map version {version} in the catalog is not valid: {error}"
-            ))
-            .raise(),
+        // While metadata is being written, a map can lack its ranges for a moment; it is of no use until it has them.
+        if let Ok(map) = HashMap::from_ranges(version, ranges) {
+            metadata.maps.insert(version, Rc::new(map));
         }
     });
 }

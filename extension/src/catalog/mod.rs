@@ -1,5 +1,6 @@
 //! The cluster's metadata: catalog tables, their cache in each backend, and the functions that change them.
 
+pub mod activate;
 pub mod checks;
 pub mod definition;
 pub mod dependencies;
@@ -8,14 +9,17 @@ pub mod everywhere;
 pub mod foreign_keys;
 pub mod groups;
 pub mod init;
+pub mod join;
 pub mod maps;
 pub mod metadata;
 pub mod names;
 pub mod replicate;
 pub mod rows;
 pub mod scan;
+pub mod schema_lock;
 pub mod spi;
 pub mod spread;
+pub mod validate;
 
 #[allow(unused_imports)] // the crate-wide vocabulary
 pub use metadata::{

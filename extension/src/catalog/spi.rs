@@ -12,6 +12,15 @@ pub type Rows = Vec<Vec<Option<String>>>;
 
 /// Runs a statement; gives its rows, if it returns any.
 pub fn query(sql: &str) -> Rows {
+    run(sql).0
+}
+
+/// Runs a statement; gives the number of rows it wrote.
+pub fn affected(sql: &str) -> u64 {
+    run(sql).1
+}
+
+fn run(sql: &str) -> (Rows, u64) {
     let source = CString::new(sql).expect("SQL text has no NUL byte");
     // SAFETY: SPI is connected and finished in this function; when a statement fails, the abort of the
     // (sub)transaction closes the connection.
@@ -24,9 +33,9 @@ pub fn query(sql: &str) -> Rows {
             ))
             .raise();
         }
-        let rows = read_rows(pg_sys::SPI_tuptable);
+        let result = (read_rows(pg_sys::SPI_tuptable), pg_sys::SPI_processed);
         pg_sys::SPI_finish();
-        rows
+        result
     }
 }
 

@@ -1,0 +1,142 @@
+//! `expanse.activate_node`: a joined node takes part in everything from the commit on.
+//!
+//! One transaction over all nodes: writes of replicated tables wait; the new node gets the rows of replicated tables
+//! that it does not have yet, and the final metadata; a new hash map that counts on it becomes the current one. No row
+//! of a distributed table moves.
+
+use super::everywhere::{cluster, lock_metadata, on_others, others};
+use super::{
+    groups, join, maps, names, rows, spi, Metadata, Node, NodeId, TableKind, REPLICATED_GROUP,
+};
+use crate::error::Error;
+use crate::executor::remote::{run_on, Access};
+use expanse_core::hash_map::{HashMap, Layout, NodeWeight};
+
+crate::sql_function! {
+    /// `expanse.activate_node(node_name text, layout text) -> int`: the version of the new current hash map.
+    fn activate_node(args) {
+        let name = args.required::<String>(0, "node_name");
+        let layout = parse_layout(&args.required::<String>(1, "layout"));
+        let metadata = lock_metadata(&cluster());
+        let Some(node) = join::find(&name) else { Error::UnknownNode { node: name }.raise() };
+        let active = node.state == "active";
+        Some(if active { metadata.current_version } else { activate(&metadata, &node, layout) })
+    }
+}
+
+/// `minimal` or `contiguous`.
+pub fn parse_layout(text: &str) -> Layout {
+    text.parse()
+        .unwrap_or_else(|error: expanse_core::HashMapError| {
+            Error::InvalidParameter {
+                parameter: "layout",
+                reason: error.to_string(),
+            }
+            .raise()
+        })
+}
+
+fn activate(metadata: &Metadata, node: &Node, layout: Layout) -> i32 {
+    groups::freeze_everywhere(metadata, REPLICATED_GROUP);
+    check_tables(node);
+    copy_replicated(metadata, node.id);
+    let map = expanded_map(metadata, node, layout);
+    let version = map.version();
+    let statements = [
+        format!("SELECT expanse.set_node_state({}, 'active')", node.id),
+        maps::insert_sql(&map),
+        maps::make_current_sql(version),
+        maps::DROP_UNUSED.to_owned(),
+    ];
+    let elsewhere = others(metadata);
+    for statement in &statements {
+        spi::execute(statement);
+        on_others(&elsewhere, statement);
+    }
+    join::send_metadata(node.id);
+    version
+}
+
+/// The current map with the new node in it.
+fn expanded_map(metadata: &Metadata, node: &Node, layout: Layout) -> HashMap {
+    let weight = |node: &Node| NodeWeight {
+        node: node.id,
+        weight: node.weight.unsigned_abs(),
+    };
+    let existing: Vec<NodeWeight> = metadata
+        .nodes
+        .values()
+        .filter(|other| other.state == "active")
+        .map(weight)
+        .collect();
+    let current = metadata
+        .maps
+        .get(&metadata.current_version)
+        .unwrap_or_else(|| {
+            Error::UnknownHashMap {
+                version: metadata.current_version,
+            }
+            .raise()
+        });
+    match current.expand(maps::next_version(), &[weight(node)], &existing, layout) {
+        Ok(map) => map,
+        Err(error) => Error::Internal(format!("no hash map can be made: {error}")).raise(),
+    }
+}
+
+/// Every spread table exists on the new node.
+fn check_tables(node: &Node) {
+    let names = spi::column(
+        "SELECT format('(%L)', format('%I.%I', n.nspname, c.relname)) FROM expanse.distributed_table t \
+         JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace",
+    );
+    if names.is_empty() {
+        return;
+    }
+    let sql = format!(
+        "SELECT name FROM (VALUES {}) AS t (name) WHERE to_regclass(name) IS NULL LIMIT 1",
+        names.join(", ")
+    );
+    for (_, rows) in run_on(&[node.id], Access::Write, &sql) {
+        if let Some(Some(missing)) = rows.first().and_then(|row| row.first()) {
+            Error::Internal(format!(
+                "table {missing} does not exist on node \"{}\" yet",
+                node.name
+            ))
+            .raise();
+        }
+    }
+}
+
+/// Fills replicated tables that are still empty on the new node, as replication would: without triggers.
+fn copy_replicated(metadata: &Metadata, node: NodeId) {
+    let tables = metadata
+        .tables
+        .values()
+        .filter(|table| table.kind == TableKind::Replicated);
+    let mut begun = false;
+    for table in tables {
+        let Some(name) = names::qualified(table.relation) else {
+            continue;
+        };
+        let empty = format!("SELECT NOT EXISTS (SELECT FROM ONLY {name})");
+        if spi::holds(&empty) || !answers_true(node, &empty) {
+            continue;
+        }
+        if !begun {
+            on_others(&[node], "SET LOCAL session_replication_role = replica");
+            begun = true;
+        }
+        rows::copy_to(node, &name, &rows::stored_columns(table.relation), "true");
+    }
+    if begun {
+        on_others(&[node], "SET LOCAL session_replication_role = origin");
+    }
+}
+
+fn answers_true(node: NodeId, sql: &str) -> bool {
+    run_on(&[node], Access::Write, sql)
+        .into_iter()
+        .flat_map(|(_, rows)| rows)
+        .any(|row| row.first() == Some(&Some("t".to_owned())))
+}

@@ -1,0 +1,35 @@
+//! `expanse.bind_group`: the switch of a rebind.
+
+use super::motion::distributed_group;
+use crate::catalog::everywhere::{cluster, on_all_nodes};
+use crate::catalog::groups::freeze_everywhere;
+use crate::error::Error;
+
+crate::sql_function! {
+    /// `expanse.bind_group(group_id int, hash_map_version int)`: binds the group to the version it moves to, with writers
+    /// waiting on every node until the commit. Ownership stays filtered until `end_move`.
+    fn bind_group(args) {
+        let group = args.required::<i32>(0, "group_id");
+        let version = args.required::<i32>(1, "hash_map_version");
+        freeze_everywhere(&cluster(), group);
+        // Under the locks: nobody else changes this group's binding now.
+        // SAFETY: between statements, where a catalog may change its state.
+        unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
+        let metadata = cluster();
+        let found = distributed_group(&metadata, group);
+        if found.version != Some(version) {
+            if !metadata.maps.contains_key(&version) {
+                Error::UnknownHashMap { version }.raise();
+            }
+            if found.moving_to.is_none() {
+                Error::InvalidParameter {
+                    parameter: "group_id",
+                    reason: format!("colocation group {group} is not in motion"),
+                }
+                .raise();
+            }
+            on_all_nodes(&metadata, &format!("SELECT expanse.set_binding({group}, {version})"));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,81 @@
+//! `expanse.wait_for_statements`: statements that planned by an older state of a group have ended.
+//!
+//! Whoever reads or writes a group holds a lock on its gate until the end of its transaction. So it is enough to see the
+//! transactions end that hold one now; later ones know the newer state.
+
+use crate::catalog::everywhere::cluster;
+use crate::catalog::GroupId;
+use crate::error::Error;
+use pgrx::pg_sys;
+use std::time::{Duration, Instant};
+
+/// How often the transactions are looked at.
+const PAUSE_MS: std::os::raw::c_long = 5;
+
+crate::sql_function! {
+    /// `expanse.wait_for_statements(group_id int, timeout_ms int) -> bool`: have they ended in time?
+    fn wait_for_statements(args) {
+        let group = args.required::<i32>(0, "group_id");
+        let timeout = args.required::<i32>(1, "timeout_ms").max(0);
+        Some(wait(group, Duration::from_millis(timeout.unsigned_abs().into())))
+    }
+}
+
+fn wait(group: GroupId, timeout: Duration) -> bool {
+    let metadata = cluster();
+    let Some(found) = metadata.groups.get(&group) else {
+        Error::InvalidParameter {
+            parameter: "group_id",
+            reason: format!("colocation group {group} does not exist"),
+        }
+        .raise()
+    };
+    let deadline = Instant::now() + timeout;
+    let mut holders = holders_of(found.gate);
+    loop {
+        // SAFETY: asks without waiting whether a transaction, also a prepared one, has ended.
+        holders.retain(|&holder| unsafe { !pg_sys::VirtualXactLock(holder, false) });
+        if holders.is_empty() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        pause();
+    }
+}
+
+/// Transactions other than this one that hold any lock on a relation of this database.
+fn holders_of(relation: pg_sys::Oid) -> Vec<pg_sys::VirtualTransactionId> {
+    let tag = pg_sys::LOCKTAG {
+        // SAFETY: a plain value of the backend.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: relation.to_u32(),
+        locktag_field3: 0,
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    let mut count = 0;
+    // SAFETY: gives a palloc'd array of `count` entries.
+    unsafe {
+        let conflicts =
+            pg_sys::GetLockConflicts(&tag, pg_sys::AccessExclusiveLock as i32, &mut count);
+        std::slice::from_raw_parts(conflicts, count.unsigned_abs() as usize).to_vec()
+    }
+}
+
+/// Sleeps a moment, or less when there is something to react to.
+pub fn pause() {
+    // SAFETY: the backend's own latch and flags.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as i32,
+            PAUSE_MS,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}
