@@ -24,6 +24,8 @@ pub enum Request {
     Operations,
     /// One operation; answered by [`Response::Operation`].
     Operation { operation_id: i64 },
+    /// Undo an operation that has not finished; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Cancel { operation_id: i64 },
     /// The cluster as this sidecar sees it; answered by [`Response::Status`].
     Status,
 }
