@@ -40,6 +40,32 @@ pub fn try_lock(file: &File, kind: LockKind) -> io::Result<bool> {
     }
 }
 
+/// What can be said to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    Terminate,
+    Kill,
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+/// Those of the system call, such as that there is no such process.
+pub fn signal(pid: u32, signal: Signal) -> io::Result<()> {
+    // Zero and negative numbers would mean groups of processes.
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let signal = match signal {
+        Signal::Terminate => libc::SIGTERM,
+        Signal::Kill => libc::SIGKILL,
+    };
+    // SAFETY: kill takes two numbers and touches no memory of this process.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expanse_sidecar::coordination::{
-    connect, Coordination, Error, Leadership, Op, Owner, Timeouts, Version, Watch,
+    connect, update, Coordination, Entry, Error, Op, Owner, SessionState, Timeouts, Version, Watch,
 };
+use tokio::task::spawn_blocking;
+
+use crate::helper::SecondProcess;
 
 pub async fn client(url: &str) -> Arc<dyn Coordination> {
     connect(url, "contract", Timeouts::default()).await.unwrap()
@@ -18,8 +21,8 @@ pub async fn soon<T>(what: impl std::future::Future<Output = T>) -> T {
         .expect("it did not happen within 10 s")
 }
 
-pub async fn starts_at_version_zero(url: String) {
-    let store = client(&url).await;
+pub async fn starts_at_version_zero(url: &str) {
+    let store = client(url).await;
     assert_eq!(store.get("/a").await, Ok(None));
     assert_eq!(store.create("/a", b"one").await, Ok(Version::FIRST));
     let entry = store.get("/a").await.unwrap().unwrap();
@@ -48,8 +51,8 @@ pub async fn starts_at_version_zero(url: String) {
     );
 }
 
-pub async fn creates_parents(url: String) {
-    let store = client(&url).await;
+pub async fn creates_parents(url: &str) {
+    let store = client(url).await;
     store.create("/a/b/c", b"x").await.unwrap();
     assert_eq!(store.get("/a/b").await.unwrap().unwrap().data, b"");
     store.create("/a/b/d", b"x").await.unwrap();
@@ -71,8 +74,8 @@ pub async fn creates_parents(url: String) {
     );
 }
 
-pub async fn compares_and_sets_also_at_version_zero(url: String) {
-    let (one, two) = (client(&url).await, client(&url).await);
+pub async fn compares_and_sets_also_at_version_zero(url: &str) {
+    let (one, two) = (client(url).await, client(url).await);
     one.create("/a", b"0").await.unwrap();
     assert_eq!(one.put("/a", b"1", Version(0)).await, Ok(Version(1)));
     let stale = Err(Error::VersionMismatch {
@@ -86,8 +89,8 @@ pub async fn compares_and_sets_also_at_version_zero(url: String) {
     assert_eq!(one.get_fresh("/a").await, Ok(None));
 }
 
-pub async fn ephemeral_entries_end_with_their_client(url: String) {
-    let (one, two) = (client(&url).await, client(&url).await);
+pub async fn ephemeral_entries_end_with_their_client(url: &str) {
+    let (one, two) = (client(url).await, client(url).await);
     one.create_ephemeral("/status/n1", b"up").await.unwrap();
     assert_eq!(
         one.get("/status/n1").await.unwrap().unwrap().owner,
@@ -110,8 +113,8 @@ pub async fn ephemeral_entries_end_with_their_client(url: String) {
     assert_eq!(two.children("/status").await.unwrap(), Vec::<String>::new());
 }
 
-pub async fn watches_see_changes(url: String) {
-    let (one, two) = (client(&url).await, client(&url).await);
+pub async fn watches_see_changes(url: &str) {
+    let (one, two) = (client(url).await, client(url).await);
     let mut watch = two.watch("/a/b").await.unwrap();
     assert_eq!(watch.current(), None);
     one.create("/a/b", b"0").await.unwrap();
@@ -128,18 +131,15 @@ pub async fn watches_see_changes(url: String) {
     assert_eq!(soon(watch.changed()).await, Err(Error::Closed));
 }
 
-pub async fn wait_for_data(
-    watch: &mut Watch<Option<expanse_sidecar::coordination::Entry>>,
-    data: &[u8],
-) {
+pub async fn wait_for_data(watch: &mut Watch<Option<Entry>>, data: &[u8]) {
     watch
         .wait_for(|entry| entry.as_ref().is_some_and(|entry| entry.data == data))
         .await
         .unwrap();
 }
 
-pub async fn watches_see_children(url: String) {
-    let (one, two) = (client(&url).await, client(&url).await);
+pub async fn watches_see_children(url: &str) {
+    let (one, two) = (client(url).await, client(url).await);
     let mut watch = two.watch_children("/nodes").await.unwrap();
     assert_eq!(watch.current(), Vec::<String>::new());
     for name in ["n2", "n1", "n3"] {
@@ -154,8 +154,8 @@ pub async fn watches_see_children(url: String) {
         .unwrap();
 }
 
-pub async fn many_operations_are_done_as_one(url: String) {
-    let store = client(&url).await;
+pub async fn many_operations_are_done_as_one(url: &str) {
+    let store = client(url).await;
     let path = str::to_owned;
     store.create("/m/a", b"0").await.unwrap();
     let ops = vec![
@@ -206,31 +206,139 @@ pub async fn many_operations_are_done_as_one(url: String) {
     assert_eq!(store.multi(Vec::new()).await, Ok(()));
 }
 
-pub async fn one_leader_at_a_time(url: String) {
-    let (one, two) = (client(&url).await, client(&url).await);
-    let first: Leadership = soon(one.campaign("/leader", "n1")).await.unwrap();
-    assert!(first.holds());
-    let early =
-        tokio::time::timeout(Duration::from_millis(300), two.campaign("/leader", "n2")).await;
-    assert!(early.is_err(), "two leaders");
-    one.create("/journal", b"0").await.unwrap();
-    let put = |version: i32| Op::Put {
-        path: "/journal".to_owned(),
-        data: b"x".to_vec(),
-        expected: Version(version),
-    };
-    one.multi(vec![first.fence(), put(0)]).await.unwrap();
-    let (fence, lost) = (first.fence(), first.lost());
-    let (second, ()) = tokio::join!(soon(two.campaign("/leader", "n2")), first.resign());
-    let second = second.unwrap();
-    assert!(lost.is_cancelled());
-    assert!(second.epoch() > 1);
+pub async fn one_of_many_writers_wins(url: &str) {
+    let first = client(url).await;
+    first.create("/counter", b"0").await.unwrap();
+    let mut writers = Vec::new();
+    for _ in 0..4 {
+        let store = client(url).await;
+        writers.push(tokio::spawn(async move {
+            for _ in 0..10 {
+                update(&*store, "/counter", |entry| {
+                    let text = String::from_utf8(entry.unwrap().data.clone()).unwrap();
+                    Some((text.parse::<i32>().unwrap() + 1).to_string().into_bytes())
+                })
+                .await
+                .unwrap();
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let entry = first.get_fresh("/counter").await.unwrap().unwrap();
+    assert_eq!(
+        (entry.data.as_slice(), entry.version),
+        (&b"40"[..], Version(40))
+    );
+}
+
+pub async fn ephemeral_entries_end_with_their_process(url: &str) {
+    let store = client(url).await;
+    let second = spawn_blocking({
+        let url = url.to_owned();
+        move || SecondProcess::start(&url)
+    })
+    .await
+    .unwrap();
+    let mut watch = store.watch("/status/second").await.unwrap();
+    soon(watch.wait_for(Option::is_some)).await.unwrap();
+    second.kill();
+    soon(watch.wait_for(Option::is_none)).await.unwrap();
+    assert_eq!(store.get_fresh("/status/second").await, Ok(None));
+    // Its place is free again.
+    store
+        .create_ephemeral("/status/second", b"next")
+        .await
+        .unwrap();
+}
+
+pub async fn watches_end_when_dropped(url: &str) {
+    let store = client(url).await;
+    store.create("/w", b"").await.unwrap();
+    for _ in 0..50 {
+        drop(store.watch("/w").await.unwrap());
+    }
+    let mut last = store.watch("/w").await.unwrap();
+    store.put("/w", b"x", Version(0)).await.unwrap();
+    soon(wait_for_data(&mut last, b"x")).await;
+}
+
+pub async fn operations_of_a_list_see_each_other(url: &str) {
+    let store = client(url).await;
+    let path = || "/l".to_owned();
+    store.create("/l", b"old").await.unwrap();
+    let ops = vec![
+        Op::Put {
+            path: path(),
+            data: b"x".to_vec(),
+            expected: Version(0),
+        },
+        Op::Delete {
+            path: path(),
+            expected: Version(1),
+        },
+        Op::Create {
+            path: path(),
+            data: b"new".to_vec(),
+        },
+        Op::Create {
+            path: "/l/below".to_owned(),
+            data: Vec::new(),
+        },
+    ];
+    store.multi(ops).await.unwrap();
+    let entry = store.get("/l").await.unwrap().unwrap();
+    assert_eq!(
+        (entry.data.as_slice(), entry.version),
+        (&b"new"[..], Version(0))
+    );
+    let orphan = vec![Op::Create {
+        path: "/none/below".to_owned(),
+        data: Vec::new(),
+    }];
+    assert_eq!(
+        store.multi(orphan).await,
+        Err(Error::NotFound {
+            path: "/none".to_owned()
+        })
+    );
+    let ops = vec![Op::Delete {
+        path: path(),
+        expected: Version(0),
+    }];
+    assert_eq!(
+        store.multi(ops).await,
+        Err(Error::NotEmpty { path: path() })
+    );
+    let ops = vec![
+        Op::Delete {
+            path: "/l/below".to_owned(),
+            expected: Version(0),
+        },
+        Op::Delete {
+            path: path(),
+            expected: Version(0),
+        },
+    ];
+    store.multi(ops).await.unwrap();
+    assert_eq!(store.get("/l").await, Ok(None));
+}
+
+pub async fn a_closed_client_refuses(url: &str) {
+    let store = client(url).await;
+    let mut session = store.session();
+    assert!(session.borrow().is_connected());
+    store.close().await;
+    soon(session.wait_for(|state| *state == SessionState::Closed))
+        .await
+        .unwrap();
+    assert_eq!(store.get("/a").await, Err(Error::Closed));
+    assert_eq!(store.create("/a", b"").await, Err(Error::Closed));
+    assert!(matches!(store.watch("/a").await, Err(Error::Closed)));
     assert!(matches!(
-        one.multi(vec![fence, put(1)]).await,
-        Err(Error::VersionMismatch { .. })
+        store.campaign("/a", "n1").await,
+        Err(Error::Closed)
     ));
-    two.multi(vec![second.fence(), put(1)]).await.unwrap();
-    drop(second);
-    let third = soon(one.campaign("/leader", "n1")).await.unwrap();
-    assert_eq!(third.epoch(), 3);
+    store.close().await;
 }
