@@ -19,6 +19,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub struct Directory {
     /// What [`Coordination::create_ephemeral`] has promised to keep.
     kept: Mutex<BTreeMap<String, Vec<u8>>>,
     state: channel::Sender<SessionState>,
+    /// How many sessions there have been.
+    sessions: AtomicU64,
     /// Counts the moments at which something may have changed.
     ticks: channel::Sender<u64>,
     closed: CancellationToken,
@@ -65,6 +68,7 @@ impl Directory {
             timeouts,
             kept: Mutex::default(),
             state: channel::Sender::new(SessionState::Connected { number: 1 }),
+            sessions: AtomicU64::new(1),
             ticks: channel::Sender::new(0),
             closed: CancellationToken::new(),
             me: me.clone(),
@@ -135,7 +139,6 @@ impl Directory {
 
     /// Replaces a session whose file somebody has removed, with all that was promised to be kept.
     async fn replace_session(&self) {
-        let number = self.state.borrow().number().unwrap_or_default() + 1;
         self.state.send_replace(SessionState::Lost);
         if self
             .run("session", |store, _| store.new_session())
@@ -154,6 +157,7 @@ impl Directory {
                 tracing::warn!(path, %error, "an ephemeral entry could not be made again");
             }
         }
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         self.state.send_replace(SessionState::Connected { number });
     }
 }

@@ -33,26 +33,28 @@ impl Store {
             identity: identity.to_owned(),
             holder: RwLock::new(None),
         };
+        store.make().map_err(|error| store.failed(&store.root, &error))?;
         store.new_session()?;
         Ok(store)
     }
 
-    /// Begins a session, ending the one before.
+    fn make(&self) -> io::Result<()> {
+        for directory in [self.root.clone(), self.sessions(), self.root.join(".tmp")] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
+        }
+        open_own(&self.revision()).map(drop)
+    }
+
+    /// Begins a session, ending the one before. A store that has been removed is not made again.
     ///
     /// # Errors
     /// [`Error::Unavailable`]
     pub fn new_session(&self) -> Result<()> {
-        let begin = || {
-            for directory in [self.root.clone(), self.sessions(), self.root.join(".tmp")] {
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(directory)?;
-            }
-            open_own(&self.revision())?;
-            Holder::begin(&self.sessions(), &self.identity)
-        };
-        let begun = begin().map_err(|error| self.failed(&self.root, &error))?;
+        let begun = Holder::begin(&self.sessions(), &self.identity)
+            .map_err(|error| self.failed(&self.sessions(), &error))?;
         *self.holder.write() = Some(begun);
         Ok(())
     }
