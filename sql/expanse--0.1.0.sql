@@ -443,6 +443,145 @@ COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
     'name of the node that owns the rows with this value in the distribution column';
 
 -- ---------------------------------------------------------------------------
+-- Operations: handed to the sidecar of this server
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION pg_catalog.cluster_expand(
+        node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
+        rebind boolean DEFAULT false) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_expand';
+COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean) IS
+    'start to add a server to the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_rebind(
+        relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind';
+COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval) IS
+    'start to move a table''s colocation group to the current hash map; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_wait(operation bigint, timeout interval DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_wait';
+COMMENT ON FUNCTION pg_catalog.cluster_wait(bigint, interval) IS
+    'wait until an operation has finished; raises its error';
+
+CREATE FUNCTION pg_catalog.cluster_cancel(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_cancel';
+COMMENT ON FUNCTION pg_catalog.cluster_cancel(bigint) IS
+    'undo an operation that has not finished';
+
+-- ---------------------------------------------------------------------------
+-- Status: the sidecar's view of the cluster, in shared memory
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION expanse.store_status(status text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'publish_status';
+CREATE FUNCTION expanse.publish_status(status jsonb) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT expanse.store_status($1::text);
+    END;
+
+CREATE FUNCTION expanse.fetch_status() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'cluster_status';
+CREATE FUNCTION expanse.cluster_status() RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT expanse.fetch_status()::jsonb;
+    END;
+REVOKE ALL ON FUNCTION expanse.fetch_status(), expanse.cluster_status() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expanse.fetch_status(), expanse.cluster_status() TO pg_monitor, expanse_admin;
+
+-- ---------------------------------------------------------------------------
+-- Views
+-- ---------------------------------------------------------------------------
+
+-- Views are relations, which belong into pg_catalog only when the system says so.
+SET LOCAL allow_system_table_mods = on;
+
+CREATE VIEW pg_catalog.cluster_nodes AS
+    SELECT n.node_name, n.host, n.port, n.state,
+           coalesce(s.role, 'primary') AS role,
+           n.weight,
+           coalesce(b.buckets, 0) AS buckets,
+           n.node_id,
+           n.node_id = l.node_id AS local,
+           s.state AS status,
+           s.postgres_version,
+           s.leader
+    FROM expanse.node n
+    CROSS JOIN expanse.local_node l
+    LEFT JOIN (
+        SELECT r.node_id, sum(r.last_bucket - r.first_bucket + 1)::int AS buckets
+        FROM expanse.hash_map m JOIN expanse.hash_map_range r USING (hash_map_version)
+        WHERE m.current GROUP BY r.node_id
+    ) AS b ON b.node_id = n.node_id
+    LEFT JOIN jsonb_to_recordset(expanse.cluster_status() -> 'nodes')
+        AS s (node_name text, state text, role text, postgres_version text, leader boolean)
+        ON s.node_name = n.node_name
+    ORDER BY n.node_id;
+COMMENT ON VIEW pg_catalog.cluster_nodes IS 'nodes of the cluster, with their share of the current hash map';
+
+CREATE VIEW pg_catalog.cluster_hash_maps AS
+    SELECT m.hash_map_version, m.current,
+           (SELECT count(DISTINCT r.node_id) FROM expanse.hash_map_range r
+            WHERE r.hash_map_version = m.hash_map_version)::int AS nodes,
+           (SELECT count(*) FROM expanse.colocation_group g JOIN expanse.distributed_table t USING (group_id)
+            WHERE g.hash_map_version = m.hash_map_version)::int AS tables,
+           m.created_at
+    FROM expanse.hash_map m
+    ORDER BY m.hash_map_version;
+COMMENT ON VIEW pg_catalog.cluster_hash_maps IS 'versions of the hash map; new tables are bound to the current one';
+
+CREATE VIEW pg_catalog.cluster_hash_map_ranges AS
+    SELECT r.hash_map_version, n.node_name, r.first_bucket, r.last_bucket
+    FROM expanse.hash_map_range r JOIN expanse.node n USING (node_id)
+    ORDER BY r.hash_map_version, r.first_bucket;
+COMMENT ON VIEW pg_catalog.cluster_hash_map_ranges IS 'which node owns which buckets in which version';
+
+CREATE VIEW pg_catalog.cluster_tables AS
+    SELECT t.relation,
+           CASE WHEN t.distribution_column IS NULL THEN 'replicated' ELSE 'distributed' END AS kind,
+           t.distribution_column,
+           g.hash_map_version,
+           t.group_id AS colocation_group,
+           g.moving_to
+    FROM expanse.distributed_table t JOIN expanse.colocation_group g USING (group_id)
+    ORDER BY t.relation::text;
+COMMENT ON VIEW pg_catalog.cluster_tables IS 'distributed and replicated tables';
+
+CREATE FUNCTION expanse.fragments(
+        OUT relation regclass, OUT node_name text, OUT row_estimate bigint, OUT bytes bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'fragments';
+REVOKE ALL ON FUNCTION expanse.fragments() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expanse.fragments() TO pg_monitor, expanse_admin;
+
+CREATE VIEW pg_catalog.cluster_fragments AS
+    SELECT f.relation, f.node_name, f.row_estimate, f.bytes
+    FROM expanse.fragments() AS f
+    ORDER BY f.relation::text, f.node_name;
+COMMENT ON VIEW pg_catalog.cluster_fragments IS
+    'every node''s part of every spread table; asks all nodes, and shows NULL for those that do not answer';
+
+CREATE VIEW pg_catalog.cluster_operations AS
+    SELECT o.operation_id, o.kind, o.target, o.state, o.phase, o.rows_done, o.rows_total, o.bytes_done, o.bytes_total,
+           to_timestamp(o.started_at) AS started_at,
+           to_timestamp(o.finished_at) AS finished_at,
+           o.error ->> 'message' AS error,
+           o.error ->> 'sqlstate' AS error_sqlstate,
+           o.writes_waited_ms,
+           o.parameters
+    FROM jsonb_to_recordset(expanse.cluster_status() -> 'operations') AS o (
+        operation_id bigint, kind text, target text, state text, phase text, rows_done bigint, rows_total bigint,
+        bytes_done bigint, bytes_total bigint, started_at double precision, finished_at double precision, error jsonb,
+        writes_waited_ms double precision, parameters jsonb)
+    ORDER BY o.operation_id;
+COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
+
+GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catalog.cluster_hash_map_ranges,
+        pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations
+    TO pg_monitor, expanse_admin;
+
+-- ---------------------------------------------------------------------------
 -- Privileges: what changes the cluster is for superusers and members of expanse_admin
 -- ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ mod error;
 mod executor;
 mod hashmap;
 mod hooks;
+mod operations;
 mod planner;
 mod rebind;
 mod sql;

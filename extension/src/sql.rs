@@ -84,6 +84,15 @@ impl Args {
         })
     }
 
+    /// Argument `n` of type interval in milliseconds (months of 30 days); `None` when NULL.
+    pub fn milliseconds(&self, n: usize) -> Option<f64> {
+        let interval = self.datum(n)?.cast_mut_ptr::<pg_sys::Interval>();
+        // SAFETY: the SQL declaration of the function says interval, which is passed by reference.
+        let interval = unsafe { *interval };
+        let days = f64::from(interval.day) + 30.0 * f64::from(interval.month);
+        Some(interval.time as f64 / 1000.0 + days * 86_400_000.0)
+    }
+
     /// The argument's type as the parser resolved it (for `anyelement`).
     pub fn type_of(&self, n: i32) -> pg_sys::Oid {
         // SAFETY: fcinfo and its flinfo are valid during the call.

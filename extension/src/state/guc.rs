@@ -14,6 +14,9 @@ pub static CONTROL_SOCKET: GucSetting<Option<CString>> =
 /// `expanse.connect_timeout` (milliseconds, default 5000): how long a connection to another node may take.
 pub static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
 
+/// `expanse.status_memory` (kilobytes, default 1024, needs a restart): shared memory for the status of the cluster.
+pub static STATUS_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024);
+
 /// Registers all settings; called once at load.
 pub fn define() {
     GucRegistry::define_bool_guc(
@@ -41,5 +44,15 @@ pub fn define() {
         600_000,
         GucContext::Userset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"expanse.status_memory",
+        c"Shared memory for the status of the cluster.",
+        c"In kilobytes.",
+        &STATUS_MEMORY,
+        64,
+        1 << 20,
+        GucContext::Postmaster,
+        GucFlags::UNIT_KB,
     );
 }

@@ -1,11 +1,16 @@
 //! State of this server and session: settings, shared memory, what kind of session this is.
 
+pub mod control;
 pub mod guc;
+pub mod shmem;
+pub mod status;
 
 use pgrx::pg_sys;
 
 /// Reserves shared memory and starts what lives as long as the server.
-pub fn init() {}
+pub fn init() {
+    shmem::init();
+}
 
 /// Is the library being loaded through `shared_preload_libraries`?
 pub fn preloading() -> bool {

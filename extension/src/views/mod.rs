@@ -1,1 +1,3 @@
-//! What the cluster views show.
+//! Functions behind the cluster views; most views are plain SQL over the catalog.
+
+pub mod fragments;
