@@ -288,8 +288,8 @@ fn config(directory: &Path, port: u16, members: &[Ports]) -> String {
     config
 }
 
-/// Asks the server how it is; one that has no leader says that it does not serve.
-async fn serves(port: u16) -> bool {
+/// Whether the server at this port of 127.0.0.1 serves; in an ensemble it does once it has a leader.
+pub async fn serves(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(b"srvr").await?;

@@ -4,7 +4,10 @@
 mod contract;
 mod contract_hostile;
 mod contract_leaders;
+mod directory_faults;
+mod faults;
 mod helper;
+mod proxy;
 mod stores;
 
 /// Makes a test of each promise for the store that `$store` begins.

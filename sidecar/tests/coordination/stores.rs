@@ -21,10 +21,15 @@ pub async fn directory() -> Store {
     }
 }
 
-/// One server for all tests of this process.
+/// A place on the one server.
 pub async fn zookeeper() -> Store {
+    one().await.place()
+}
+
+/// One server for all tests of this process.
+pub async fn one() -> &'static ZooKeeper {
     static SERVER: OnceCell<ZooKeeper> = OnceCell::const_new();
-    SERVER.get_or_init(|| ZooKeeper::start(1)).await.place()
+    SERVER.get_or_init(|| ZooKeeper::start(1)).await
 }
 
 /// An ensemble of three for all tests of this process.
@@ -117,6 +122,20 @@ impl ZooKeeper {
         while server::running(&self.directory_of(index)).is_some() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until every server serves.
+    pub async fn wait_for_all(&self) {
+        let all = async {
+            for port in self.ports() {
+                while !server::serves(port).await {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), all)
+            .await
+            .expect("a server does not come back");
     }
 
     pub async fn restart(&self, index: usize) {

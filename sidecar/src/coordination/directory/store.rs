@@ -33,7 +33,9 @@ impl Store {
             identity: identity.to_owned(),
             holder: RwLock::new(None),
         };
-        store.make().map_err(|error| store.failed(&store.root, &error))?;
+        store
+            .make()
+            .map_err(|error| store.failed(&store.root, &error))?;
         store.new_session()?;
         Ok(store)
     }

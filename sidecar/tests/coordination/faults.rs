@@ -1,0 +1,545 @@
+//! ZooKeeper with something broken: connections, sessions, servers, the whole ensemble.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use expanse_sidecar::coordination::{
+    connect, update, Coordination, Error, Op, Owner, Result, SessionState, Timeouts, Version,
+};
+
+use crate::contract::{client, soon, wait_for_data};
+use crate::proxy::{Network, Proxy};
+use crate::stores::{self, ZooKeeper};
+
+/// Short times, so that faults have their effects soon.
+fn quick() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_secs(10),
+        call: Duration::from_millis(1_500),
+        session: Duration::from_millis(2_000),
+    }
+}
+
+/// A client behind a proxy, one that is not, and the proxy.
+async fn behind_proxy(
+    zookeeper: &ZooKeeper,
+    timeouts: Timeouts,
+) -> (Arc<dyn Coordination>, Arc<dyn Coordination>, Proxy) {
+    let place = zookeeper.place().url;
+    let port = zookeeper.ports().next().unwrap();
+    let proxy = Proxy::start(port).await;
+    let through = place.replace(&format!(":{port}"), &format!(":{}", proxy.port));
+    let observer = client(&place).await;
+    (
+        connect(&through, "behind proxy", timeouts).await.unwrap(),
+        observer,
+        proxy,
+    )
+}
+
+/// The result of a call that must end within its deadline, and how long it took.
+async fn timely<T>(timeouts: Timeouts, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let bound = timeouts.call + Duration::from_millis(500);
+    tokio::time::timeout(bound, call)
+        .await
+        .expect("a call outlived its deadline")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn losing_the_connection_is_not_losing_the_session() {
+    let zookeeper = stores::one().await;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(6),
+        ..quick()
+    };
+    let (store, observer, proxy) = behind_proxy(zookeeper, timeouts).await;
+    store.create_ephemeral("/status/n1", b"up").await.unwrap();
+    let leadership = store.campaign("/leader", "n1").await.unwrap();
+    let mut watch = store.watch("/config").await.unwrap();
+    let mut session = store.session();
+    for round in 0..3 {
+        proxy.set(Network::Broken);
+        soon(session.wait_for(|state| matches!(state, SessionState::Suspended { number: 1 })))
+            .await
+            .unwrap();
+        let path = format!("/missed/{round}");
+        observer.create(&path, b"x").await.unwrap();
+        update(&*observer, "/config", |_| Some(path.clone().into_bytes()))
+            .await
+            .unwrap();
+        proxy.set(Network::Whole);
+        soon(session.wait_for(|state| matches!(state, SessionState::Connected { number: 1 })))
+            .await
+            .unwrap();
+        soon(wait_for_data(&mut watch, path.as_bytes())).await;
+        assert_eq!(store.children("/missed").await.unwrap().len(), round + 1);
+    }
+    assert!(leadership.holds());
+    assert_eq!(
+        store.get("/status/n1").await.unwrap().unwrap().owner,
+        Owner::ThisClient
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_session_is_replaced_without_two_leaders() {
+    let zookeeper = stores::one().await;
+    let (store, observer, proxy) = behind_proxy(zookeeper, quick()).await;
+    store
+        .create_ephemeral("/status/n1", b"first")
+        .await
+        .unwrap();
+    store.publish("/status/n1", b"last").await.unwrap();
+    store.create("/config", b"0").await.unwrap();
+    let leadership = store.campaign("/leader", "n1").await.unwrap();
+    let mut config = store.watch("/config").await.unwrap();
+    let mut status = observer.watch("/status/n1").await.unwrap();
+    let next = tokio::spawn({
+        let observer = observer.clone();
+        async move {
+            let leadership = observer.campaign("/leader", "n2").await.unwrap();
+            (leadership, Instant::now())
+        }
+    });
+
+    proxy.set(Network::Silent);
+    soon(leadership.lost().cancelled()).await;
+    let lost_at = Instant::now();
+    assert!(!leadership.holds());
+    let (successor, elected_at) = soon(next).await.unwrap();
+    assert!(
+        lost_at < elected_at,
+        "two leaders for {:?}",
+        lost_at - elected_at
+    );
+    assert!(successor.epoch() > leadership.epoch());
+    soon(status.wait_for(Option::is_none)).await.unwrap();
+    observer.put("/config", b"1", Version(0)).await.unwrap();
+    let outcome = timely(quick(), store.get("/config")).await;
+    assert!(outcome.is_err_and(|error| error.is_retryable()));
+
+    proxy.set(Network::Whole);
+    let mut session = store.session();
+    soon(session.wait_for(|state| matches!(state, SessionState::Connected { number: 2.. })))
+        .await
+        .unwrap();
+    soon(wait_for_data(&mut status, b"last")).await;
+    soon(wait_for_data(&mut config, b"1")).await;
+    let put = Op::Put {
+        path: "/config".to_owned(),
+        data: b"deposed".to_vec(),
+        expected: Version(1),
+    };
+    let fenced = store.multi(vec![leadership.fence(), put]).await;
+    assert!(
+        matches!(fenced, Err(Error::VersionMismatch { .. })),
+        "{fenced:?}"
+    );
+    let mut own = store.watch("/status/n1").await.unwrap();
+    soon(own.wait_for(|entry| {
+        entry
+            .as_ref()
+            .is_some_and(|entry| entry.owner == Owner::ThisClient)
+    }))
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_are_resolved() {
+    let zookeeper = stores::one().await;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(10),
+        call: Duration::from_secs(8),
+        ..quick()
+    };
+    let (store, observer, proxy) = behind_proxy(zookeeper, timeouts).await;
+    let proxy = &proxy;
+    // The request arrives, the answer does not, and then the connection breaks.
+    let lose_the_answer = || async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        proxy.set(Network::Broken);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        proxy.set(Network::Whole);
+    };
+    let path = || "/a".to_owned();
+    proxy.set(Network::Mute);
+    let (made, ()) = tokio::join!(store.create("/a", b"0"), lose_the_answer());
+    assert_eq!(made, Ok(Version(0)));
+    proxy.set(Network::Mute);
+    let (put, ()) = tokio::join!(store.put("/a", b"1", Version(0)), lose_the_answer());
+    assert_eq!(put, Ok(Version(1)));
+    proxy.set(Network::Mute);
+    let ops = vec![
+        Op::Check {
+            path: path(),
+            expected: Version(1),
+        },
+        Op::CreateEphemeral {
+            path: "/e".to_owned(),
+            data: b"mine".to_vec(),
+        },
+        Op::Put {
+            path: path(),
+            data: b"2".to_vec(),
+            expected: Version(1),
+        },
+    ];
+    let (multi, ()) = tokio::join!(store.multi(ops), lose_the_answer());
+    assert_eq!(multi, Ok(()));
+    let entry = observer.get_fresh("/a").await.unwrap().unwrap();
+    assert_eq!(
+        (entry.data.as_slice(), entry.version),
+        (&b"2"[..], Version(2))
+    );
+    // Somebody else changes what was written before the writer can look.
+    proxy.set(Network::Mute);
+    let overtake = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let version = observer.get_fresh("/a").await.unwrap().unwrap().version;
+        observer.put("/a", b"other", version).await.unwrap();
+        lose_the_answer().await;
+    };
+    let (put, ()) = tokio::join!(store.put("/a", b"3", Version(2)), overtake);
+    assert_eq!(put, Err(Error::UnknownOutcome { path: path() }));
+    proxy.set(Network::Mute);
+    let (deleted, ()) = tokio::join!(store.delete("/a", Version(4)), lose_the_answer());
+    assert_eq!(deleted, Ok(()));
+    assert_eq!(observer.get_fresh("/a").await, Ok(None));
+}
+
+/// Counts as fast as it can; what is acknowledged must be there in the end.
+struct Counting {
+    acknowledged: Arc<AtomicI64>,
+    ambiguous: Arc<AtomicI64>,
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Counting {
+    async fn start(url: String, timeouts: Timeouts) -> Self {
+        let store = connect(&url, "counter", timeouts).await.unwrap();
+        let (acknowledged, ambiguous, stop) = (
+            Arc::new(AtomicI64::new(0)),
+            Arc::new(AtomicI64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let counts = (acknowledged.clone(), ambiguous.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let (acknowledged, ambiguous, stop) = counts;
+            while !stop.load(Ordering::SeqCst) {
+                // A read and a write, and they may be repeated once.
+                let bound = timeouts.call * 3;
+                match tokio::time::timeout(bound, update(&*store, "/counter", increment))
+                    .await
+                    .expect("a call hangs")
+                {
+                    Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
+                    Err(error) if error.is_ambiguous() => ambiguous.fetch_add(1, Ordering::SeqCst),
+                    Err(error) if error.is_retryable() => 0,
+                    Err(error) => panic!("{error}"),
+                };
+            }
+        });
+        Self {
+            acknowledged,
+            ambiguous,
+            stop,
+            task,
+        }
+    }
+
+    fn acknowledged(&self) -> i64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    async fn goes_on(&self) {
+        let goal = self.acknowledged() + 20;
+        let reached = async {
+            while self.acknowledged() < goal && !self.task.is_finished() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), reached)
+            .await
+            .expect("the store has not come back");
+    }
+
+    async fn check(self, store: &dyn Coordination) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.task.await.unwrap();
+        let entry = store.get_fresh("/counter").await.unwrap().unwrap();
+        let counted: i64 = String::from_utf8(entry.data).unwrap().parse().unwrap();
+        let acknowledged = self.acknowledged.load(Ordering::SeqCst);
+        let ambiguous = self.ambiguous.load(Ordering::SeqCst);
+        println!("{counted} counted, {acknowledged} acknowledged, {ambiguous} ambiguous");
+        assert!((acknowledged..=acknowledged + ambiguous).contains(&counted));
+    }
+}
+
+fn increment(entry: Option<&expanse_sidecar::coordination::Entry>) -> Option<Vec<u8>> {
+    let count = entry.map_or(0, |entry| {
+        String::from_utf8_lossy(&entry.data).parse().unwrap()
+    });
+    Some(format!("{}", count + 1i64).into_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ensemble_survives_the_death_of_each_server() {
+    let zookeeper = ZooKeeper::start(3).await;
+    let url = zookeeper.place().url;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(8),
+        ..Timeouts::default()
+    };
+    let store = connect(&url, "holder", timeouts).await.unwrap();
+    store.create_ephemeral("/status/n1", b"up").await.unwrap();
+    let leadership = store.campaign("/leader", "n1").await.unwrap();
+    let counting = Counting::start(url, timeouts).await;
+    for index in 0..zookeeper.count() {
+        zookeeper.kill(index).await;
+        counting.goes_on().await;
+        zookeeper.restart(index).await;
+        zookeeper.wait_for_all().await;
+        counting.goes_on().await;
+    }
+    assert!(matches!(
+        *store.session().borrow(),
+        SessionState::Connected { number: 1 }
+    ));
+    assert_eq!(
+        store.get_fresh("/status/n1").await.unwrap().unwrap().owner,
+        Owner::ThisClient
+    );
+    assert!(leadership.holds());
+    counting.check(&*store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ensemble_survives_servers_that_hang() {
+    let zookeeper = ZooKeeper::start(3).await;
+    let url = zookeeper.place().url;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(6),
+        ..Timeouts::default()
+    };
+    let store = connect(&url, "holder", timeouts).await.unwrap();
+    store.create_ephemeral("/status/n1", b"up").await.unwrap();
+    let counting = Counting::start(url, timeouts).await;
+    for index in 0..zookeeper.count() {
+        zookeeper.signal(index, "STOP");
+        counting.goes_on().await;
+        let outcome = timely(timeouts, store.get_fresh("/status/n1")).await;
+        assert!(!matches!(outcome, Ok(None)), "the entry has gone");
+        zookeeper.signal(index, "CONT");
+        zookeeper.wait_for_all().await;
+        counting.goes_on().await;
+    }
+    assert!(store.get_fresh("/status/n1").await.unwrap().is_some());
+    counting.check(&*store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_while_the_whole_ensemble_is_gone() {
+    let zookeeper = ZooKeeper::start(3).await;
+    let place = zookeeper.place();
+    let store = connect(&place.url, "holder", quick()).await.unwrap();
+    store.create_ephemeral("/status/n1", b"up").await.unwrap();
+    store.create("/config", b"0").await.unwrap();
+    let leadership = store.campaign("/leader", "n1").await.unwrap();
+    let mut config = store.watch("/config").await.unwrap();
+
+    for index in 0..zookeeper.count() {
+        zookeeper.kill(index).await;
+    }
+    let patience = store.session_timeout();
+    tokio::time::timeout(patience, leadership.lost().cancelled())
+        .await
+        .expect("leadership outlives its lease");
+    every_call_fails_in_time(&*store, quick()).await;
+    let refused = connect(
+        &place.url,
+        "newcomer",
+        Timeouts {
+            connect: Duration::from_secs(1),
+            ..quick()
+        },
+    )
+    .await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+
+    for index in 0..zookeeper.count() {
+        zookeeper.restart(index).await;
+    }
+    zookeeper.wait_for_all().await;
+    let mut session = store.session();
+    soon(session.wait_for(|state| state.is_connected()))
+        .await
+        .unwrap();
+    update(&*store, "/config", |_| Some(b"1".to_vec()))
+        .await
+        .unwrap();
+    soon(wait_for_data(&mut config, b"1")).await;
+    let mut status = store.watch("/status/n1").await.unwrap();
+    soon(status.wait_for(|entry| {
+        entry
+            .as_ref()
+            .is_some_and(|entry| entry.owner == Owner::ThisClient)
+    }))
+    .await
+    .unwrap();
+    let again = soon(store.campaign("/leader", "n1")).await.unwrap();
+    assert!(again.epoch() > leadership.epoch());
+}
+
+async fn every_call_fails_in_time(store: &dyn Coordination, timeouts: Timeouts) {
+    let ops = || {
+        vec![Op::Check {
+            path: "/config".to_owned(),
+            expected: Version(0),
+        }]
+    };
+    let failures = [
+        timely(timeouts, store.get("/config")).await.map(drop),
+        timely(timeouts, store.get_fresh("/config")).await.map(drop),
+        timely(timeouts, store.children("/status")).await.map(drop),
+        timely(timeouts, store.create("/new", b"")).await.map(drop),
+        timely(timeouts, store.create_ephemeral("/new", b""))
+            .await
+            .map(drop),
+        timely(timeouts, store.publish("/status/n1", b""))
+            .await
+            .map(drop),
+        timely(timeouts, store.put("/config", b"", Version(0)))
+            .await
+            .map(drop),
+        timely(timeouts, store.delete("/config", Version(0))).await,
+        timely(timeouts, store.multi(ops())).await,
+        timely(timeouts, store.watch("/config")).await.map(drop),
+        timely(timeouts, store.watch_children("/status"))
+            .await
+            .map(drop),
+    ];
+    for failure in failures {
+        assert!(
+            failure.as_ref().is_err_and(Error::is_retryable),
+            "{failure:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_keeps_what_it_held() {
+    let zookeeper = ZooKeeper::start(1).await;
+    let url = zookeeper.place().url;
+    let store = client(&url).await;
+    store.create("/config", b"kept").await.unwrap();
+    store.create_ephemeral("/status/n1", b"up").await.unwrap();
+    zookeeper.kill(0).await;
+    zookeeper.restart(0).await;
+    assert_eq!(
+        soon(store.get("/config")).await.unwrap().unwrap().data,
+        b"kept"
+    );
+    assert_eq!(
+        store.get_fresh("/status/n1").await.unwrap().unwrap().owner,
+        Owner::ThisClient
+    );
+    assert!(matches!(
+        *store.session().borrow(),
+        SessionState::Connected { number: 1 }
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_and_hung_servers_in_the_list_are_passed_over() {
+    let zookeeper = stores::one().await;
+    let port = zookeeper.ports().next().unwrap();
+    let hung = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let servers = format!(
+        "127.0.0.1:1,127.0.0.1:{},127.0.0.1:{port}",
+        hung.local_addr().unwrap().port()
+    );
+    for _ in 0..3 {
+        let store = connect(&format!("zookeeper://{servers}/list"), "any", quick())
+            .await
+            .unwrap();
+        assert_eq!(store.get("/none").await, Ok(None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_of_an_authenticated_client_are_its_own() {
+    let zookeeper = stores::one().await;
+    let url = zookeeper.place().url;
+    let as_user = |user: &str| url.replace("://", &format!("://{user}@"));
+    let owner = client(&as_user("expanse:s3cret/@:")).await;
+    owner.create("/a/b", b"private").await.unwrap();
+    owner.create_ephemeral("/status/n1", b"up").await.unwrap();
+    assert!(owner.campaign("/leader", "n1").await.unwrap().holds());
+    for url in [url.clone(), as_user("expanse:other")] {
+        let stranger = client(&url).await;
+        assert!(matches!(
+            stranger.get("/a/b").await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            stranger.children("/a").await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            stranger.put("/a/b", b"", Version(0)).await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            stranger.delete("/a/b", Version(0)).await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            stranger.create("/a/c", b"").await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            stranger.watch("/a/b").await,
+            Err(Error::AccessDenied { .. })
+        ));
+        assert!(matches!(
+            soon(stranger.campaign("/leader", "n2")).await,
+            Err(Error::AccessDenied { .. })
+        ));
+    }
+    let colleague = client(&as_user("expanse:s3cret/@:")).await;
+    assert_eq!(
+        colleague.get("/a/b").await.unwrap().unwrap().data,
+        b"private"
+    );
+    assert!(!format!("{owner:?}").contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chroot_hides_everything_else() {
+    let zookeeper = stores::one().await;
+    let (one, two) = (
+        client(&zookeeper.place().url).await,
+        client(&zookeeper.place().url).await,
+    );
+    one.create("/a", b"one").await.unwrap();
+    assert_eq!(two.get_fresh("/a").await, Ok(None));
+    assert_eq!(two.children("/zookeeper").await, Ok(Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_session_timeout_is_what_the_server_grants() {
+    let zookeeper = stores::one().await;
+    let url = zookeeper.place().url;
+    for (wanted, granted) in [(10, 1_000), (2_000, 2_000), (3_600_000, 10_000)] {
+        let timeouts = Timeouts {
+            session: Duration::from_millis(wanted),
+            ..Timeouts::default()
+        };
+        let store = connect(&url, "any", timeouts).await.unwrap();
+        assert_eq!(store.session_timeout(), Duration::from_millis(granted));
+    }
+}
