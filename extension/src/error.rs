@@ -8,6 +8,8 @@ use std::ffi::CString;
 /// A complete error on its way to the client.
 #[derive(Debug, Clone, Default)]
 pub struct Raised {
+    /// `ERROR`, `WARNING`, `NOTICE`, ... of a report of another node; `None` is an error of our own.
+    pub severity: Option<String>,
     pub sqlstate: String,
     pub message: String,
     pub detail: Option<String>,
@@ -24,6 +26,23 @@ impl Raised {
     /// Unwinds to the nearest entry, which raises it.
     pub fn raise(self) -> ! {
         std::panic::resume_unwind(Box::new(self))
+    }
+
+    /// Reports a notice or warning to the client; an error is reported as a warning.
+    pub fn emit(self) {
+        let level = match self.severity.as_deref() {
+            Some("DEBUG") => pgrx::PgLogLevel::DEBUG1,
+            Some("LOG") => pgrx::PgLogLevel::LOG,
+            Some("INFO") => pgrx::PgLogLevel::INFO,
+            Some("NOTICE") => pgrx::PgLogLevel::NOTICE,
+            _ => pgrx::PgLogLevel::WARNING,
+        };
+        let data = self.into_error_data();
+        // SAFETY: the data is complete; a level below ERROR returns.
+        unsafe {
+            (*data).elevel = level as i32;
+            pg_sys::ThrowErrorData(data);
+        }
     }
 
     /// The same as PostgreSQL's own structure, palloc'd in the current memory context.
@@ -271,12 +290,16 @@ impl Error {
 
     /// Unwinds to the nearest entry, which raises it.
     pub fn raise(self) -> ! {
+        self.into_raised().raise()
+    }
+
+    /// The complete error, for raising it later.
+    pub fn into_raised(self) -> Raised {
         Raised {
             sqlstate: self.sqlstate().into(),
             message: self.to_string(),
             hint: self.hint(),
             ..Raised::default()
         }
-        .raise()
     }
 }

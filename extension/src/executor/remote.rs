@@ -3,8 +3,14 @@
 //! Everything here waits interruptibly and raises a node's error as that node reported it, with the node in the
 //! context. Connections belong to the backend, one for each (node, user).
 
+use super::connection::connect;
+use super::libpq::Status;
+use super::wait::{wait, READABLE};
 use crate::catalog::NodeId;
 use pgrx::pg_sys::Oid;
+
+pub use super::copy::CopyIn;
+pub use super::stream::{advance_any, Stream};
 
 /// How a statement relates to the running transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,43 +39,17 @@ pub struct Command<'a> {
     pub prepare: bool,
 }
 
-/// A statement in flight; dropped early, it is cancelled and its rows are thrown away.
-pub struct Stream {
-    node: NodeId,
-}
-
-impl Stream {
-    /// Sends the statement and returns at once.
-    pub fn start(node: NodeId, access: Access, command: &Command) -> Stream {
-        let _ = (access, command);
-        Stream { node }
+impl<'a> Command<'a> {
+    /// A statement without parameters, run once, with results in text.
+    pub fn text(sql: &'a str) -> Command<'a> {
+        Command {
+            sql,
+            param_types: &[],
+            params: &[],
+            binary: false,
+            prepare: false,
+        }
     }
-
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
-    /// Waits for the next row; false at the end. The row is then read by [`Stream::value`].
-    pub fn advance(&mut self) -> bool {
-        unimplemented!()
-    }
-
-    /// A column (from 0) of the current row; `None` is NULL. Valid until the next `advance`.
-    pub fn value(&self, column: usize) -> Option<&[u8]> {
-        let _ = column;
-        unimplemented!()
-    }
-
-    /// After the end: rows inserted, updated or deleted.
-    pub fn affected(&self) -> u64 {
-        unimplemented!()
-    }
-}
-
-/// Waits until one of the streams has a row and advances to it: its index; `None` when all have ended.
-pub fn advance_any(streams: &mut [Stream]) -> Option<usize> {
-    let _ = streams;
-    unimplemented!()
 }
 
 /// Rows of a small result, as text.
@@ -77,40 +57,52 @@ pub type Rows = Vec<Vec<Option<String>>>;
 
 /// Runs one statement on several nodes at once and waits for all; raises the first error after all have answered.
 pub fn run_on(nodes: &[NodeId], access: Access, sql: &str) -> Vec<(NodeId, Rows)> {
-    let _ = (nodes, access, sql);
-    unimplemented!()
+    let mut streams: Vec<Stream> = nodes
+        .iter()
+        .map(|&node| Stream::start(node, access, &Command::text(sql)))
+        .collect();
+    streams
+        .iter_mut()
+        .map(|stream| {
+            let mut rows = Rows::new();
+            while stream.advance() {
+                rows.push((0..stream.columns()).map(|column| text(stream.value(column))).collect());
+            }
+            (stream.node(), rows)
+        })
+        .collect()
 }
 
-/// `COPY ... FROM STDIN` into a node.
-pub struct CopyIn {
-    node: NodeId,
+fn text(value: Option<&[u8]>) -> Option<String> {
+    value.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
-impl CopyIn {
-    /// Starts the copy; belongs to the distributed transaction.
-    pub fn start(node: NodeId, sql: &str) -> CopyIn {
-        let _ = sql;
-        CopyIn { node }
-    }
-
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
-    /// Sends data; waits when the node does not keep up.
-    pub fn send(&mut self, data: &[u8]) {
-        let _ = data;
-        unimplemented!()
-    }
-
-    /// Ends the copy: rows stored.
-    pub fn finish(self) -> u64 {
-        unimplemented!()
-    }
-}
-
-/// A connection outside the distributed transaction to a server that need not be a node yet (checks of `cluster_expand`).
+/// A statement outside the distributed transaction, at a server that need not be a node yet (checks of `cluster_expand`).
 pub fn run_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
-    let _ = (host, port, sql);
-    unimplemented!()
+    let (login, _) = super::identity::login();
+    let handle = connect(host, port, &login, false)?;
+    if !handle.send_simple(&super::connection::c_text(sql)) {
+        return Err(handle.message());
+    }
+    let mut rows = Rows::new();
+    let mut failure = None;
+    loop {
+        while handle.busy() {
+            wait(handle.socket(), READABLE, None, false);
+            if !handle.consume() {
+                return Err(handle.message());
+            }
+        }
+        let Some(result) = handle.result() else { break };
+        match result.status() {
+            Status::PGRES_TUPLES_OK => {
+                for row in 0..result.rows() {
+                    rows.push((0..result.columns()).map(|c| text(result.value(row, c))).collect());
+                }
+            }
+            Status::PGRES_COMMAND_OK => {}
+            _ => failure = Some(result.error().message),
+        }
+    }
+    failure.map_or(Ok(rows), Err)
 }
