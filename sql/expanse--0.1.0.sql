@@ -249,12 +249,12 @@ BEGIN
     END LOOP;
     RETURN jsonb_build_object(
         'cluster', (SELECT to_jsonb(c) FROM expanse.cluster c),
-        'nodes', (SELECT jsonb_agg(n) FROM expanse.node n),
-        'hash_maps', (SELECT jsonb_agg(m) FROM expanse.hash_map m),
-        'ranges', (SELECT jsonb_agg(r) FROM expanse.hash_map_range r),
-        'groups', (SELECT jsonb_agg(g) FROM expanse.colocation_group g),
-        'tables', (SELECT jsonb_agg(jsonb_build_object('name', expanse.qualified_name(t.relation),
-                                                       'group_id', t.group_id, 'column', t.distribution_column))
+        'nodes', (SELECT coalesce(jsonb_agg(n), '[]') FROM expanse.node n),
+        'hash_maps', (SELECT coalesce(jsonb_agg(m), '[]') FROM expanse.hash_map m),
+        'ranges', (SELECT coalesce(jsonb_agg(r), '[]') FROM expanse.hash_map_range r),
+        'groups', (SELECT coalesce(jsonb_agg(g), '[]') FROM expanse.colocation_group g),
+        'tables', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', expanse.qualified_name(t.relation),
+                                                       'group_id', t.group_id, 'column', t.distribution_column)), '[]')
                    FROM expanse.distributed_table t),
         'sequences', sequences);
 END
@@ -580,6 +580,15 @@ COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, run
 GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catalog.cluster_hash_map_ranges,
         pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations
     TO pg_monitor, expanse_admin;
+
+-- ---------------------------------------------------------------------------
+-- Transactions over nodes
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION expanse.recover_transactions() RETURNS int
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recover_transactions';
+COMMENT ON FUNCTION expanse.recover_transactions() IS
+    'finishes prepared transactions that this node coordinates and a crash left; how many';
 
 -- ---------------------------------------------------------------------------
 -- Privileges: what changes the cluster is for superusers and members of expanse_admin

@@ -163,7 +163,11 @@ impl Connection {
         let values: Vec<Option<CString>> = command
             .params
             .iter()
-            .map(|value| value.as_ref().map(|v| CString::new(v.as_slice()).unwrap_or_default()))
+            .map(|value| {
+                value
+                    .as_ref()
+                    .map(|v| CString::new(v.as_slice()).unwrap_or_default())
+            })
             .collect();
         let params: Vec<*const c_char> = values
             .iter()
@@ -173,7 +177,13 @@ impl Connection {
             let name = self.prepare(command.sql, command.param_types);
             self.handle.send(&name, true, &[], &params, command.binary)
         } else {
-            self.handle.send(&c_text(command.sql), false, command.param_types, &params, command.binary)
+            self.handle.send(
+                &c_text(command.sql),
+                false,
+                command.param_types,
+                &params,
+                command.binary,
+            )
         };
         self.check(sent);
         self.steps.push_back(Step::Main);
@@ -261,7 +271,11 @@ impl Connection {
 
     /// Waits until something arrives (and sends what is still unsent).
     pub fn wait(&self, timeout_ms: Option<i64>, uninterruptible: bool) -> super::wait::Woken {
-        let events = if self.handle.flush() == 1 { READABLE | WRITABLE } else { READABLE };
+        let events = if self.handle.flush() == 1 {
+            READABLE | WRITABLE
+        } else {
+            READABLE
+        };
         wait(self.handle.socket(), events, timeout_ms, uninterruptible)
     }
 
@@ -373,7 +387,11 @@ pub enum Answer {
 /// Connects to a server; `internal` marks the session as one that executes fragments.
 pub fn connect(host: &str, port: i32, user: &str, internal: bool) -> Result<Handle, String> {
     let timeout = crate::state::guc::CONNECT_TIMEOUT.get();
-    let options = if internal { "-c expanse.internal=on" } else { "" };
+    let options = if internal {
+        "-c expanse.internal=on"
+    } else {
+        ""
+    };
     let parameters = [
         (c"host", c_text(host)),
         (c"port", c_text(&port.to_string())),
@@ -393,7 +411,9 @@ pub fn connect(host: &str, port: i32, user: &str, internal: bool) -> Result<Hand
         if !handle.alive() && handle.socket() < 0 {
             return Err(handle.message());
         }
-        let left = deadline.saturating_duration_since(std::time::Instant::now()).as_millis() as i64;
+        let left = deadline
+            .saturating_duration_since(std::time::Instant::now())
+            .as_millis() as i64;
         if left == 0 {
             return Err(format!("no answer within {timeout} ms"));
         }
@@ -410,7 +430,9 @@ pub fn connect(host: &str, port: i32, user: &str, internal: bool) -> Result<Hand
 /// SQL text for libpq; a NUL byte can not occur in PostgreSQL's own text.
 pub fn c_text(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| {
-        CStr::from_bytes_until_nul(b"\0").expect("one NUL byte").to_owned()
+        CStr::from_bytes_until_nul(b"\0")
+            .expect("one NUL byte")
+            .to_owned()
     })
 }
 

@@ -123,9 +123,10 @@ impl Target {
 
 impl Drop for CopyIn {
     fn drop(&mut self) {
-        let (Ok(mut connection), Ok(mut target)) =
-            (self.connection.try_borrow_mut(), self.target.try_borrow_mut())
-        else {
+        let (Ok(mut connection), Ok(mut target)) = (
+            self.connection.try_borrow_mut(),
+            self.target.try_borrow_mut(),
+        ) else {
             return;
         };
         if target.running {
@@ -146,7 +147,11 @@ fn end(connection: &mut Connection) {
 
 fn next_result(connection: &Connection) -> Option<super::libpq::ResultSet> {
     while connection.handle.busy() {
-        let events = if connection.handle.flush() == 1 { READABLE | WRITABLE } else { READABLE };
+        let events = if connection.handle.flush() == 1 {
+            READABLE | WRITABLE
+        } else {
+            READABLE
+        };
         wait(connection.handle.socket(), events, None, false);
         connection.check(connection.handle.consume());
     }

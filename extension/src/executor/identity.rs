@@ -54,5 +54,7 @@ unsafe fn role_name(role: pg_sys::Oid) -> String {
 
 unsafe fn text(name: *const std::os::raw::c_char) -> String {
     // SAFETY: the callers pass NUL-terminated text.
-    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(name) }
+        .to_string_lossy()
+        .into_owned()
 }

@@ -125,7 +125,11 @@ impl Handle {
         binary: bool,
     ) -> bool {
         let count = params.len() as c_int;
-        let values = if params.is_empty() { ptr::null() } else { params.as_ptr() };
+        let values = if params.is_empty() {
+            ptr::null()
+        } else {
+            params.as_ptr()
+        };
         // SAFETY: live connection; the arrays have `count` elements that outlive the call; text parameters need
         // neither lengths nor formats.
         unsafe {
@@ -140,7 +144,11 @@ impl Handle {
                     c_int::from(binary),
                 ) == 1
             } else {
-                let types = if types.is_empty() { ptr::null() } else { types.as_ptr().cast() };
+                let types = if types.is_empty() {
+                    ptr::null()
+                } else {
+                    types.as_ptr().cast()
+                };
                 pq_sys::PQsendQueryParams(
                     self.0,
                     sql.as_ptr(),

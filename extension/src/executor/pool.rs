@@ -20,7 +20,9 @@ pub fn connection(node: NodeId) -> Shared {
     // SAFETY: reads a field of the backend.
     let user = unsafe { pg_sys::GetUserId() }.to_u32();
     if let Some(found) = CONNECTIONS.with_borrow(|all| all.get(&(node, user)).cloned()) {
-        let usable = found.try_borrow().is_ok_and(|c| c.handle.alive() && !c.hung_up());
+        let usable = found
+            .try_borrow()
+            .is_ok_and(|c| c.handle.alive() && !c.hung_up());
         if usable {
             return found;
         }
@@ -32,10 +34,16 @@ pub fn connection(node: NodeId) -> Shared {
     }
     let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let Some(description) = metadata.nodes.get(&node) else {
-        Error::UnknownNode { node: node.to_string() }.raise()
+        Error::UnknownNode {
+            node: node.to_string(),
+        }
+        .raise()
     };
     if description.state == "inactive" {
-        Error::NodeInactive { node: description.name.clone() }.raise();
+        Error::NodeInactive {
+            node: description.name.clone(),
+        }
+        .raise();
     }
     let opened = Rc::new(RefCell::new(Connection::open(description)));
     CONNECTIONS.with_borrow_mut(|all| all.insert((node, user), opened.clone()));

@@ -66,7 +66,11 @@ pub fn run_on(nodes: &[NodeId], access: Access, sql: &str) -> Vec<(NodeId, Rows)
         .map(|stream| {
             let mut rows = Rows::new();
             while stream.advance() {
-                rows.push((0..stream.columns()).map(|column| text(stream.value(column))).collect());
+                rows.push(
+                    (0..stream.columns())
+                        .map(|column| text(stream.value(column)))
+                        .collect(),
+                );
             }
             (stream.node(), rows)
         })
@@ -97,7 +101,11 @@ pub fn run_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
         match result.status() {
             Status::PGRES_TUPLES_OK => {
                 for row in 0..result.rows() {
-                    rows.push((0..result.columns()).map(|c| text(result.value(row, c))).collect());
+                    rows.push(
+                        (0..result.columns())
+                            .map(|c| text(result.value(row, c)))
+                            .collect(),
+                    );
                 }
             }
             Status::PGRES_COMMAND_OK => {}

@@ -21,7 +21,11 @@ impl Settings {
     /// The statement that brings the connection up to date; `None` when it is.
     pub fn catch_up(&mut self) -> Option<String> {
         if let Some(known) = &self.0 {
-            if NAMES.iter().zip(known).all(|(name, value)| current(name) == value.as_c_str()) {
+            if NAMES
+                .iter()
+                .zip(known)
+                .all(|(name, value)| current(name) == value.as_c_str())
+            {
                 return None;
             }
         }

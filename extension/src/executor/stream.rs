@@ -158,9 +158,10 @@ impl Drop for Stream {
         if self.shared {
             pool::shared_read_ends();
         }
-        let (Ok(mut reader), Ok(mut connection)) =
-            (self.reader.try_borrow_mut(), self.connection.try_borrow_mut())
-        else {
+        let (Ok(mut reader), Ok(mut connection)) = (
+            self.reader.try_borrow_mut(),
+            self.connection.try_borrow_mut(),
+        ) else {
             return;
         };
         reader.current = None;

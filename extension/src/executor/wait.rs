@@ -19,11 +19,7 @@ pub fn wait(socket: i32, events: u32, timeout_ms: Option<i64>, uninterruptible: 
 }
 
 /// Waits until one of the sockets is ready.
-pub fn wait_any(
-    sockets: &[(i32, u32)],
-    timeout_ms: Option<i64>,
-    uninterruptible: bool,
-) -> Woken {
+pub fn wait_any(sockets: &[(i32, u32)], timeout_ms: Option<i64>, uninterruptible: bool) -> Woken {
     let set = EventSet::new(sockets, !uninterruptible);
     loop {
         let mut event = pg_sys::WaitEvent::default();
@@ -57,15 +53,19 @@ impl EventSet {
     fn new(sockets: &[(i32, u32)], latch: bool) -> EventSet {
         // SAFETY: room is made for all events that are added; the sockets are open.
         unsafe {
-            let set = pg_sys::CreateWaitEventSet(
-                pg_sys::CurrentMemoryContext,
-                sockets.len() as i32 + 2,
-            );
+            let set =
+                pg_sys::CreateWaitEventSet(pg_sys::CurrentMemoryContext, sockets.len() as i32 + 2);
             let owned = EventSet(set);
             let none = std::ptr::null_mut();
             pg_sys::AddWaitEventToSet(set, pg_sys::WL_EXIT_ON_PM_DEATH, -1, none, none.cast());
             if latch {
-                pg_sys::AddWaitEventToSet(set, pg_sys::WL_LATCH_SET, -1, pg_sys::MyLatch, none.cast());
+                pg_sys::AddWaitEventToSet(
+                    set,
+                    pg_sys::WL_LATCH_SET,
+                    -1,
+                    pg_sys::MyLatch,
+                    none.cast(),
+                );
             }
             for &(socket, events) in sockets {
                 pg_sys::AddWaitEventToSet(set, events, socket, none, none.cast());

@@ -25,7 +25,9 @@ pub fn transaction() {
         }
     }
     for shared in &connections {
-        let usable = shared.try_borrow_mut().is_ok_and(|mut connection| end(&mut connection));
+        let usable = shared
+            .try_borrow_mut()
+            .is_ok_and(|mut connection| end(&mut connection));
         if !usable {
             // The node rolls back by itself when the connection closes; what it has prepared, recovery finishes.
             pool::forget(shared);

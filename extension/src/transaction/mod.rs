@@ -51,7 +51,10 @@ pub fn begin(connection: &mut Connection, access: Access) {
         )
     };
     if connection.scope == Scope::Statement
-        && (connection.stale_snapshot || access == Access::Write || access == Access::WriteAlone || one_snapshot)
+        && (connection.stale_snapshot
+            || access == Access::Write
+            || access == Access::WriteAlone
+            || one_snapshot)
     {
         connection.push("COMMIT");
         connection.scope = Scope::None;
@@ -71,7 +74,11 @@ pub fn begin(connection: &mut Connection, access: Access) {
             Scope::Transaction if !one_snapshot => "READ COMMITTED",
             _ => "REPEATABLE READ",
         };
-        let mode = if read_only || wanted == Scope::Statement { "READ ONLY" } else { "READ WRITE" };
+        let mode = if read_only || wanted == Scope::Statement {
+            "READ ONLY"
+        } else {
+            "READ WRITE"
+        };
         connection.push(&format!("BEGIN ISOLATION LEVEL {level} {mode}"));
         connection.scope = wanted;
         connection.depth = 1;

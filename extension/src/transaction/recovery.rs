@@ -53,7 +53,10 @@ fn prepared_at(host: &str, port: i32, coordinator: NodeId) -> Result<Vec<String>
              AND prepared < pg_catalog.clock_timestamp() - interval '1 s' AND gid LIKE 'expanse\\_{coordinator}\\_%'"
         ),
     )?;
-    Ok(rows.into_iter().filter_map(|mut row| row.pop().flatten()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|mut row| row.pop().flatten())
+        .collect())
 }
 
 /// The name of the whole transaction, without the node's own suffix.
@@ -82,7 +85,9 @@ fn finish(host: &str, port: i32, name: &str, transaction: &str) -> bool {
 /// Deletes records that no node needs any more. Gives way to backends that are at work on the table: two deletes of one
 /// record would fail the transaction of one of them.
 fn sweep_records(held: &BTreeSet<String>) {
-    let Some(table) = scan::table_oid(c"commit_record") else { return };
+    let Some(table) = scan::table_oid(c"commit_record") else {
+        return;
+    };
     // SAFETY: an existing relation; the lock is released with the transaction.
     if !unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::ShareRowExclusiveLock as i32) } {
         return;
@@ -90,11 +95,13 @@ fn sweep_records(held: &BTreeSet<String>) {
     let mut done = Vec::new();
     scan::scan(c"commit_record", |row| {
         let name: String = row.get(1).unwrap_or_default();
-        let old = row.get::<pgrx::datum::TimestampWithTimeZone>(2).is_some_and(|at| {
-            // SAFETY: reads the clock.
-            let now = unsafe { pg_sys::GetCurrentTimestamp() };
-            now - i64::from(at) > 60_000_000
-        });
+        let old = row
+            .get::<pgrx::datum::TimestampWithTimeZone>(2)
+            .is_some_and(|at| {
+                // SAFETY: reads the clock.
+                let now = unsafe { pg_sys::GetCurrentTimestamp() };
+                now - i64::from(at) > 60_000_000
+            });
         if old && !held.contains(&name) {
             done.push(name);
         }

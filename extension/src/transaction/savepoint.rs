@@ -37,9 +37,8 @@ pub fn rollback() {
         if !follows(&connection, level) || connection.broken {
             continue;
         }
-        let back = format!(
-            "ROLLBACK TO SAVEPOINT expanse_{level}; RELEASE SAVEPOINT expanse_{level}"
-        );
+        let back =
+            format!("ROLLBACK TO SAVEPOINT expanse_{level}; RELEASE SAVEPOINT expanse_{level}");
         for statement in back.split("; ") {
             if !connection.try_push(statement) {
                 connection.broken = true;

@@ -86,14 +86,20 @@ pub fn commit_prepared() {
         }
         let answered = !connection.broken && connection.finish_quietly(DECISION_TIMEOUT_MS);
         // Recovery may have been faster: then the part is gone, and committed.
-        let well = answered && connection.failure.take().is_none_or(|f| f.sqlstate == "42704");
+        let well = answered
+            && connection
+                .failure
+                .take()
+                .is_none_or(|f| f.sqlstate == "42704");
         let node = connection.node_name.clone();
         commit::reset(&mut connection);
         drop(connection);
         if !well {
             all_told = false;
             pool::forget(shared);
-            pgrx::warning!("node \"{node}\" has not confirmed the commit yet; recovery will finish it");
+            pgrx::warning!(
+                "node \"{node}\" has not confirmed the commit yet; recovery will finish it"
+            );
         }
     }
     if all_told {
@@ -110,12 +116,19 @@ pub fn rollback_prepared(name: &str) -> String {
 fn name(coordinator: i32) -> String {
     COUNTER.set(COUNTER.get() + 1);
     // SAFETY: assigns this transaction's id if it has none yet; reads the backend's start time.
-    let (xid, start) = unsafe { (pg_sys::GetTopFullTransactionId().value, pg_sys::MyStartTimestamp) };
+    let (xid, start) = unsafe {
+        (
+            pg_sys::GetTopFullTransactionId().value,
+            pg_sys::MyStartTimestamp,
+        )
+    };
     format!("expanse_{coordinator}_{xid}_{start}_{}", COUNTER.get())
 }
 
 fn insert_record(name: &str) {
-    let Some(oid) = table_oid(c"commit_record") else { return };
+    let Some(oid) = table_oid(c"commit_record") else {
+        return;
+    };
     // SAFETY: the relation is locked and open; the tuple has the table's two columns, both set.
     unsafe {
         let relation = pg_sys::table_open(oid, pg_sys::RowExclusiveLock as i32);
@@ -133,7 +146,9 @@ fn insert_record(name: &str) {
 
 /// Removes a record whose transaction no node holds prepared any more.
 pub fn delete_record(name: &str) {
-    let Some(oid) = table_oid(c"commit_record") else { return };
+    let Some(oid) = table_oid(c"commit_record") else {
+        return;
+    };
     // SAFETY: the relation is locked and open for the scan; on an error the resource owner cleans up.
     unsafe {
         let relation = pg_sys::table_open(oid, pg_sys::RowExclusiveLock as i32);
@@ -146,14 +161,8 @@ pub fn delete_record(name: &str) {
             pg_sys::Oid::from(pg_sys::F_TEXTEQ),
             name.into_datum().expect("text is never NULL"),
         );
-        let scan = pg_sys::systable_beginscan(
-            relation,
-            index,
-            true,
-            std::ptr::null_mut(),
-            1,
-            &mut key,
-        );
+        let scan =
+            pg_sys::systable_beginscan(relation, index, true, std::ptr::null_mut(), 1, &mut key);
         let tuple = pg_sys::systable_getnext(scan);
         if !tuple.is_null() {
             pg_sys::CatalogTupleDelete(relation, &mut (*tuple).t_self);
