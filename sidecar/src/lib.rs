@@ -7,3 +7,4 @@ pub mod config;
 pub mod coordination;
 #[allow(unsafe_code)]
 mod sys;
+pub mod topology;
