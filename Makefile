@@ -1,0 +1,53 @@
+# The front door. `make demo` and `make check` work on a fresh Debian 12 by themselves.
+#
+#   make demo  [COORDINATION=dir|zookeeper]   a database grows from three nodes to four while it is used
+#   make check                                all tests
+#   make bench                                ratios to a plain PostgreSQL on this machine
+#   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
+PREFIX ?= /usr/local
+COORDINATION ?= dir
+CARGO ?= cargo
+INSTALL ?= install
+
+# PostgreSQL for tests: a relocated copy, so that nothing outside of this clone is changed.
+BOX ?= $(CURDIR)/target/pg
+BOX_CONFIG = $(BOX)/bin/pg_config
+
+export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
+
+.PHONY: all deps build install box demo check bench tpch soak fmt lint unit sql cluster scenarios clean
+
+all: build
+
+deps:
+	@packaging/deps.sh
+
+build: deps
+	$(CARGO) build --release --workspace
+
+install: build
+	$(MAKE) --no-print-directory files
+
+# What install copies; without building, for packages.
+.PHONY: files
+files:
+	$(INSTALL) -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)" "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension" "$(DESTDIR)$(PREFIX)/bin"
+	$(INSTALL) -m 755 target/release/libexpanse.so "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)/expanse.so"
+	$(INSTALL) -m 644 sql/expanse.control sql/expanse--*.sql "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
+	$(INSTALL) -m 755 target/release/expansed target/release/expansectl "$(DESTDIR)$(PREFIX)/bin/"
+
+box: build
+	@regress/box.sh "$(PG_CONFIG)" "$(BOX)"
+
+demo: box
+	@target/release/expanse-demo --expansectl "$(BOX)/bin/expansectl" --coordination $(COORDINATION) $(DEMO_ARGS)
+
+bench: box
+	@target/release/expanse-bench --expansectl "$(BOX)/bin/expansectl" --pg-config "$(BOX_CONFIG)" $(BENCH_ARGS)
+
+check: box
+	@regress/check.sh "$(BOX)"
+
+clean:
+	$(CARGO) clean

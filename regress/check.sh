@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# check.sh BOX [LEVEL...]: all test levels, or the ones named, against the PostgreSQL in BOX.
+#
+# A level prints its output only when it fails; the last line sums up the tests of all levels.
+set -uo pipefail
+box=$1
+shift
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+work=$(mktemp -d "${TMPDIR:-/tmp}/expanse-check.XXXXXX")
+chmod 755 "$work"
+passed=0 failed=0
+ctl=$box/bin/expansectl
+pgxs=$(dirname "$("$box/bin/pg_config" --pgxs)")
+port=7900
+
+cleanup() {
+    for dir in "$work"/box-*; do
+        [[ -d $dir ]] && "$ctl" dev down --dir "$dir" --purge >/dev/null 2>&1
+    done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# level NAME COMMAND...: runs a level and adds up what it says it ran.
+level() {
+    local name=$1 start=$SECONDS log=$work/level.log ok fail status
+    shift
+    printf '%-14s' "$name"
+    "$@" >"$log" 2>&1
+    status=$?
+    ok=$(count passed "$log") fail=$(count failed "$log")
+    ((ok + fail == 0)) && { ((status == 0)) && ok=1 || fail=1; }
+    ((status != 0 && fail == 0)) && fail=1
+    passed=$((passed + ok)) failed=$((failed + fail))
+    printf '%5d passed %3d failed %5d s\n' "$ok" "$fail" $((SECONDS - start))
+    ((fail == 0)) || { echo "--- $name"; tail -n 200 "$log"; echo "---"; }
+}
+
+# The sum of "N passed" (or "N failed") over all lines that runners close with.
+count() {
+    grep -Eo "[0-9]+ $1" "$2" | awk '{sum += $1} END {print sum + 0}'
+}
+
+# regress SCHEDULE_DIR PORT: stock pg_regress on a running server, every file of sql/ in order.
+regress() {
+    local suite=$1 on=$2 out=$work/$(basename "$1") tests status
+    tests=$(cd "$suite/sql" && ls -- *.sql | sed 's/\.sql$//')
+    mkdir -p "$out"
+    PGHOST=127.0.0.1 PGUSER=postgres EXPANSE_PORT=$on "$pgxs/../../src/test/regress/pg_regress" \
+        --bindir="$box/bin" --inputdir="$suite" --outputdir="$out" --host=127.0.0.1 --port="$on" \
+        --user=postgres --dbname=postgres --use-existing $tests
+    status=$?
+    ((status == 0)) || cat "$out/regression.diffs" 2>/dev/null
+    echo "$(grep -c '\.\.\. ok' "$out/regression.out" 2>/dev/null || true) passed,$(
+        grep -c 'FAILED' "$out/regression.out" 2>/dev/null || true) failed"
+    return $status
+}
+
+on_box() { # on_box NAME NODES PORT COMMAND...: runs a command against a cluster in a box
+    local dir=$work/box-$1 nodes=$2 at=$3 status
+    shift 3
+    "$ctl" dev up --dir "$dir" --nodes "$nodes" --base-port "$at" || return 1
+    BOX_DIR=$dir "$@"
+    status=$?
+    logs_are_clean "$dir" || status=1
+    "$ctl" dev down --dir "$dir" --purge || status=1
+    return $status
+}
+
+# No line of a server or sidecar says that something broke which no test asked for.
+logs_are_clean() {
+    if grep -hE 'PANIC|terminated by signal|panicked at|TRAP:' "$1"/n*/*.log | grep -vE 'signal 9'; then
+        echo "log check: 0 passed, 1 failed"
+        return 1
+    fi
+}
+
+unit() { cargo test --release --workspace --no-fail-fast 2>&1; }
+single() { on_box single 1 $port regress regress/single $port; }
+cluster() { on_box cluster 3 $((port + 10)) regress regress/cluster $((port + 10)); }
+differential() {
+    on_box differential 3 $((port + 20)) target/release/expanse-differential --attach $((port + 20))
+}
+growth() {
+    target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
+        --coordination "$1" --scale 0.01 --calm 2
+}
+
+all=(format lint unit symbols single cluster differential growth-dir growth-zookeeper)
+for name in "${@:-${all[@]}}"; do
+    case $name in
+        format) level format cargo fmt --all --check ;;
+        lint) level lint cargo clippy --release --workspace --all-targets -- -D warnings ;;
+        unit) level unit unit ;;
+        symbols) level symbols regress/symbols.sh target/release/libexpanse.so sql ;;
+        single) level single single ;;
+        cluster) level cluster cluster ;;
+        differential) level differential differential ;;
+        growth-dir) level growth-dir growth dir ;;
+        growth-zookeeper) level growth-zookeeper growth zookeeper ;;
+        *) echo "no such level: $name" >&2; exit 2 ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,79 @@
+//! `expansectl`: the command line. One file a verb; all of them speak SQL to a node, except `dev`.
+
+mod connect;
+mod dev;
+mod error;
+mod expand;
+mod rebind;
+mod status;
+mod table;
+mod views;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use connect::Target;
+pub use error::CliError;
+
+/// The command line of Expanse.
+#[derive(Parser)]
+#[command(version, about = "PostgreSQL that grows while it is in use")]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// The cluster at a glance: nodes, maps, running operations
+    Status,
+    /// The nodes
+    Nodes,
+    /// The hash maps and who owns how many buckets of them
+    Maps,
+    /// The distributed and replicated tables
+    Tables,
+    /// The operations, running and finished
+    Operations,
+    /// Add a server to the cluster
+    Expand(expand::Expand),
+    /// Move a table's group to the current hash map
+    Rebind(rebind::Rebind),
+    /// A cluster in a box on this machine
+    #[command(subcommand)]
+    Dev(dev::Dev),
+}
+
+/// Runs the program.
+pub async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print(json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let Arguments { target, json, verb } = arguments;
+    match verb {
+        Verb::Dev(dev) => dev::run(dev, json).await,
+        Verb::Status => status::run(&target, json).await,
+        Verb::Nodes => views::run(&target, json, &views::NODES).await,
+        Verb::Maps => views::run(&target, json, &views::MAPS).await,
+        Verb::Tables => views::run(&target, json, &views::TABLES).await,
+        Verb::Operations => views::run(&target, json, &views::OPERATIONS).await,
+        Verb::Expand(expand) => expand::run(&target, json, &expand).await,
+        Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
+    }
+}
