@@ -4,6 +4,7 @@
 mod contract;
 mod contract_hostile;
 mod contract_leaders;
+mod differential;
 mod directory_faults;
 mod faults;
 mod helper;
