@@ -110,7 +110,8 @@ fn parse_server(server: &str) -> std::result::Result<String, String> {
     Ok(format!("{host}:{port}"))
 }
 
-fn without_password(url: &str) -> String {
+/// The URL of a store as it may be shown and logged.
+pub fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
         _ => url.to_owned(),

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use address::Address;
+pub use address::{without_password, Address};
 pub use entry::{Entry, Op, Owner, Version, MAX_ENTRY_BYTES};
 pub use error::Error;
 pub use leadership::Leadership;

@@ -53,8 +53,13 @@ pub async fn serve(client: Weak<Directory>, closed: CancellationToken) {
         let Some(client) = client.upgrade() else {
             return;
         };
+        if heard == Heard::Nothing && !client.store.session_stands() {
+            client.replace_session().await;
+        }
         if heard != Heard::Change {
-            look_after_sessions(&client).await;
+            // What fails now is tried again at the next sweep; readers ignore entries of the dead anyway.
+            let sweep = client.run("sweep", |store, deadline| store.remove_dead(deadline));
+            let _ = sweep.await;
         }
         client
             .ticks
@@ -76,16 +81,6 @@ async fn tick_later(client: Weak<Directory>) {
             .ticks
             .send_modify(|ticks| *ticks = ticks.wrapping_add(1));
     }
-}
-
-async fn look_after_sessions(client: &Directory) {
-    if !client.store.session_stands() {
-        client.replace_session().await;
-    }
-    // What fails now is tried again at the next sweep; readers ignore entries of the dead anyway.
-    let _ = client
-        .run("sweep", |store, deadline| store.remove_dead(deadline))
-        .await;
 }
 
 fn subscribe(client: &Directory) -> Option<inotify::EventStream<[u8; 4096]>> {

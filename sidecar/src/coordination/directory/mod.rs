@@ -138,8 +138,12 @@ impl Directory {
     }
 
     /// Replaces a session whose file somebody has removed, with all that was promised to be kept.
+    /// Not before the second look: the whole store may be about to be removed.
     async fn replace_session(&self) {
-        self.state.send_replace(SessionState::Lost);
+        if self.state.borrow().number().is_some() {
+            self.state.send_replace(SessionState::Lost);
+            return;
+        }
         if self
             .run("session", |store, _| store.new_session())
             .await
