@@ -590,6 +590,14 @@ CREATE FUNCTION expanse.recover_transactions() RETURNS int
 COMMENT ON FUNCTION expanse.recover_transactions() IS
     'finishes prepared transactions that this node coordinates and a crash left; how many';
 
+-- Snapshots of several nodes that belong together: called by the coordinator of a read or write as its own user.
+CREATE FUNCTION expanse.announce_transaction(name text) RETURNS void
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'announce_transaction';
+CREATE FUNCTION expanse.report_transactions() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'report_transactions';
+CREATE FUNCTION expanse.await_transactions(fingerprints text, timeout_ms int) RETURNS boolean
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'await_transactions';
+
 -- ---------------------------------------------------------------------------
 -- Privileges: what changes the cluster is for superusers and members of expanse_admin
 -- ---------------------------------------------------------------------------

@@ -194,6 +194,8 @@ pub enum Error {
     OutcomeUnknown { node: String },
     #[error("hash map version {version} does not exist")]
     UnknownHashMap { version: i32 },
+    #[error("a transaction over several nodes is still undecided on node \"{node}\"")]
+    InDoubt { node: String },
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -229,6 +231,7 @@ impl Error {
             Error::InvalidParameter { .. } => "XP025",
             Error::OutcomeUnknown { .. } => "XP026",
             Error::UnknownHashMap { .. } => "XP027",
+            Error::InDoubt { .. } => "XP028",
             Error::Internal(_) => "XX000",
         }
     }
@@ -284,6 +287,9 @@ impl Error {
                 "Read back what the transaction wrote before repeating it.".into()
             }
             Error::UnknownHashMap { .. } => "See SELECT * FROM cluster_hash_maps.".into(),
+            Error::InDoubt { .. } => {
+                "Its coordinator or the sidecar finishes it; repeat the statement then.".into()
+            }
             Error::InvalidParameter { .. } | Error::Internal(_) => return None,
         })
     }

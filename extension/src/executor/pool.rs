@@ -92,3 +92,31 @@ pub fn shared_read_ends() {
 pub fn reset_shared_reads() {
     SHARED_READS.set(0);
 }
+
+/// Streams and agreements of the running statement that share snapshots.
+pub fn shared_reads() -> u32 {
+    SHARED_READS.get()
+}
+
+/// Do these nodes hold a snapshot that the running statement shares?
+pub fn snapshots_shared(nodes: &[NodeId]) -> bool {
+    nodes.iter().all(|&node| {
+        let connection = connection(node);
+        let connection = connection.borrow();
+        connection.scope != Scope::None && !connection.stale_snapshot
+    })
+}
+
+/// Makes the next shared read on a node take a new snapshot; false when the transaction keeps one.
+pub fn renew_snapshot(node: NodeId) -> bool {
+    let connection = connection(node);
+    let mut connection = connection.borrow_mut();
+    match connection.scope {
+        // SAFETY: reads the isolation level of the running transaction.
+        Scope::Transaction => unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 },
+        Scope::Statement | Scope::None => {
+            connection.stale_snapshot = true;
+            true
+        }
+    }
+}

@@ -8,6 +8,7 @@ use crate::executor::pool;
 pub fn transaction() {
     crate::planner::scope::forget(0);
     pool::reset_shared_reads();
+    super::consistency::agree::forget();
     let connections = pool::all();
     for shared in &connections {
         let Ok(mut connection) = shared.try_borrow_mut() else {

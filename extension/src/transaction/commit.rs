@@ -13,6 +13,7 @@ type Shared = Rc<RefCell<crate::executor::connection::Connection>>;
 /// Before the local commit: reads end; one writer commits, several prepare.
 pub fn before() {
     pool::reset_shared_reads();
+    super::consistency::agree::release();
     let mut writers: Vec<Shared> = Vec::new();
     for shared in pool::all() {
         let mut connection = shared.borrow_mut();

@@ -13,6 +13,7 @@
 
 pub mod abort;
 pub mod commit;
+pub mod consistency;
 pub mod fault;
 pub mod recovery;
 pub mod savepoint;
@@ -30,6 +31,7 @@ pub const ABORT_TIMEOUT_MS: i64 = 2_000;
 /// Registers the transaction callbacks; called once at load.
 pub fn init() {
     fault::define();
+    consistency::ring::init();
     // SAFETY: the callbacks are plain functions that live as long as the library.
     unsafe {
         pg_sys::RegisterXactCallback(Some(on_transaction), std::ptr::null_mut());

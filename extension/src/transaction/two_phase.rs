@@ -36,6 +36,11 @@ pub fn prepare(writers: &[Rc<RefCell<Connection>>]) {
     for writer in writers {
         let mut connection = writer.borrow_mut();
         let own = format!("{name}_{}", connection.node);
+        let announcement = format!(
+            "SELECT expanse.announce_transaction({})",
+            quote_literal(&name)
+        );
+        connection.push(&announcement);
         connection.push(&format!("PREPARE TRANSACTION {}", quote_literal(&own)));
         connection.end_round();
         connection.prepared_as = Some(own);
@@ -57,6 +62,7 @@ pub fn prepare(writers: &[Rc<RefCell<Connection>>]) {
     if let Some(finished) = FINISHED.take() {
         delete_record(&finished);
     }
+    record_here(&name);
     insert_record(&name);
     DECIDED.set(Some(name));
 }
@@ -123,6 +129,14 @@ fn name(coordinator: i32) -> String {
         )
     };
     format!("expanse_{coordinator}_{xid}_{start}_{}", COUNTER.get())
+}
+
+/// Readers on this node must know the transaction before they can see it.
+fn record_here(name: &str) {
+    // SAFETY: reads this transaction's id, which `name` has assigned.
+    let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
+    let fingerprint = super::consistency::fingerprint(name);
+    super::consistency::ring::record(super::consistency::ring::Entry { fingerprint, xid });
 }
 
 fn insert_record(name: &str) {

@@ -1,0 +1,187 @@
+//! Snapshots of several nodes that belong together.
+
+use super::report::{wait_for, Report};
+use crate::catalog::{metadata, NodeId};
+use crate::error::{Error, Raised};
+use crate::executor::pool;
+use crate::executor::remote::{run_on, Access};
+use pgrx::pg_sys;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long a read waits for a transaction whose outcome a node does not know yet.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// One wait on a node, after which snapshots are compared again.
+const WAIT_MS: i32 = 1_000;
+
+thread_local! {
+    /// This node's snapshot in the agreement that is in force, registered until the transaction ends.
+    static LOCAL: Cell<pg_sys::Snapshot> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Holds the snapshots of one statement; they end with the last holder.
+pub struct Agreement(());
+
+impl Drop for Agreement {
+    fn drop(&mut self) {
+        pool::shared_read_ends();
+    }
+}
+
+/// Makes the snapshots of these nodes (this node among them) belong together, before a statement's first fragment runs.
+/// The statement's fragments then run with [`Access::ReadShared`] on other nodes and under [`local_snapshot`] here.
+///
+/// Raises 40001 when the transaction's one snapshot here is older than what another node shows, and
+/// [`Error::InDoubt`] when a transaction stays undecided for too long.
+pub fn agree(nodes: &[NodeId]) -> Agreement {
+    let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
+    let here = metadata.local_node;
+    let others: Vec<NodeId> = nodes.iter().copied().filter(|&node| node != here).collect();
+    let in_force = pool::shared_reads() > 0 && pool::snapshots_shared(&others);
+    pool::shared_read_begins();
+    let agreement = Agreement(());
+    if in_force || nodes.len() < 2 {
+        return agreement;
+    }
+    let mut reports: BTreeMap<NodeId, Report> = BTreeMap::new();
+    let mut outdated: BTreeSet<NodeId> = nodes.iter().copied().collect();
+    let start = Instant::now();
+    loop {
+        let ask: Vec<NodeId> = outdated
+            .iter()
+            .copied()
+            .filter(|&node| node != here)
+            .collect();
+        for (node, rows) in run_on(
+            &ask,
+            Access::ReadShared,
+            "SELECT expanse.report_transactions()",
+        ) {
+            let text = rows
+                .into_iter()
+                .flatten()
+                .flatten()
+                .next()
+                .unwrap_or_default();
+            let report = Report::from_text(&text).unwrap_or_else(|| {
+                Error::Internal(format!("node {node} reports \"{text}\"")).raise()
+            });
+            reports.insert(node, report);
+        }
+        if outdated.contains(&here) {
+            reports.insert(here, Report::of(renew_local_snapshot()));
+        }
+        let torn = torn(&reports);
+        if torn.is_empty() {
+            return agreement;
+        }
+        if start.elapsed() > PATIENCE {
+            let node = torn.keys().next().and_then(|id| metadata.nodes.get(id));
+            Error::InDoubt {
+                node: node.map(|n| n.name.clone()).unwrap_or_default(),
+            }
+            .raise();
+        }
+        outdated.clear();
+        for (node, transactions) in torn {
+            if node == here {
+                refuse_if_fixed();
+                wait_for(&transactions, WAIT_MS);
+            } else {
+                await_at(node, &transactions);
+            }
+            outdated.insert(node);
+        }
+    }
+}
+
+/// Nodes whose snapshot lacks what another's shows, with the transactions they lack.
+fn torn(reports: &BTreeMap<NodeId, Report>) -> BTreeMap<NodeId, BTreeSet<u64>> {
+    let mut found = BTreeMap::new();
+    for (&node, report) in reports {
+        let lacking: BTreeSet<u64> = report
+            .pending
+            .iter()
+            .copied()
+            .filter(|f| {
+                reports
+                    .iter()
+                    .any(|(&other, r)| other != node && r.done.contains(f))
+            })
+            .collect();
+        if !lacking.is_empty() {
+            found.insert(node, lacking);
+        }
+    }
+    found
+}
+
+/// Lets a node wait and give up its snapshot.
+fn await_at(node: NodeId, transactions: &BTreeSet<u64>) {
+    let list: Vec<String> = transactions.iter().map(|f| format!("{f:x}")).collect();
+    if !pool::renew_snapshot(node) {
+        refuse_as_conflict();
+    }
+    let sql = format!(
+        "SELECT expanse.await_transactions('{}', {WAIT_MS})",
+        list.join(",")
+    );
+    run_on(&[node], Access::Read, &sql);
+}
+
+/// This node's snapshot of the agreement in force; null before the first one of the transaction.
+pub fn local_snapshot() -> pg_sys::Snapshot {
+    LOCAL.get()
+}
+
+fn renew_local_snapshot() -> pg_sys::Snapshot {
+    release();
+    // SAFETY: a transaction is running; the registered copy is released by `release` or by the transaction's end.
+    unsafe {
+        let snapshot = if pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
+            pg_sys::GetTransactionSnapshot()
+        } else {
+            pg_sys::GetLatestSnapshot()
+        };
+        LOCAL.set(pg_sys::RegisterSnapshotOnOwner(
+            snapshot,
+            pg_sys::TopTransactionResourceOwner,
+        ));
+    }
+    LOCAL.get()
+}
+
+/// Gives this node's snapshot back; called before the transaction commits.
+pub fn release() {
+    let snapshot = LOCAL.replace(std::ptr::null_mut());
+    if !snapshot.is_null() {
+        // SAFETY: registered by `renew_local_snapshot` in this transaction and not released yet.
+        unsafe {
+            pg_sys::UnregisterSnapshotFromOwner(snapshot, pg_sys::TopTransactionResourceOwner)
+        };
+    }
+}
+
+/// The transaction has been rolled back, and its snapshots with it.
+pub fn forget() {
+    LOCAL.set(std::ptr::null_mut());
+}
+
+fn refuse_if_fixed() {
+    // SAFETY: reads the isolation level of the running transaction.
+    if unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 } {
+        refuse_as_conflict();
+    }
+}
+
+fn refuse_as_conflict() -> ! {
+    Raised {
+        sqlstate: "40001".into(),
+        message: "could not serialize access due to a concurrent transaction over several nodes"
+            .into(),
+        hint: Some("Repeat the transaction.".into()),
+        ..Raised::default()
+    }
+    .raise()
+}

@@ -1,0 +1,23 @@
+//! A read of several nodes sees every transaction over several nodes entirely or not at all.
+//!
+//! # How it works
+//! Every node remembers the transactions over nodes that were lately prepared there ([`ring`]): recorded before PREPARE, so
+//! one that is visible in a snapshot is always among them. With the snapshot that a read takes on a node, the node reports
+//! which of them are still pending in it and which are done ([`report`]). Where one node has done what another has
+//! pending, the other waits for it and takes its snapshot again ([`agree`]); only then do fragments run.
+//!
+//! # What is not guaranteed
+//! A node that a transaction has already written on is read with that transaction's own snapshots, statement by statement.
+//! Replicated tables and local tables are read with the statement's first snapshot. A node remembers
+//! [`ring::CAPACITY`] transactions; one that stays in doubt while more than that finish is overwritten last.
+
+pub mod agree;
+pub mod report;
+pub mod ring;
+
+/// A transaction's name as 64 bits: FNV-1a, offset basis and prime of the reference (Fowler, Noll, Vo).
+pub fn fingerprint(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
