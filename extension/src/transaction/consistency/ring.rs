@@ -72,7 +72,6 @@ unsafe extern "C-unwind" fn startup() {
 
 /// Remembers a transaction that is about to be prepared, or to commit here, under this id.
 pub fn record(entry: Entry) {
-    restore();
     // SAFETY: the ring was set up at start; nothing between acquire and release can fail.
     unsafe {
         if RING.is_null() {
@@ -109,7 +108,8 @@ pub fn entries() -> Vec<Entry> {
     found
 }
 
-/// After a restart of the server, what is prepared is found in PostgreSQL's own list.
+/// After a restart of the server, what is prepared is found in PostgreSQL's own list. Called by readers only: a transaction
+/// that is about to be prepared may have no snapshot to query with.
 fn restore() {
     // SAFETY: a flag that changes once, from false to true; two backends that both restore only repeat entries.
     unsafe {
