@@ -4,9 +4,16 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod control;
 pub mod coordination;
+pub mod daemon;
 pub mod devcluster;
+pub mod executor;
+pub mod membership;
+pub mod operations;
+pub mod postgres;
 #[allow(unsafe_code)]
 mod sys;
 pub mod topology;

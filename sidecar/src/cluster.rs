@@ -1,0 +1,55 @@
+//! The cluster as its metadata describe it, read from one server.
+
+use crate::executor::{Command, Executor, Weight};
+use crate::postgres::{NodeAddress, Result};
+
+/// One row of `expanse.node`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub node_id: i32,
+    pub address: NodeAddress,
+    pub weight: i32,
+    pub state: String,
+}
+
+impl Node {
+    pub fn name(&self) -> &str {
+        &self.address.node_name
+    }
+
+    /// Statements are coordinated there.
+    pub fn active(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// All nodes, by id: the one order in which locks are taken.
+///
+/// # Errors
+/// Those of the server asked.
+pub async fn nodes(executor: &Executor, server: &NodeAddress) -> Result<Vec<Node>> {
+    const SQL: &str =
+        "SELECT node_id, node_name, host, port, weight, state FROM expanse.node ORDER BY node_id";
+    let command = Command::new("read the nodes", Weight::Interactive).safe();
+    let rows = executor.query(server, command, SQL, &[]).await?;
+    let node = |row: &tokio_postgres::Row| -> std::result::Result<Node, tokio_postgres::Error> {
+        Ok(Node {
+            node_id: row.try_get(0)?,
+            address: NodeAddress {
+                node_name: row.try_get(1)?,
+                host: row.try_get(2)?,
+                port: u16::try_from(row.try_get::<_, i32>(3)?).unwrap_or_default(),
+            },
+            weight: row.try_get(4)?,
+            state: row.try_get(5)?,
+        })
+    };
+    rows.iter()
+        .map(node)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| crate::postgres::Error::Answer {
+            node: server.node_name.clone(),
+            command: "read the nodes",
+            reason: error.to_string(),
+        })
+}

@@ -1,0 +1,91 @@
+//! What is answered to a request.
+
+use std::sync::Arc;
+
+use expanse_core::wire::{ControlError, Request, Response};
+
+use crate::config::Config;
+use crate::executor::Executor;
+use crate::membership::local::local_server;
+use crate::membership::publish::View;
+use crate::operations::error::Error;
+use crate::operations::journal::Journal;
+use crate::operations::submit::submit;
+
+pub struct Answers {
+    pub config: Arc<Config>,
+    pub executor: Executor,
+    pub journal: Journal,
+    pub view: View,
+}
+
+impl Answers {
+    /// The answer to one line.
+    pub async fn to(&self, line: &str) -> Response {
+        let outcome = match serde_json::from_str(line) {
+            Ok(request) => self.handle(request).await,
+            Err(error) => Err(Error::Refused(ControlError::new(
+                "08P01",
+                format!("the request cannot be read: {error}"),
+            ))),
+        };
+        outcome.unwrap_or_else(|error| Response::Failed(error.to_control()))
+    }
+
+    async fn handle(&self, request: Request) -> Result<Response, Error> {
+        match request {
+            Request::Submit {
+                kind,
+                target,
+                parameters,
+            } => {
+                self.require_node()?;
+                let server = local_server(&self.config);
+                let submitted = submit(
+                    &self.journal,
+                    &self.executor,
+                    &server,
+                    kind,
+                    &target,
+                    parameters,
+                );
+                Ok(Response::Submitted {
+                    operation_id: submitted.await?,
+                })
+            }
+            Request::Operations => Ok(Response::Operations {
+                operations: self.journal.list().await?,
+            }),
+            Request::Operation { operation_id } => self.operation(operation_id).await,
+            Request::Cancel { operation_id } => {
+                self.journal.request_cancel(operation_id).await?;
+                self.operation(operation_id).await
+            }
+            Request::Status => Ok(Response::Status {
+                status: self.view.cluster(),
+            }),
+        }
+    }
+
+    async fn operation(&self, operation_id: i64) -> Result<Response, Error> {
+        match self.journal.get(operation_id).await? {
+            Some((entry, _)) => Ok(Response::Operation {
+                operation: Box::new(entry.operation),
+            }),
+            None => Err(Error::Refused(
+                ControlError::new("XP023", format!("operation {operation_id} does not exist"))
+                    .with_hint("See SELECT * FROM cluster_operations."),
+            )),
+        }
+    }
+
+    fn require_node(&self) -> Result<(), Error> {
+        if self.view.local.borrow().is_some() {
+            return Ok(());
+        }
+        Err(Error::Refused(
+            ControlError::new("XP002", "this server is not part of a cluster")
+                .with_hint("Run SELECT cluster_init('n1', 'address of this server', port) first."),
+        ))
+    }
+}

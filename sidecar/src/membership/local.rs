@@ -1,0 +1,141 @@
+//! The local server: whether it answers, and which node it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expanse_core::wire::NodeStatus;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::executor::{Command, Executor, Weight};
+use crate::postgres::{Error, NodeAddress, Result};
+
+const LOOK: Command =
+    Command::new("look at the local server", Weight::Critical).limit(Duration::from_secs(3));
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A server that has failed so often in a row is not ready.
+const FAILURES: u32 = 3;
+
+/// The node that the local server is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalNode {
+    /// As the other nodes reach it.
+    pub address: NodeAddress,
+    pub cluster_id: String,
+    pub status: NodeStatus,
+}
+
+/// The local server as the sidecar reaches it.
+pub fn local_server(config: &Config) -> NodeAddress {
+    NodeAddress {
+        node_name: if config.node_name.is_empty() {
+            "local".into()
+        } else {
+            config.node_name.clone()
+        },
+        host: config.postgres.host.clone(),
+        port: config.postgres.port,
+    }
+}
+
+/// Shows in `shown` which node the local server is, `None` while it is none or does not answer.
+pub async fn run(
+    config: Arc<Config>,
+    executor: Executor,
+    shown: watch::Sender<Option<LocalNode>>,
+    stop: CancellationToken,
+) {
+    let server = local_server(&config);
+    let mut failures = 0;
+    loop {
+        let looked = timeout(Duration::from_secs(5), look(&executor, &server));
+        let found = match looked.await {
+            Ok(found) => found,
+            Err(_) => Err(Error::Busy {
+                node: server.node_name.clone(),
+                command: LOOK.name,
+            }),
+        };
+        match found {
+            Ok(found) => {
+                failures = 0;
+                show(&shown, found);
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == FAILURES {
+                    tracing::warn!(%error, "local server does not answer");
+                    show(&shown, None);
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(INTERVAL) => {}
+        }
+    }
+}
+
+fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
+    shown.send_if_modified(|current| {
+        let changed = *current != found;
+        if changed {
+            match &found {
+                Some(node) => tracing::info!(
+                    node = node.address.node_name,
+                    state = node.status.state,
+                    role = node.status.role,
+                    "local server"
+                ),
+                None => tracing::info!("local server is not a node"),
+            }
+            *current = found;
+        }
+        changed
+    });
+}
+
+/// # Errors
+/// Those of the server, unless they only say that it is in no cluster.
+async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalNode>> {
+    const SQL: &str = "SELECT n.node_id, n.node_name, n.host, n.port, n.state, current_setting('server_version'), \
+        pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
+        coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0) \
+        FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
+    let rows = match executor.query(server, LOOK, SQL, &[]).await {
+        Ok(rows) => rows,
+        // No schema, no table: the extension has not been created.
+        Err(error) if error.has_code("42P01") || error.has_code("3F000") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let state: String = row.get(4);
+    let address = NodeAddress {
+        node_name: row.get(1),
+        host: row.get(2),
+        port: u16::try_from(row.get::<_, i32>(3)).unwrap_or_default(),
+    };
+    Ok(Some(LocalNode {
+        cluster_id: row.get::<_, Option<String>>(7).unwrap_or_default(),
+        status: NodeStatus {
+            node_name: address.node_name.clone(),
+            node_id: row.get(0),
+            host: address.host.clone(),
+            port: address.port,
+            state: if state == "active" {
+                "ready".into()
+            } else {
+                state
+            },
+            role: if row.get(6) { "standby" } else { "primary" }.into(),
+            postgres_version: row.get(5),
+            metadata_version: i64::from(row.get::<_, i32>(8)),
+            leader: false,
+        },
+        address,
+    }))
+}

@@ -1,0 +1,99 @@
+//! The topology in the store, written by the leader from the metadata.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expanse_core::wire::{Topology, TopologyNode};
+use tokio::time::sleep;
+
+use crate::cluster;
+use crate::coordination::{self, Op};
+use crate::executor::{Command, Weight};
+use crate::operations::Shared;
+use crate::topology::PATH as TOPOLOGY;
+
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Keeps the store's topology equal to the metadata.
+pub(crate) async fn keep(shared: &Arc<Shared>) {
+    loop {
+        if let Err(reason) = settle(shared).await {
+            tracing::debug!(reason, "could not write the topology");
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+async fn settle(shared: &Shared) -> Result<(), String> {
+    let nodes = cluster::nodes(&shared.executor, &shared.local)
+        .await
+        .map_err(|e| e.to_string())?;
+    let cluster_id: String = shared
+        .executor
+        .value(
+            &shared.local,
+            Command::new("read the cluster", Weight::Interactive).safe(),
+            "SELECT cluster_id::text FROM expanse.cluster",
+            &[],
+        )
+        .await
+        .map_err(|e| e.to_string())?;
+    let wanted: Vec<_> = nodes
+        .iter()
+        .filter(|node| node.active())
+        .map(topology_node)
+        .collect();
+    write(shared, cluster_id, wanted)
+        .await
+        .map_err(|e| e.to_string())
+}
+
+fn topology_node(node: &cluster::Node) -> TopologyNode {
+    TopologyNode {
+        node_id: node.node_id,
+        node_name: node.address.node_name.clone(),
+        host: node.address.host.clone(),
+        port: node.address.port,
+        weight: u32::try_from(node.weight).unwrap_or(1),
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    cluster_id: String,
+    nodes: Vec<TopologyNode>,
+) -> coordination::Result<()> {
+    let store = shared.journal.store();
+    let found = store.get_fresh(TOPOLOGY).await?;
+    let current: Topology = found
+        .as_ref()
+        .and_then(|entry| entry.json(TOPOLOGY).ok())
+        .unwrap_or_default();
+    if found.is_some() && current.nodes == nodes && current.cluster_id == cluster_id {
+        return Ok(());
+    }
+    let topology = Topology {
+        cluster_id,
+        nodes,
+        version: current.version + 1,
+    };
+    let data = serde_json::to_vec(&topology).expect("a topology is plain data");
+    let write = match found {
+        Some(entry) => Op::Put {
+            path: TOPOLOGY.into(),
+            data,
+            expected: entry.version,
+        },
+        None => Op::Create {
+            path: TOPOLOGY.into(),
+            data,
+        },
+    };
+    store.multi(vec![shared.leadership.fence(), write]).await?;
+    tracing::info!(
+        version = topology.version,
+        nodes = topology.nodes.len(),
+        "topology written"
+    );
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! What the steps of one running operation work with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expanse_core::wire::{ControlError, Operation};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use tokio::time::{sleep, Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::entry::JournalEntry;
+use super::error::{Error, Result};
+use super::journal::Journal;
+use crate::cluster::{self, Node};
+use crate::config::Config;
+use crate::coordination::{self, Leadership, Version};
+use crate::executor::{Command, Executor, Weight};
+use crate::postgres::NodeAddress;
+
+/// Progress reaches the journal at most this often.
+const REPORT_INTERVAL: Duration = Duration::from_millis(400);
+
+/// What all operations of one leader share.
+pub struct Shared {
+    pub config: Arc<Config>,
+    pub executor: Executor,
+    pub journal: Journal,
+    pub leadership: Leadership,
+    /// The leader's own server.
+    pub local: NodeAddress,
+    /// Held by whoever changes the set of nodes or switches a group: the two must not meet.
+    pub exclusive: tokio::sync::Mutex<()>,
+}
+
+pub struct Context {
+    shared: Arc<Shared>,
+    id: i64,
+    entry: Mutex<JournalEntry>,
+    /// Held while the journal is written.
+    version: tokio::sync::Mutex<Version>,
+    reported_at: Mutex<Option<Instant>>,
+    cancelled: CancellationToken,
+}
+
+impl Context {
+    pub fn new(shared: Arc<Shared>, entry: JournalEntry, version: Version) -> Self {
+        let cancelled = CancellationToken::new();
+        if entry.cancel_requested {
+            cancelled.cancel();
+        }
+        Self {
+            shared,
+            id: entry.operation.operation_id,
+            entry: Mutex::new(entry),
+            version: tokio::sync::Mutex::new(version),
+            reported_at: Mutex::new(None),
+            cancelled,
+        }
+    }
+
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub fn executor(&self) -> &Executor {
+        &self.shared.executor
+    }
+
+    pub fn journal(&self) -> &Journal {
+        &self.shared.journal
+    }
+
+    pub fn local(&self) -> &NodeAddress {
+        &self.shared.local
+    }
+
+    pub fn exclusive(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.exclusive
+    }
+
+    /// The entry as it is now.
+    pub fn entry(&self) -> JournalEntry {
+        self.entry.lock().clone()
+    }
+
+    pub fn target(&self) -> String {
+        self.entry.lock().operation.target.clone()
+    }
+
+    pub fn parameter<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.entry.lock().parameter(name)
+    }
+
+    pub fn remembered<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.entry.lock().remembered(name)
+    }
+
+    /// What an earlier step must have remembered.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not there.
+    pub fn recall<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        self.remembered(name).ok_or_else(|| Error::Damaged {
+            operation_id: self.id,
+            reason: format!("\"{name}\" is missing"),
+        })
+    }
+
+    /// Keeps `value` for later steps and for whoever resumes the operation.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn remember(&self, name: &str, value: impl Serialize) -> Result<()> {
+        let value = serde_json::to_value(value).expect("what is remembered is plain data");
+        self.change(|entry| {
+            entry.memo.insert(name.to_owned(), value.clone());
+        })
+        .await
+    }
+
+    /// Changes the entry, here and in the journal.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn change(&self, change: impl FnOnce(&mut JournalEntry)) -> Result<()> {
+        change(&mut self.entry.lock());
+        self.write().await
+    }
+
+    /// Changes what people see of the operation; reaches the journal within a moment.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn report(&self, change: impl FnOnce(&mut Operation)) -> Result<()> {
+        {
+            let mut entry = self.entry.lock();
+            let before = entry.operation.clone();
+            change(&mut entry.operation);
+            let unchanged = entry.operation == before;
+            let recent = self
+                .reported_at
+                .lock()
+                .is_some_and(|at| at.elapsed() < REPORT_INTERVAL);
+            if unchanged || recent {
+                return Ok(());
+            }
+        }
+        *self.reported_at.lock() = Some(Instant::now());
+        self.write().await
+    }
+
+    /// Says what the operation is doing.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn phase(&self, phase: impl Into<String>) -> Result<()> {
+        let phase = phase.into();
+        self.report(|operation| operation.phase = phase).await
+    }
+
+    async fn write(&self) -> Result<()> {
+        let mut version = self.version.lock().await;
+        loop {
+            if !self.shared.leadership.holds() {
+                return Err(Error::Deposed);
+            }
+            let mut entry = self.entry();
+            entry.operation.epoch = self.shared.leadership.epoch();
+            let fence = self.shared.leadership.fence();
+            match self.journal().write(fence, &entry, *version).await {
+                Ok(written) => {
+                    *version = written;
+                    return Ok(());
+                }
+                // Others only ever ask for a cancellation.
+                Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
+                    *version = self.refresh().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes over what others have asked for; the version read.
+    async fn refresh(&self) -> Result<Version> {
+        let found = self.journal().get(self.id).await?;
+        let (theirs, version) = found.ok_or(Error::Deposed)?;
+        if theirs.cancel_requested {
+            self.entry.lock().cancel_requested = true;
+            self.cancelled.cancel();
+        }
+        Ok(version)
+    }
+
+    /// Looks for a request to cancel until there is one.
+    pub async fn watch_for_cancellation(&self) {
+        let path = Journal::path(self.id);
+        loop {
+            if let Ok(mut watch) = self.journal().store().watch(&path).await {
+                loop {
+                    let asked = watch.current().is_some_and(|found| {
+                        super::journal::decode(self.id, &found.data)
+                            .is_ok_and(|entry| entry.cancel_requested)
+                    });
+                    if asked {
+                        self.entry.lock().cancel_requested = true;
+                        self.cancelled.cancel();
+                        return;
+                    }
+                    if watch.changed().await.is_err() {
+                        return;
+                    }
+                }
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    /// Fires when this sidecar must not act any more.
+    pub fn deposed(&self) -> CancellationToken {
+        self.shared.leadership.lost()
+    }
+
+    /// [`Error::Deposed`] if this sidecar must not act any more.
+    ///
+    /// # Errors
+    /// Only that.
+    pub fn still_leads(&self) -> Result<()> {
+        if self.shared.leadership.holds() {
+            Ok(())
+        } else {
+            Err(Error::Deposed)
+        }
+    }
+
+    /// All nodes of the cluster, in one fixed order.
+    ///
+    /// # Errors
+    /// Those of the local server.
+    pub async fn nodes(&self) -> Result<Vec<Node>> {
+        Ok(cluster::nodes(self.executor(), self.local()).await?)
+    }
+
+    /// One node by its name.
+    ///
+    /// # Errors
+    /// Those of the local server; [`Error::Refused`] if there is no such node.
+    pub async fn node(&self, node_name: &str) -> Result<Node> {
+        let nodes = self.nodes().await?;
+        nodes
+            .into_iter()
+            .find(|node| node.address.node_name == node_name)
+            .ok_or_else(|| {
+                Error::Refused(
+                    ControlError::new("XP004", format!("node \"{node_name}\" does not exist"))
+                        .with_hint("See SELECT * FROM cluster_nodes."),
+                )
+            })
+    }
+
+    /// Waits for the time between two looks at the nodes.
+    pub async fn poll_interval(&self) {
+        sleep(Duration::from_millis(
+            self.config().operations.poll_interval_ms,
+        ))
+        .await;
+    }
+}
+
+/// A command of an operation's step: steps are repeated as a whole, so their commands are safe.
+pub const fn maintenance(name: &'static str) -> Command {
+    Command::new(name, Weight::Maintenance).safe()
+}

@@ -1,0 +1,154 @@
+//! Checking the new server, registering it, and what goes before and after.
+
+use std::time::Duration;
+
+use expanse_core::wire::OperationKind;
+use serde_json::json;
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::super::submit::submit;
+use crate::postgres::NodeAddress;
+
+/// Metadata goes to every node and waits there for whoever holds the schema.
+const METADATA_LIMIT: Duration = Duration::from_secs(60);
+
+/// The new server as it was named.
+pub fn newcomer(context: &Context) -> NodeAddress {
+    NodeAddress {
+        node_name: context.target(),
+        host: context.parameter("host").unwrap_or_default(),
+        port: context.parameter("port").unwrap_or_default(),
+    }
+}
+
+/// Every reason to refuse the server, before anything changes.
+///
+/// # Errors
+/// The reason, as the extension says it.
+pub async fn check(context: &Context) -> Result<()> {
+    let new = newcomer(context);
+    context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("check the new server").in_cluster(),
+            "SELECT expanse.check_new_node($1, $2, $3)",
+            &[&new.node_name, &new.host, &i32::from(new.port)],
+        )
+        .await?;
+    context.remember("checked", true).await
+}
+
+/// # Errors
+/// Those of the nodes.
+pub async fn lock_schema(context: &Context) -> Result<()> {
+    on_cluster(context, "lock the schema", "SELECT expanse.lock_schema($1)").await
+}
+
+/// # Errors
+/// Those of the nodes.
+pub async fn unlock_schema(context: &Context) -> Result<()> {
+    on_cluster(
+        context,
+        "unlock the schema",
+        "SELECT expanse.unlock_schema($1)",
+    )
+    .await
+}
+
+async fn on_cluster(context: &Context, name: &'static str, sql: &str) -> Result<()> {
+    let id = context.id();
+    context
+        .executor()
+        .query(
+            context.local(),
+            maintenance(name).in_cluster().limit(METADATA_LIMIT),
+            sql,
+            &[&id],
+        )
+        .await?;
+    Ok(())
+}
+
+/// # Errors
+/// Those of the nodes.
+pub async fn join(context: &Context) -> Result<()> {
+    let new = newcomer(context);
+    let weight: i32 = context.parameter("weight").unwrap_or(1);
+    context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("join the node")
+                .in_cluster()
+                .limit(METADATA_LIMIT),
+            "SELECT expanse.join_node($1, $2, $3, $4)",
+            &[&new.node_name, &new.host, &i32::from(new.port), &weight],
+        )
+        .await?;
+    Ok(())
+}
+
+/// # Errors
+/// Those of the nodes; a node that is not there is gone already.
+pub async fn abort(context: &Context) -> Result<()> {
+    let new = newcomer(context);
+    let outcome = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("abort the join")
+                .in_cluster()
+                .limit(METADATA_LIMIT),
+            "SELECT expanse.abort_join($1)",
+            &[&new.node_name],
+        )
+        .await;
+    match outcome {
+        Err(error) if error.has_code("XP004") => Ok(()),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// With `rebind`, a rebind of every group that is not on the current map.
+///
+/// # Errors
+/// Those of the local server and of the store.
+pub async fn submit_rebinds(context: &Context) -> Result<()> {
+    if context.parameter("rebind") != Some(true) {
+        return Ok(());
+    }
+    const SQL: &str = "SELECT DISTINCT ON (t.group_id) format('%I.%I', n.nspname, c.relname) \
+        FROM expanse.distributed_table t JOIN expanse.colocation_group g USING (group_id) \
+        JOIN expanse.hash_map m USING (hash_map_version) \
+        JOIN pg_class c ON c.oid = t.relation::oid JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE NOT m.current ORDER BY t.group_id, 1";
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("look for old groups"),
+            SQL,
+            &[],
+        )
+        .await?;
+    for row in &rows {
+        let relation: String = row.get(0);
+        let outcome = submit(
+            context.journal(),
+            context.executor(),
+            context.local(),
+            OperationKind::Rebind,
+            &relation,
+            json!({ "submitted_by": context.id() }),
+        )
+        .await;
+        match outcome {
+            // Somebody else rebinds it already.
+            Err(Error::Refused(refusal)) if refusal.sqlstate == "XP021" => {}
+            other => drop(other?),
+        }
+    }
+    Ok(())
+}

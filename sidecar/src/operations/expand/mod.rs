@@ -1,0 +1,90 @@
+//! `expand`: a server becomes a node, while everything goes on.
+//!
+//! The schema is locked against changes, copied with `pg_dump`, and the node joins. Replicated
+//! tables are copied by logical replication and the node becomes active while writes to them wait,
+//! for a bounded time ([`activate`]). No row of a distributed table moves; nothing else waits.
+
+mod activate;
+mod join;
+mod replicated;
+mod schema;
+mod tools;
+
+use expanse_core::wire::OperationKind;
+
+use super::step::{Plan, Step};
+
+pub static PLAN: Plan = Plan {
+    kind: OperationKind::Expand,
+    steps: &[
+        Step {
+            name: "check",
+            phase: "check",
+            action: |c| Box::pin(join::check(c)),
+            undo: None,
+        },
+        Step {
+            name: "lock_schema",
+            phase: "schema",
+            action: |c| Box::pin(join::lock_schema(c)),
+            undo: Some(|c| Box::pin(join::unlock_schema(c))),
+        },
+        Step {
+            name: "create_extension",
+            phase: "schema",
+            action: |c| Box::pin(schema::create_extension(c)),
+            undo: Some(|c| Box::pin(schema::empty_server(c))),
+        },
+        Step {
+            name: "copy_roles",
+            phase: "schema",
+            action: |c| Box::pin(schema::copy_roles(c)),
+            undo: None,
+        },
+        Step {
+            name: "copy_schema",
+            phase: "schema",
+            action: |c| Box::pin(schema::copy_schema(c)),
+            undo: None,
+        },
+        Step {
+            name: "join",
+            phase: "join",
+            action: |c| Box::pin(join::join(c)),
+            undo: Some(|c| Box::pin(join::abort(c))),
+        },
+        Step {
+            name: "copy_replicated",
+            phase: "copy",
+            action: |c| Box::pin(replicated::copy(c)),
+            undo: Some(|c| Box::pin(replicated::drop_stream(c))),
+        },
+        Step {
+            name: "activate",
+            phase: "activate",
+            action: |c| Box::pin(activate::run(c)),
+            undo: None,
+        },
+        Step {
+            name: "drop_stream",
+            phase: "cleanup",
+            action: |c| Box::pin(replicated::drop_stream(c)),
+            undo: None,
+        },
+        Step {
+            name: "unlock_schema",
+            phase: "cleanup",
+            action: |c| Box::pin(join::unlock_schema(c)),
+            undo: None,
+        },
+        Step {
+            name: "submit_rebinds",
+            phase: "cleanup",
+            action: |c| Box::pin(join::submit_rebinds(c)),
+            undo: None,
+        },
+    ],
+    turning_point: "activate",
+    turned: |c| Box::pin(activate::turned(c)),
+    uninterruptible: &["activate"],
+};

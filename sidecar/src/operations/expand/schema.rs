@@ -1,0 +1,177 @@
+//! The new server gets what must exist there: the extension, roles, and the schema of the cluster.
+//!
+//! `pg_dump` writes it, `psql` restores it in one transaction. Plain local tables stay where they
+//! are, and so do views that need them.
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::join::newcomer;
+use super::tools::Tools;
+use crate::postgres::literal;
+
+/// # Errors
+/// Those of the new server.
+pub async fn create_extension(context: &Context) -> Result<()> {
+    context
+        .executor()
+        .batch(
+            &newcomer(context),
+            maintenance("create the extension"),
+            "CREATE EXTENSION IF NOT EXISTS expanse",
+        )
+        .await?;
+    Ok(())
+}
+
+/// Roles belong to the server, not to the database. Those that exist there stay as they are.
+///
+/// # Errors
+/// Those of the programs.
+pub async fn copy_roles(context: &Context) -> Result<()> {
+    let tools = Tools::find(context).await?;
+    let roles = tools
+        .run(
+            "pg_dumpall",
+            context.local(),
+            &strings(&["--roles-only"]),
+            "",
+        )
+        .await?;
+    let mine = format!(" {};", context.config().postgres.user);
+    let wanted: String = roles
+        .lines()
+        .filter(|line| !(line.starts_with("CREATE ROLE ") && line.ends_with(&mine)))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    // Without ON_ERROR_STOP: a role that exists is no reason to stop.
+    tools
+        .run(
+            "psql",
+            &newcomer(context),
+            &strings(&["-X", "-q", "-f", "-"]),
+            &wanted,
+        )
+        .await?;
+    Ok(())
+}
+
+/// # Errors
+/// Those of the programs and of both servers.
+pub async fn copy_schema(context: &Context) -> Result<()> {
+    let marker = format!("schema of operation {}", context.id());
+    if restored(context, &marker).await? {
+        return Ok(());
+    }
+    let tools = Tools::find(context).await?;
+    let mut arguments = strings(&[
+        "--schema-only",
+        "--no-publications",
+        "--no-subscriptions",
+        "--no-tablespaces",
+        "--exclude-schema=expanse",
+    ]);
+    for relation in local_relations(context).await? {
+        arguments.push(format!("--exclude-table={relation}"));
+    }
+    let mut script = tools
+        .run("pg_dump", context.local(), &arguments, "")
+        .await?;
+    // In the same transaction: whoever resumes knows that it has been restored.
+    script.push_str(&format!(
+        "\nCOMMENT ON TABLE expanse.local_node IS {};\n",
+        literal(&marker)
+    ));
+    let arguments = strings(&[
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "--single-transaction",
+        "-f",
+        "-",
+    ]);
+    tools
+        .run("psql", &newcomer(context), &arguments, &script)
+        .await?;
+    Ok(())
+}
+
+async fn restored(context: &Context, marker: &str) -> Result<bool> {
+    Ok(context
+        .executor()
+        .value(
+            &newcomer(context),
+            maintenance("look for the schema"),
+            "SELECT coalesce(obj_description('expanse.local_node'::regclass, 'pg_class') = $1::text, false)",
+            &[&marker],
+        )
+        .await?)
+}
+
+/// Plain tables, what belongs to them, and views that need them, as patterns for `pg_dump`.
+async fn local_relations(context: &Context) -> Result<Vec<String>> {
+    const SQL: &str = r#"WITH RECURSIVE local AS (
+        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+          AND n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT IN ('information_schema', 'expanse')
+          AND NOT EXISTS (SELECT FROM expanse.distributed_table t WHERE t.relation::oid = c.oid)
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype = 'e')
+      UNION
+        SELECT dependent.oid FROM local
+        CROSS JOIN LATERAL (
+            SELECT w.ev_class AS oid FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
+            WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+              AND d.refobjid = local.oid AND w.ev_class <> local.oid
+          UNION ALL
+            SELECT d.objid FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+              AND d.refobjid = local.oid AND d.deptype = 'a') dependent)
+    SELECT format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))
+    FROM local JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT EXISTS (SELECT FROM expanse.distributed_table t WHERE t.relation::oid = c.oid)"#;
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("look for local tables"),
+            SQL,
+            &[],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Makes the new server what it was: it had no objects of users, which was checked before.
+///
+/// # Errors
+/// Those of the new server; one that does not answer any more is left alone.
+pub async fn empty_server(context: &Context) -> Result<()> {
+    if context.remembered::<bool>("checked").is_none() {
+        return Ok(());
+    }
+    const SQL: &str = "DO $$ DECLARE s name; BEGIN \
+        DROP EXTENSION IF EXISTS expanse CASCADE; \
+        FOR s IN SELECT nspname FROM pg_namespace \
+            WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' LOOP \
+            EXECUTE format('DROP SCHEMA %I CASCADE', s); \
+        END LOOP; \
+        CREATE SCHEMA public AUTHORIZATION pg_database_owner; \
+        GRANT USAGE ON SCHEMA public TO PUBLIC; \
+        COMMENT ON SCHEMA public IS 'standard public schema'; END $$";
+    let outcome = context
+        .executor()
+        .batch(&newcomer(context), maintenance("empty the server"), SQL)
+        .await;
+    match outcome {
+        Err(error @ crate::postgres::Error::Connect { .. }) => {
+            tracing::warn!(operation = context.id(), %error, "the new server keeps what it got");
+            Ok(())
+        }
+        other => other.map_err(Error::from),
+    }
+}
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}

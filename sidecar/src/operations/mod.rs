@@ -1,0 +1,25 @@
+//! Operations: durable changes to the cluster in many steps.
+//!
+//! An operation is an entry of the journal in the coordination store ([`journal`]). The leader
+//! ([`leader`]) runs it by a declared table of steps ([`step`]): each step is idempotent and is
+//! journaled when it is done, so that another leader goes on from there ([`runner`]). Before the
+//! table's turning point an operation that is cancelled or cannot go on is undone, after it it goes
+//! forward. Any node may submit; the leader picks the entry up.
+
+pub mod conflict;
+mod context;
+pub mod entry;
+pub mod error;
+mod expand;
+mod freeze;
+pub mod journal;
+pub mod leader;
+pub mod mirror;
+mod rebind;
+mod replication;
+mod runner;
+mod step;
+pub mod submit;
+
+pub(crate) use context::Shared;
+pub(crate) use runner::now;

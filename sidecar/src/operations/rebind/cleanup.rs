@@ -1,0 +1,131 @@
+//! What is left after the switch, or after a copy that is not wanted any more.
+
+use std::time::Duration;
+
+use expanse_core::wire::ControlError;
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::super::replication::sweep;
+use super::plan::MovePlan;
+
+/// How long the server waits in one call for statements to end.
+const WAIT_MS: i32 = 1_000;
+/// Deleting takes as long as there are rows.
+const DELETE_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Waits until, on every node, each statement that had read the binding before has ended.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn wait_for_statements(context: &Context) -> Result<()> {
+    let plan = MovePlan::of(context)?;
+    let phase = context.entry().operation.phase;
+    for node in context.nodes().await?.iter().filter(|node| node.active()) {
+        loop {
+            let ended: bool = context
+                .executor()
+                .value(
+                    &node.address,
+                    maintenance("wait for statements").in_cluster(),
+                    "SELECT expanse.wait_for_statements($1, $2)",
+                    &[&plan.group_id, &WAIT_MS],
+                )
+                .await?;
+            if ended {
+                break;
+            }
+            context
+                .phase(format!(
+                    "{phase}: waits for statements on node \"{}\"",
+                    node.name()
+                ))
+                .await?;
+        }
+    }
+    context.phase(phase).await
+}
+
+/// Removes publications, slots and subscriptions.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn drop_streams(context: &Context) -> Result<()> {
+    sweep(context, &context.nodes().await?).await
+}
+
+/// Removes the streams, then the rows they brought.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn undo_copy(context: &Context) -> Result<()> {
+    drop_streams(context).await?;
+    let plan = MovePlan::of(context)?;
+    for target in plan.targets() {
+        delete_surplus(context, target, plan.group_id).await?;
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Those of the nodes.
+pub async fn delete_surplus_of_sources(context: &Context) -> Result<()> {
+    let plan = MovePlan::of(context)?;
+    let mut deleted = 0;
+    for source in plan.sources() {
+        deleted += delete_surplus(context, source, plan.group_id).await?;
+    }
+    context
+        .report(|operation| {
+            operation.rows_total = deleted;
+            operation.rows_done = deleted;
+            operation.bytes_done = operation.bytes_total;
+        })
+        .await
+}
+
+/// Deletes the rows of the group that `node` does not own.
+///
+/// # Errors
+/// Those of the node.
+pub async fn delete_surplus(context: &Context, node: &str, group_id: i32) -> Result<i64> {
+    let node = context.node(node).await?;
+    Ok(context
+        .executor()
+        .value(
+            &node.address,
+            maintenance("delete surplus rows")
+                .in_cluster()
+                .limit(DELETE_LIMIT),
+            "SELECT expanse.delete_surplus($1)",
+            &[&group_id],
+        )
+        .await?)
+}
+
+/// Ends the move; the group is bound to what it is bound to. A plan that was never made has
+/// nothing to end.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn end_move(context: &Context) -> Result<()> {
+    let Ok(plan) = MovePlan::of(context) else {
+        return Ok(());
+    };
+    let outcome = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("end the move").in_cluster(),
+            "SELECT expanse.end_move($1)",
+            &[&plan.group_id],
+        )
+        .await;
+    outcome.map(drop).map_err(|error| match error {
+        // Every node has to take part: wait for the one that does not answer.
+        error if error.has_code("XP008") => {
+            Error::NotYet(ControlError::new(error.sqlstate(), error.to_string()))
+        }
+        error => error.into(),
+    })
+}

@@ -1,0 +1,382 @@
+//! What moves from where to where, and whether it can.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{refused, Error, Result};
+use super::super::replication::{prefix, Stream};
+use crate::cluster::Node;
+use crate::postgres::NodeAddress;
+
+/// Buckets that go from one node to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    pub source: String,
+    pub target: String,
+    /// First and last bucket of each range.
+    pub ranges: Vec<(i32, i32)>,
+}
+
+/// What one pair has to copy of one table: an estimate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Of the pair's stream.
+    pub stream: String,
+    pub relation: String,
+    pub rows: f64,
+    pub bytes: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MovePlan {
+    pub group_id: i32,
+    pub from_version: i32,
+    pub to_version: i32,
+    /// `schema.name`, quoted where needed.
+    pub relations: Vec<String>,
+    pub pairs: Vec<Pair>,
+    pub shares: Vec<Share>,
+}
+
+impl MovePlan {
+    pub fn of(context: &Context) -> Result<Self> {
+        context.recall("plan")
+    }
+
+    pub fn stream_name(operation_id: i64, source: &Node, target: &Node) -> String {
+        format!(
+            "{}{}_{}",
+            prefix(operation_id),
+            source.node_id,
+            target.node_id
+        )
+    }
+
+    /// Nodes that give rows.
+    pub fn sources(&self) -> Vec<&str> {
+        distinct(self.pairs.iter().map(|pair| pair.source.as_str()))
+    }
+
+    /// Nodes that get rows.
+    pub fn targets(&self) -> Vec<&str> {
+        distinct(self.pairs.iter().map(|pair| pair.target.as_str()))
+    }
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let set: std::collections::BTreeSet<_> = names.collect();
+    set.into_iter().collect()
+}
+
+/// # Errors
+/// [`Error::Refused`] if the group cannot be moved.
+pub async fn make(context: &Context) -> Result<()> {
+    let group_id: i32 = context.parameter("group_id").ok_or_else(|| {
+        refused(
+            "XP025",
+            "invalid group_id: it is missing",
+            "Submit the rebind again.",
+        )
+    })?;
+    let (from_version, to_version) = versions(context, group_id).await?;
+    let relations = relations(context, group_id).await?;
+    check_replica_identity(context, &relations).await?;
+    let pairs = match relations.first() {
+        Some(relation) => pairs(context, relation, to_version).await?,
+        None => Vec::new(),
+    };
+    check_limits(context, &pairs).await?;
+    let shares = shares(context, from_version, &relations, &pairs).await?;
+    let rows: f64 = shares.iter().map(|share| share.rows).sum();
+    let bytes: f64 = shares.iter().map(|share| share.bytes).sum();
+    let plan = MovePlan {
+        group_id,
+        from_version,
+        to_version,
+        relations,
+        pairs,
+        shares,
+    };
+    context
+        .report(|operation| {
+            operation.rows_total = rows as i64;
+            operation.bytes_total = bytes as i64;
+        })
+        .await?;
+    context.remember("plan", plan).await
+}
+
+async fn versions(context: &Context, group_id: i32) -> Result<(i32, i32)> {
+    const SQL: &str =
+        "SELECT g.hash_map_version, (SELECT hash_map_version FROM expanse.hash_map WHERE current) \
+        FROM expanse.colocation_group g WHERE g.group_id = $1";
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("read the binding"),
+            SQL,
+            &[&group_id],
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| {
+        refused(
+            "XP018",
+            format!("colocation group {group_id} does not exist"),
+            "See SELECT * FROM cluster_tables.",
+        )
+    })?;
+    let wanted: Option<i32> = context.parameter("target_version");
+    Ok((row.get(0), wanted.unwrap_or_else(|| row.get(1))))
+}
+
+async fn relations(context: &Context, group_id: i32) -> Result<Vec<String>> {
+    const SQL: &str =
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM expanse.distributed_table t \
+        JOIN pg_class c ON c.oid = t.relation::oid JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE t.group_id = $1 ORDER BY 1";
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("read the group"),
+            SQL,
+            &[&group_id],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Publishing UPDATE and DELETE of a table without one would make them fail.
+pub async fn check_replica_identity(context: &Context, relations: &[String]) -> Result<()> {
+    const SQL: &str = "SELECT r.name FROM unnest($1::text[]) AS r(name) JOIN pg_class c ON c.oid = r.name::regclass \
+        WHERE CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true \
+        WHEN 'i' THEN NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) \
+        ELSE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) END LIMIT 1";
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("check replica identity"),
+            SQL,
+            &[&relations],
+        )
+        .await?;
+    match rows.first() {
+        None => Ok(()),
+        Some(row) => {
+            let relation: String = row.get(0);
+            Err(refused(
+                "XP121",
+                format!("relation \"{relation}\" has no replica identity"),
+                format!("Add a primary key, or run ALTER TABLE {relation} REPLICA IDENTITY FULL."),
+            ))
+        }
+    }
+}
+
+async fn pairs(context: &Context, relation: &str, to_version: i32) -> Result<Vec<Pair>> {
+    const SQL: &str = "SELECT source_node, target_node, first_bucket, last_bucket \
+        FROM expanse.move_plan($1::text::regclass, $2) ORDER BY 1, 2, 3";
+    let rows = context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("plan the move").in_cluster(),
+            SQL,
+            &[&relation, &to_version],
+        )
+        .await?;
+    let mut by_pair: BTreeMap<(String, String), Vec<(i32, i32)>> = BTreeMap::new();
+    for row in &rows {
+        by_pair
+            .entry((row.get(0), row.get(1)))
+            .or_default()
+            .push((row.get(2), row.get(3)));
+    }
+    Ok(by_pair
+        .into_iter()
+        .map(|((source, target), ranges)| Pair {
+            source,
+            target,
+            ranges,
+        })
+        .collect())
+}
+
+/// Slots, senders and workers are counted before the first step, not found missing in the middle.
+async fn check_limits(context: &Context, pairs: &[Pair]) -> Result<()> {
+    const SQL: &str = "SELECT current_setting('wal_level'), \
+        current_setting('max_replication_slots')::int8 - (SELECT count(*) FROM pg_replication_slots), \
+        current_setting('max_wal_senders')::int8 - (SELECT count(*) FROM pg_stat_replication), \
+        current_setting('max_logical_replication_workers')::int8 - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL)";
+    for node in context.nodes().await? {
+        let sends = pairs.iter().filter(|p| p.source == node.name()).count() as i64;
+        let receives = pairs.iter().filter(|p| p.target == node.name()).count() as i64;
+        if sends + receives == 0 {
+            continue;
+        }
+        let rows = context
+            .executor()
+            .query(&node.address, maintenance("check limits"), SQL, &[])
+            .await?;
+        let row = rows.first().expect("a SELECT without FROM has one row");
+        let wal_level: String = row.get(0);
+        // One stream a pair, and one more for a copy in progress.
+        let needs = [
+            (
+                "max_replication_slots",
+                sends + i64::from(sends > 0),
+                row.get::<_, i64>(1),
+            ),
+            ("max_wal_senders", sends + i64::from(sends > 0), row.get(2)),
+            (
+                "max_logical_replication_workers",
+                receives + i64::from(receives > 0),
+                row.get(3),
+            ),
+        ];
+        if sends > 0 && wal_level != "logical" {
+            return Err(limit(&node.address, "wal_level", "logical"));
+        }
+        for (setting, needed, free) in needs {
+            if needed > free {
+                return Err(limit(
+                    &node.address,
+                    setting,
+                    &format!("at least {} more", needed - free),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn limit(node: &NodeAddress, setting: &str, value: &str) -> Error {
+    let name = &node.node_name;
+    refused(
+        "XP122",
+        format!("setting {setting} of node \"{name}\" does not allow this rebind"),
+        format!("Set {setting} of node \"{name}\" to {value} and restart it."),
+    )
+}
+
+/// Estimates by the tables' statistics and the share of buckets that goes.
+async fn shares(
+    context: &Context,
+    from_version: i32,
+    relations: &[String],
+    pairs: &[Pair],
+) -> Result<Vec<Share>> {
+    // A table that has never been analysed: about 100 bytes a row.
+    const SQL: &str = "SELECT r.name, CASE WHEN c.reltuples < 0 THEN pg_table_size(c.oid) / 100.0 ELSE c.reltuples END::float8, \
+        pg_table_size(c.oid)::float8, \
+        (SELECT coalesce(sum(last_bucket - first_bucket + 1), 0)::float8 FROM expanse.hash_map_range \
+         WHERE hash_map_version = $2 AND node_id = $3) \
+        FROM unnest($1::text[]) AS r(name) JOIN pg_class c ON c.oid = r.name::regclass";
+    let nodes = context.nodes().await?;
+    let mut shares = Vec::new();
+    for source in &nodes {
+        if !pairs.iter().any(|p| p.source == source.name()) {
+            continue;
+        }
+        let rows = context
+            .executor()
+            .query(
+                &source.address,
+                maintenance("estimate the move"),
+                SQL,
+                &[&relations, &from_version, &source.node_id],
+            )
+            .await?;
+        for pair in pairs.iter().filter(|p| p.source == source.name()) {
+            let target = context.node(&pair.target).await?;
+            let moved: i32 = pair
+                .ranges
+                .iter()
+                .map(|(first, last)| last - first + 1)
+                .sum();
+            for row in &rows {
+                let part = f64::from(moved) / row.get::<_, f64>(3).max(1.0);
+                shares.push(Share {
+                    stream: MovePlan::stream_name(context.id(), source, &target),
+                    relation: row.get(0),
+                    rows: (row.get::<_, f64>(1) * part).round(),
+                    bytes: (row.get::<_, f64>(2) * part).round(),
+                });
+            }
+        }
+    }
+    Ok(shares)
+}
+
+/// # Errors
+/// Those of the nodes.
+pub async fn begin_move(context: &Context) -> Result<()> {
+    let plan = MovePlan::of(context)?;
+    context
+        .executor()
+        .query(
+            context.local(),
+            maintenance("begin the move").in_cluster(),
+            "SELECT expanse.begin_move($1, $2)",
+            &[&plan.group_id, &plan.to_version],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The streams of the plan, one a pair.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn streams(context: &Context, plan: &MovePlan) -> Result<Vec<Stream>> {
+    let nodes = context.nodes().await?;
+    let find = |name: &str| {
+        nodes
+            .iter()
+            .find(|node| node.name() == name)
+            .ok_or_else(|| {
+                refused(
+                    "XP004",
+                    format!("node \"{name}\" does not exist"),
+                    "See SELECT * FROM cluster_nodes.",
+                )
+            })
+    };
+    let mut streams = Vec::new();
+    for pair in &plan.pairs {
+        let (source, target) = (find(&pair.source)?, find(&pair.target)?);
+        let mut tables = Vec::new();
+        for relation in &plan.relations {
+            let filter = filter(context, relation, pair).await?;
+            tables.push(format!("{relation} WHERE ({filter})"));
+        }
+        streams.push(Stream {
+            name: MovePlan::stream_name(context.id(), source, target),
+            source: source.address.clone(),
+            target: target.address.clone(),
+            tables: tables.join(", "),
+        });
+    }
+    Ok(streams)
+}
+
+async fn filter(context: &Context, relation: &str, pair: &Pair) -> Result<String> {
+    let ranges: Vec<String> = pair
+        .ranges
+        .iter()
+        .map(|(first, last)| format!("[{first},{last}]"))
+        .collect();
+    Ok(context
+        .executor()
+        .value(
+            context.local(),
+            maintenance("write a row filter").in_cluster(),
+            "SELECT expanse.bucket_filter($1::text::regclass, $2::text[]::int4range[])",
+            &[&relation, &ranges],
+        )
+        .await?)
+}

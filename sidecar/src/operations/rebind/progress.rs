@@ -1,0 +1,201 @@
+//! How far the copy is, and whether a switch is worth trying.
+
+use std::collections::HashMap;
+
+use expanse_core::wire::ControlError;
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::super::replication::prefix;
+use super::plan::{MovePlan, Share};
+
+/// A stream that is this far behind, in bytes of write-ahead log, is close enough for a switch.
+const CLOSE_ENOUGH: i64 = 256 * 1024;
+
+/// One table of one stream as its target sees it.
+#[derive(Debug, Clone)]
+pub struct TableState {
+    pub stream: String,
+    pub relation: String,
+    /// `pg_subscription_rel.srsubstate`.
+    pub state: String,
+    pub rows: f64,
+    pub bytes: f64,
+}
+
+impl TableState {
+    fn copied(&self) -> bool {
+        matches!(self.state.as_str(), "f" | "s" | "r")
+    }
+
+    fn ready(&self) -> bool {
+        self.state == "r"
+    }
+}
+
+/// Waits until every table of every stream is copied and the streams are close behind.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn catch_up(context: &Context) -> Result<()> {
+    let plan = MovePlan::of(context)?;
+    loop {
+        let states = table_states(context, &plan).await?;
+        let (rows, bytes) = done(&plan.shares, &states);
+        let expected = plan.pairs.len() * plan.relations.len();
+        let ready = states.iter().filter(|s| s.ready()).count() >= expected;
+        let copied = states.iter().filter(|s| s.copied()).count() >= expected;
+        let phase = if copied { "catch_up" } else { "copy" };
+        context
+            .report(|operation| {
+                operation.phase = phase.to_owned();
+                operation.rows_done = rows as i64;
+                operation.bytes_done = bytes as i64;
+            })
+            .await?;
+        if ready && behind(context, &plan).await? <= CLOSE_ENOUGH {
+            return Ok(());
+        }
+        show_errors(context, &plan).await?;
+        context.poll_interval().await;
+    }
+}
+
+async fn table_states(context: &Context, plan: &MovePlan) -> Result<Vec<TableState>> {
+    const SQL: &str =
+        "SELECT s.subname::text, format('%I.%I', n.nspname, c.relname), r.srsubstate::text, \
+        coalesce(p.tuples_processed, 0)::float8, coalesce(p.bytes_processed, 0)::float8 \
+        FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid \
+        JOIN pg_class c ON c.oid = r.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+        LEFT JOIN pg_stat_subscription w ON w.subid = s.oid AND w.relid = r.srrelid \
+        LEFT JOIN pg_stat_progress_copy p ON p.pid = w.pid \
+        WHERE starts_with(s.subname::text, $1::text)";
+    let prefix = prefix(context.id());
+    let mut states = Vec::new();
+    for target in plan.targets() {
+        let node = context.node(target).await?;
+        let rows = context
+            .executor()
+            .query(
+                &node.address,
+                maintenance("watch the copy"),
+                SQL,
+                &[&prefix],
+            )
+            .await?;
+        states.extend(rows.iter().map(|row| TableState {
+            stream: row.get(0),
+            relation: row.get(1),
+            state: row.get(2),
+            rows: row.get(3),
+            bytes: row.get(4),
+        }));
+    }
+    Ok(states)
+}
+
+/// Rows and bytes done: the whole share where the copy is over, what the copy says, but no more
+/// than the share, where it is going on.
+pub fn done(shares: &[Share], states: &[TableState]) -> (f64, f64) {
+    let found: HashMap<_, _> = states
+        .iter()
+        .map(|s| ((s.stream.as_str(), s.relation.as_str()), s))
+        .collect();
+    shares.iter().fold((0.0, 0.0), |(rows, bytes), share| {
+        match found.get(&(share.stream.as_str(), share.relation.as_str())) {
+            Some(state) if state.copied() => (rows + share.rows, bytes + share.bytes),
+            Some(state) => (
+                rows + state.rows.min(share.rows),
+                bytes + state.bytes.min(share.bytes),
+            ),
+            None => (rows, bytes),
+        }
+    })
+}
+
+/// How far the slowest stream is behind its source, in bytes.
+async fn behind(context: &Context, plan: &MovePlan) -> Result<i64> {
+    const SQL: &str = "SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), r.write_lsn)), 0)::int8, \
+        count(*) FROM pg_stat_replication r WHERE starts_with(r.application_name, $1::text) AND r.state = 'streaming'";
+    let prefix = prefix(context.id());
+    let mut most = 0;
+    for source in plan.sources() {
+        let node = context.node(source).await?;
+        let rows = context
+            .executor()
+            .query(
+                &node.address,
+                maintenance("watch the streams"),
+                SQL,
+                &[&prefix],
+            )
+            .await?;
+        let row = rows.first().expect("an aggregate has one row");
+        let expected = plan.pairs.iter().filter(|p| p.source == source).count() as i64;
+        if row.get::<_, i64>(1) < expected {
+            return Ok(i64::MAX);
+        }
+        most = most.max(row.get::<_, i64>(0));
+    }
+    Ok(most)
+}
+
+/// A worker that fails is started again by PostgreSQL for ever: say so.
+async fn show_errors(context: &Context, plan: &MovePlan) -> Result<()> {
+    const SQL: &str = "SELECT subname::text, apply_error_count + sync_error_count \
+        FROM pg_stat_subscription_stats WHERE starts_with(subname::text, $1::text) \
+        AND apply_error_count + sync_error_count > 0 LIMIT 1";
+    let prefix = prefix(context.id());
+    for target in plan.targets() {
+        let node = context.node(target).await?;
+        let rows = context
+            .executor()
+            .query(
+                &node.address,
+                maintenance("watch for errors"),
+                SQL,
+                &[&prefix],
+            )
+            .await?;
+        let Some(row) = rows.first() else { continue };
+        let (stream, failures): (String, i64) = (row.get(0), row.get(1));
+        let error = ControlError::new(
+            "XP123",
+            format!("stream \"{stream}\" has failed {failures} times on node \"{target}\""),
+        )
+        .with_hint(format!("See the server log of node \"{target}\"."));
+        if failures >= 10 {
+            return Err(Error::Refused(error));
+        }
+        context
+            .report(|operation| operation.error = Some(error))
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_never_exceeds_the_plan() {
+        let share = |stream: &str, rows| Share {
+            stream: stream.into(),
+            relation: "public.t".into(),
+            rows,
+            bytes: rows * 10.0,
+        };
+        let state = |stream: &str, state: &str, rows| TableState {
+            stream: stream.into(),
+            relation: "public.t".into(),
+            state: state.into(),
+            rows,
+            bytes: rows * 100.0,
+        };
+        let shares = [share("a", 100.0), share("b", 50.0), share("c", 7.0)];
+        let states = [state("a", "d", 40.0), state("b", "r", 0.0)];
+        assert_eq!(done(&shares, &states), (90.0, 1500.0));
+        assert_eq!(done(&shares, &[]), (0.0, 0.0));
+    }
+}

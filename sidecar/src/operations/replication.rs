@@ -1,0 +1,315 @@
+//! Publications, slots and subscriptions of an operation. All carry its id in their names
+//! (`expanse_<operation>_...`), so that whatever is left of it can be found and removed.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, Instant};
+
+use super::context::{maintenance, Context};
+use super::error::{Error, Result};
+use crate::cluster::Node;
+use crate::postgres::{identifier, literal, NodeAddress, Session};
+
+/// Making a slot waits for transactions of others.
+const SLOT_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// How long an active slot may take to be let go.
+const SLOT_RELEASE: Duration = Duration::from_secs(20);
+
+/// A stream of changes from one node to another.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Of the publication, the slot and the subscription.
+    pub name: String,
+    pub source: NodeAddress,
+    pub target: NodeAddress,
+    /// The `FOR TABLE` list, row filters included.
+    pub tables: String,
+}
+
+/// `expanse_<operation>_`
+pub fn prefix(operation_id: i64) -> String {
+    format!("expanse_{operation_id}_")
+}
+
+/// Makes publication and slot on the source, if they are not there.
+///
+/// # Errors
+/// Those of the source.
+pub async fn open(context: &Context, stream: &Stream) -> Result<()> {
+    let executor = context.executor();
+    let name = stream.name.as_str();
+    let known: bool = executor
+        .value(
+            &stream.source,
+            maintenance("look for a publication"),
+            "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1::text)",
+            &[&name],
+        )
+        .await?;
+    if !known {
+        let create = format!(
+            "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, update, delete')",
+            identifier(name),
+            stream.tables
+        );
+        executor
+            .batch(&stream.source, maintenance("create a publication"), &create)
+            .await?;
+    }
+    let known: bool = executor
+        .value(
+            &stream.source,
+            maintenance("look for a slot"),
+            "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1::text)",
+            &[&name],
+        )
+        .await?;
+    if !known {
+        create_slot(context, stream).await?;
+    }
+    Ok(())
+}
+
+/// PostgreSQL makes a slot when every transaction that runs has ended, so it is said whom it waits for.
+async fn create_slot(context: &Context, stream: &Stream) -> Result<()> {
+    let session = context
+        .executor()
+        .lease(&stream.source, maintenance("create a slot"))
+        .await?;
+    let sql = format!(
+        "SELECT pg_create_logical_replication_slot({}, 'pgoutput')",
+        literal(&stream.name)
+    );
+    let creation = session.batch("create a slot", &sql, SLOT_LIMIT);
+    tokio::pin!(creation);
+    loop {
+        tokio::select! {
+            created = &mut creation => return Ok(created?),
+            () = sleep(Duration::from_secs(1)) => show_blocker(context, &stream.source).await?,
+        }
+    }
+}
+
+async fn show_blocker(context: &Context, source: &NodeAddress) -> Result<()> {
+    const SQL: &str = "SELECT w FROM ( \
+           SELECT format('prepared transaction %s', gid) AS w, prepared AS since FROM pg_prepared_xacts \
+           UNION ALL \
+           SELECT format('transaction of process %s', pid), xact_start FROM pg_stat_activity \
+           WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()) b ORDER BY since LIMIT 1";
+    let rows = context
+        .executor()
+        .query(source, maintenance("look for blockers"), SQL, &[])
+        .await?;
+    if let Some(row) = rows.first() {
+        let blocker: String = row.get(0);
+        context
+            .phase(format!(
+                "copy: waits for {blocker} on node \"{}\"",
+                source.node_name
+            ))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Makes the subscriptions of one target that are not there, in one transaction: PostgreSQL starts
+/// workers of one commit together, but others only after `wal_retrieve_retry_interval`.
+///
+/// # Errors
+/// Those of the target.
+pub async fn subscribe(context: &Context, target: &NodeAddress, streams: &[Stream]) -> Result<()> {
+    const SQL: &str = "SELECT subname::text FROM pg_subscription WHERE subdbid = \
+        (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let executor = context.executor();
+    let rows = executor
+        .query(target, maintenance("look for subscriptions"), SQL, &[])
+        .await?;
+    let known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let mut create = String::new();
+    for stream in streams.iter().filter(|s| !known.contains(&s.name)) {
+        create.push_str(&format!(
+            "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {name} \
+             WITH (create_slot = false, slot_name = {slot}, copy_data = true, binary = false);\n",
+            name = identifier(&stream.name),
+            slot = literal(&stream.name),
+            conninfo = literal(&conninfo(context, &stream.source)),
+        ));
+    }
+    if !create.is_empty() {
+        executor
+            .batch(target, maintenance("create subscriptions"), &create)
+            .await?;
+    }
+    Ok(())
+}
+
+/// How the target's server reaches the source's.
+fn conninfo(context: &Context, source: &NodeAddress) -> String {
+    let settings = &context.config().postgres;
+    let quote = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
+    let mut text = format!(
+        "host={} port={} dbname={} user={} application_name=expanse",
+        quote(&source.host),
+        source.port,
+        quote(&settings.dbname),
+        quote(&settings.user),
+    );
+    if !settings.password.is_empty() {
+        text.push_str(&format!(" password={}", quote(&settings.password)));
+    }
+    text
+}
+
+/// Removes every subscription, slot and publication of the operation from `nodes`.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn sweep(context: &Context, nodes: &[Node]) -> Result<()> {
+    let mut sync_slots = Vec::new();
+    for node in nodes {
+        sync_slots.extend(drop_subscriptions(context, &node.address).await?);
+    }
+    for node in nodes {
+        drop_slots(context, &node.address, &sync_slots).await?;
+        drop_publications(context, &node.address).await?;
+    }
+    Ok(())
+}
+
+/// Patterns of the slots that the dropped subscriptions' own copy workers may have left.
+async fn drop_subscriptions(context: &Context, node: &NodeAddress) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT subname::text, oid::int8 FROM pg_subscription WHERE starts_with(subname::text, $1::text) \
+        AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let executor = context.executor();
+    let prefix = prefix(context.id());
+    let rows = executor
+        .query(node, maintenance("look for subscriptions"), SQL, &[&prefix])
+        .await?;
+    let mut patterns = Vec::new();
+    for row in &rows {
+        let name: String = row.get(0);
+        let oid: i64 = row.get(1);
+        patterns.push(format!("pg_{oid}_sync_"));
+        let name = identifier(&name);
+        let drop = format!(
+            "ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE); \
+             DROP SUBSCRIPTION {name}"
+        );
+        executor
+            .batch(node, maintenance("drop a subscription"), &drop)
+            .await?;
+    }
+    Ok(patterns)
+}
+
+async fn drop_slots(context: &Context, node: &NodeAddress, sync_slots: &[String]) -> Result<()> {
+    const SQL: &str = "SELECT slot_name::text, active_pid, starts_with(slot_name::text, $1::text) \
+        FROM pg_replication_slots WHERE database = current_database() AND (starts_with(slot_name::text, $1::text) \
+        OR EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(slot_name::text, p)))";
+    let executor = context.executor();
+    let prefix = prefix(context.id());
+    let started = Instant::now();
+    loop {
+        let rows = executor
+            .query(
+                node,
+                maintenance("look for slots"),
+                SQL,
+                &[&prefix, &sync_slots],
+            )
+            .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &rows {
+            let name: String = row.get(0);
+            let active: Option<i32> = row.get(1);
+            let sql = match active {
+                Some(pid) => format!("SELECT pg_terminate_backend({pid})"),
+                None => format!("SELECT pg_drop_replication_slot({})", literal(&name)),
+            };
+            let outcome = executor.batch(node, maintenance("drop a slot"), &sql).await;
+            match outcome {
+                // In use again, or gone already: looked at once more.
+                Err(error) if error.has_code("55006") || error.has_code("42704") => {}
+                other => other?,
+            }
+        }
+        if started.elapsed() > SLOT_RELEASE {
+            return Err(Error::NotYet(expanse_core::wire::ControlError::new(
+                "55006",
+                format!(
+                    "a replication slot on node \"{}\" is still in use",
+                    node.node_name
+                ),
+            )));
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn drop_publications(context: &Context, node: &NodeAddress) -> Result<()> {
+    const SQL: &str =
+        "SELECT pubname::text FROM pg_publication WHERE starts_with(pubname::text, $1::text)";
+    let executor = context.executor();
+    let prefix = prefix(context.id());
+    let rows = executor
+        .query(node, maintenance("look for publications"), SQL, &[&prefix])
+        .await?;
+    for row in &rows {
+        let name: String = row.get(0);
+        let drop = format!("DROP PUBLICATION IF EXISTS {}", identifier(&name));
+        executor
+            .batch(node, maintenance("drop a publication"), &drop)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Waits until everything that `stream`'s source had committed when this was called is visible on
+/// its target.
+///
+/// The mark is a committed message, which flushes everything before it. A worker reports what it
+/// has received after it has applied it, and changes travel in the order of commits: so when
+/// `write_lsn` has reached the mark, every transaction committed before it has been applied. (Its
+/// flush on the target may be outstanding; whoever makes the switch durable there makes it durable
+/// too.)
+///
+/// # Errors
+/// [`Error::NotYet`] if it takes longer than until `deadline`; those of the source.
+pub async fn drain(source: &Session, names: &[String], deadline: Instant) -> Result<()> {
+    let left = || {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1))
+    };
+    let mark: String = source
+        .value(
+            "mark the log",
+            "SELECT pg_logical_emit_message(true, 'expanse', '')::text",
+            &[],
+            left(),
+        )
+        .await?;
+    const SQL: &str =
+        "SELECT count(*) FROM pg_stat_replication r WHERE r.application_name = ANY ($1::text[]) \
+        AND r.state = 'streaming' AND r.write_lsn >= ($2::text)::pg_lsn";
+    loop {
+        let drained: i64 = source
+            .value("watch the drain", SQL, &[&names, &mark], left())
+            .await?;
+        if drained == names.len() as i64 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::NotYet(expanse_core::wire::ControlError::new(
+                "XP120",
+                format!(
+                    "changes of node \"{}\" were not drained in time",
+                    source.node()
+                ),
+            )));
+        }
+        sleep(Duration::from_millis(3)).await;
+    }
+}

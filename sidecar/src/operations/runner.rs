@@ -1,0 +1,202 @@
+//! Runs one operation to its end, forwards or backwards, from wherever the journal says it is.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use expanse_core::wire::OperationState;
+use futures_util::future::BoxFuture;
+use tokio::time::{sleep, Instant};
+
+use super::context::Context;
+use super::error::{Error, Result};
+use super::step::Plan;
+
+/// The longest wait between two tries of a step.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Runs `context`'s operation by `plan` until it has finished, or this sidecar is deposed.
+///
+/// # Errors
+/// [`Error::Deposed`]; errors of the store that outlast every repetition. In both cases whoever
+/// leads next goes on.
+pub async fn run(context: &Context, plan: &Plan) -> Result<()> {
+    let deposed = context.deposed();
+    tokio::select! {
+        () = deposed.cancelled() => Err(Error::Deposed),
+        outcome = drive(context, plan) => outcome,
+        () = async { context.watch_for_cancellation().await; std::future::pending().await } => Ok(()),
+    }
+}
+
+async fn drive(context: &Context, plan: &Plan) -> Result<()> {
+    if context.entry().state() != OperationState::RollingBack {
+        match forwards(context, plan).await {
+            Ok(()) => return finish(context, OperationState::Succeeded).await,
+            Err(Error::Deposed) => return Err(Error::Deposed),
+            Err(error) => {
+                log_rollback(context, &error);
+                let control = error.to_control();
+                context
+                    .change(|entry| {
+                        entry.operation.state = OperationState::RollingBack;
+                        entry.operation.phase = "rollback".into();
+                        entry.operation.error = Some(control);
+                    })
+                    .await?;
+            }
+        }
+    }
+    backwards(context, plan).await?;
+    let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == "57014");
+    let end = if cancelled {
+        OperationState::Cancelled
+    } else {
+        OperationState::Failed
+    };
+    finish(context, end).await
+}
+
+fn log_rollback(context: &Context, error: &Error) {
+    match error {
+        Error::Cancelled => tracing::info!(operation = context.id(), "cancelled, rolling back"),
+        _ => tracing::warn!(operation = context.id(), %error, "failed, rolling back"),
+    }
+}
+
+/// # Errors
+/// Why it can not go forward; then the turning point has not been passed.
+async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
+    let turning = plan.turning_index();
+    let first = plan.frontier(&context.entry().operation.step);
+    for at in first..plan.steps.len() {
+        let step = &plan.steps[at];
+        let turned = at > turning;
+        begin(context, step.phase).await?;
+        if at == turning && retried(context, true, || (plan.turned)(context)).await? {
+            done(context, step.name).await?;
+            continue;
+        }
+        let interruptible = !turned && !plan.uninterruptible.contains(&step.name);
+        let work = retried(context, turned, || (step.action)(context));
+        let outcome = if interruptible {
+            tokio::select! {
+                biased;
+                () = context.cancelled().cancelled() => Err(Error::Cancelled),
+                outcome = work => outcome,
+            }
+        } else {
+            work.await
+        };
+        match outcome {
+            Ok(()) => done(context, step.name).await?,
+            // Its own word is not enough: the answer may have been lost on the way.
+            Err(error) if at == turning && !matches!(error, Error::Deposed) => {
+                if !retried(context, true, || (plan.turned)(context)).await? {
+                    return Err(error);
+                }
+                done(context, step.name).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        tracing::info!(operation = context.id(), step = step.name, "step done");
+    }
+    Ok(())
+}
+
+async fn backwards(context: &Context, plan: &Plan) -> Result<()> {
+    let last_done = context.entry().operation.step.clone();
+    let frontier = plan.frontier(&last_done).min(plan.steps.len() - 1);
+    for at in (0..=frontier).rev() {
+        if let Some(undo) = plan.steps[at].undo {
+            retried(context, true, || undo(context)).await?;
+            tracing::info!(
+                operation = context.id(),
+                step = plan.steps[at].name,
+                "step undone"
+            );
+        }
+        let step = plan.done_before(at);
+        context
+            .change(|entry| entry.operation.step = step.to_owned())
+            .await?;
+    }
+    Ok(())
+}
+
+async fn begin(context: &Context, phase: &str) -> Result<()> {
+    retried(context, true, || {
+        Box::pin(context.change(move |entry| {
+            let operation = &mut entry.operation;
+            operation.state = OperationState::Running;
+            operation.phase = phase.to_owned();
+            operation.started_at.get_or_insert_with(now);
+        }))
+    })
+    .await
+}
+
+async fn done(context: &Context, step: &'static str) -> Result<()> {
+    retried(context, true, || {
+        Box::pin(context.change(move |entry| {
+            entry.operation.step = step.to_owned();
+            entry.operation.error = None;
+        }))
+    })
+    .await
+}
+
+async fn finish(context: &Context, state: OperationState) -> Result<()> {
+    tracing::info!(
+        operation = context.id(),
+        state = state.as_str(),
+        "operation finished"
+    );
+    retried(context, true, || {
+        Box::pin(context.change(move |entry| {
+            entry.operation.state = state;
+            entry.operation.phase = "finished".into();
+            entry.operation.finished_at.get_or_insert_with(now);
+        }))
+    })
+    .await
+}
+
+/// Repeats `work` after errors that may pass: for ever, or until the configured time has gone by
+/// since the first failure. What it ran into can be seen in `cluster_operations` meanwhile.
+async fn retried<'a, T>(
+    context: &'a Context,
+    for_ever: bool,
+    mut work: impl FnMut() -> BoxFuture<'a, Result<T>>,
+) -> Result<T> {
+    let patience = Duration::from_millis(context.config().operations.give_up_after_ms);
+    let mut first_failure = None;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match work().await {
+            Err(error) => error,
+            done => return done,
+        };
+        if matches!(error, Error::Deposed | Error::Cancelled) {
+            return Err(error);
+        }
+        let since = *first_failure.get_or_insert_with(Instant::now);
+        if !for_ever && (!error.is_retryable() || since.elapsed() > patience) {
+            return Err(error);
+        }
+        tracing::info!(operation = context.id(), %error, "will try again");
+        let control = error.to_control();
+        let shown = context
+            .report(|operation| operation.error = Some(control))
+            .await;
+        if matches!(shown, Err(Error::Deposed)) {
+            return Err(Error::Deposed);
+        }
+        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+pub fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

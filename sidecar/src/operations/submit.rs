@@ -1,0 +1,111 @@
+//! What is checked, and filled in, before an operation gets into the journal.
+
+use expanse_core::wire::OperationKind;
+use serde_json::{json, Value};
+
+use super::entry::parameter;
+use super::error::{refused, Error, Result};
+use super::journal::Journal;
+use crate::executor::{Command, Executor, Weight};
+use crate::postgres::NodeAddress;
+
+const INTERACTIVE: Command = Command::new("check an operation", Weight::Interactive).safe();
+
+/// Journals an operation; its id.
+///
+/// # Errors
+/// [`Error::Refused`] with what is wrong with it, or with what stands in its way.
+pub async fn submit(
+    journal: &Journal,
+    executor: &Executor,
+    local: &NodeAddress,
+    kind: OperationKind,
+    target: &str,
+    parameters: Value,
+) -> Result<i64> {
+    let mut parameters = match parameters {
+        Value::Null => json!({}),
+        other => other,
+    };
+    if !parameters.is_object() {
+        return Err(invalid("parameters", "it is not an object"));
+    }
+    let mut group = None;
+    match kind {
+        OperationKind::Expand => check_expand(target, &parameters)?,
+        OperationKind::Rebind => {
+            check_rebind(&parameters)?;
+            let id = group_of(executor, local, target).await?;
+            parameters["group_id"] = json!(id);
+            group = Some(id);
+        }
+        OperationKind::Shrink => {
+            return Err(refused(
+                "0A000",
+                "shrink is not possible yet",
+                "Rebind the tables to a hash map without the node.",
+            ))
+        }
+    }
+    let id = journal.submit(kind, target, parameters, group).await?;
+    tracing::info!(operation = id, kind = kind.as_str(), target, "submitted");
+    Ok(id)
+}
+
+fn invalid(parameter: &str, reason: &str) -> Error {
+    refused(
+        "XP025",
+        format!("invalid {parameter}: {reason}"),
+        "See the reference of the function that was called.",
+    )
+}
+
+fn check_expand(target: &str, parameters: &Value) -> Result<()> {
+    if target.is_empty() || target.len() > 63 || target.contains('/') {
+        return Err(invalid(
+            "node_name",
+            "it is empty, too long or contains a slash",
+        ));
+    }
+    if parameter::<String>(parameters, "host").is_none_or(|host| host.is_empty()) {
+        return Err(invalid("host", "it is missing"));
+    }
+    match parameter::<u16>(parameters, "port") {
+        Some(1..) => {}
+        _ => return Err(invalid("port", "it is not between 1 and 65535")),
+    }
+    match parameter::<String>(parameters, "layout").as_deref() {
+        None | Some("minimal" | "contiguous") => Ok(()),
+        Some(_) => Err(invalid("layout", "it is neither minimal nor contiguous")),
+    }
+}
+
+fn check_rebind(parameters: &Value) -> Result<()> {
+    match parameter::<String>(parameters, "strategy").as_deref() {
+        None | Some("move") => {}
+        Some(_) => return Err(invalid("strategy", "only \"move\" is possible")),
+    }
+    match parameter::<f64>(parameters, "max_write_freeze_ms") {
+        Some(ms) if !(10.0..=60_000.0).contains(&ms) => Err(invalid(
+            "max_write_freeze",
+            "it is not between 10 ms and 60 s",
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn group_of(executor: &Executor, local: &NodeAddress, relation: &str) -> Result<i32> {
+    const SQL: &str = "SELECT t.group_id FROM expanse.distributed_table t \
+         WHERE t.relation::oid = to_regclass($1::text)::oid AND t.group_id <> 0";
+    let rows = executor
+        .query(local, INTERACTIVE, SQL, &[&relation])
+        .await?;
+    match rows.first() {
+        Some(row) => Ok(row.get(0)),
+        None => Err(refused(
+            "XP018",
+            format!("relation \"{relation}\" is not distributed"),
+            "See SELECT * FROM cluster_tables.",
+        )),
+    }
+}
