@@ -73,6 +73,8 @@ CREATE TABLE expanse.local_node (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton)
 );
 
+GRANT SELECT ON expanse.local_node TO PUBLIC;
+
 -- Gate of the schema: locked by schema changes and by whatever must not meet one.
 CREATE TABLE expanse.schema_gate ();
 -- Gate of the replicated tables.
@@ -611,7 +613,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate')
+          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

@@ -33,6 +33,7 @@ pub fn install() {
         PREVIOUS_RELATION_INFO = get_relation_info_hook;
         get_relation_info_hook = Some(relation_info);
     }
+    ddl::forget::install();
 }
 
 unsafe extern "C-unwind" fn plan(

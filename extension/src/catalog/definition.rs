@@ -38,8 +38,10 @@ pub fn block(statements: &[String]) -> String {
         .map(|statement| format!("EXECUTE {};\n", spi::literal(statement)))
         .collect();
     // Function bodies may name what comes later, as in a dump.
-    let body =
-        format!("BEGIN\nPERFORM set_config('check_function_bodies', 'off', true);\n{body}END");
+    let body = format!(
+        "BEGIN\nPERFORM set_config('check_function_bodies', 'off', true), \
+         set_config('client_min_messages', 'warning', true);\n{body}END"
+    );
     format!("DO {}", spi::literal(&body))
 }
 

@@ -38,6 +38,13 @@ pub fn lock_gate(metadata: &Metadata, group: GroupId) {
     unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
 }
 
+/// Locks the group's gate here as a writer does.
+pub fn lock_gate_for_writing(metadata: &Metadata, group: GroupId) {
+    let gate = metadata.group(group).gate;
+    // SAFETY: locks an existing relation.
+    unsafe { pg_sys::LockRelationOid(gate, pg_sys::RowExclusiveLock as i32) };
+}
+
 /// The group of tables with this type and the current hash map, made if there is none.
 pub fn find_or_make(distribution_type: Oid) -> GroupId {
     let metadata = cluster();

@@ -1,6 +1,35 @@
 //! Utility statements: schema changes on all nodes, COPY, and what is refused.
+//!
+//! # How it works
+//! [`before`] finds out which spread (distributed or replicated) tables a statement is about and what has to be done
+//! ([`classify`]), refuses what can not be spread ([`refuse`]) and takes the locks that keep schema changes apart
+//! from each other and from rebinds. PostgreSQL then runs the statement here. [`after`] checks what only the finished
+//! statement shows ([`rules`]) and sends it to the other nodes ([`send`]), in the same transaction.
+//!
+//! # Invariants
+//! A statement about a spread table runs on all nodes or is refused. What only this node's catalog has to know (a
+//! dropped table, a renamed distribution column) every node does for itself ([`forget`], [`rename`]),
+//! also in internal sessions.
+//!
+//! # What is not guaranteed
+//! Views, functions and roles are created on the node that is asked alone, except for what a spread table needs.
 
+mod alter;
+mod classify;
+pub mod forget;
+mod names;
+mod nodes;
+mod refuse;
+mod rename;
+mod rules;
+mod send;
+
+use crate::catalog::everywhere::{cluster, lock_metadata, others};
+use crate::catalog::metadata::no_tables;
+use crate::catalog::{groups, Metadata};
+use classify::{Action, Concern};
 use pgrx::pg_sys::*;
+use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::os::raw::c_char;
 
@@ -10,8 +39,10 @@ pub enum Utility {
     /// Nothing of ours is concerned.
     PassThrough,
     /// Everything has been done already; `qc` is filled in.
+    #[allow(dead_code)] // COPY
     Done,
-    /// Run `pstmt` here, then call [`after`] with the state (a palloc'd value, or null).
+    /// Run `pstmt` here, then call [`after`] with the state (null, or a boxed [`Concern`], which is leaked when the
+    /// statement fails).
     Around {
         pstmt: *mut PlannedStmt,
         after: *mut c_void,
@@ -27,11 +58,76 @@ pub fn before(
     dest: *mut DestReceiver,
     qc: *mut QueryCompletion,
 ) -> Utility {
-    let _ = (pstmt, query_string, context, params, dest, qc);
-    Utility::PassThrough
+    let _ = (params, dest, qc);
+    if no_tables() {
+        return Utility::PassThrough;
+    }
+    // SAFETY: plain flags of the backend.
+    let extension_script = unsafe { creating_extension };
+    if context == ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND || extension_script {
+        return Utility::PassThrough;
+    }
+    let metadata = cluster();
+    let concern = if crate::state::internal_session() {
+        classify::own(pstmt, &metadata)
+    } else {
+        classify::classify(pstmt, query_string, &metadata)
+    };
+    let Some(concern) = concern else {
+        return Utility::PassThrough;
+    };
+    lock(&metadata, &concern);
+    forget::begin(&concern);
+    Utility::Around {
+        pstmt,
+        after: Box::into_raw(Box::new(concern)).cast(),
+    }
+}
+
+/// Keeps this schema change apart from others and from rebinds; refused while an operation needs the schema as it is.
+fn lock(metadata: &Metadata, concern: &Concern) {
+    let groups: BTreeSet<_> = concern
+        .tables
+        .iter()
+        .filter_map(|&table| metadata.table(table))
+        .map(|table| table.group)
+        .collect();
+    match concern.action {
+        Action::Own | Action::Check => {}
+        // Sizes and order on disk: nothing that a rebind could trip over.
+        Action::Vacuum(_) | Action::Maintain(_) => {
+            others(metadata);
+        }
+        Action::Truncate(_) => {
+            others(metadata);
+            for group in groups {
+                groups::lock_gate_for_writing(metadata, group);
+                groups::refuse_in_motion(&cluster(), group);
+            }
+        }
+        _ => {
+            if groups.is_empty() {
+                return;
+            }
+            others(metadata);
+            let metadata = lock_metadata(metadata);
+            groups::refuse_if_locked();
+            for group in groups {
+                groups::lock_gate(&metadata, group);
+                groups::refuse_in_motion(&cluster(), group);
+            }
+        }
+    }
 }
 
 /// Completes what [`before`] announced, once PostgreSQL has run the statement here.
 pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
-    let _ = (state, qc);
+    let _ = qc;
+    // SAFETY: made by `before` of the same call of the hook, and used once.
+    let concern = unsafe { Box::from_raw(state.cast::<Concern>()) };
+    // SAFETY: makes what the statement did visible.
+    unsafe { CommandCounterIncrement() };
+    rename::follow(&concern);
+    rules::check(&concern);
+    send::send(&concern);
 }

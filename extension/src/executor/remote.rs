@@ -83,8 +83,17 @@ fn text(value: Option<&[u8]>) -> Option<String> {
 
 /// A statement outside the distributed transaction, at a server that need not be a node yet (checks of `cluster_expand`).
 pub fn run_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
+    run_outside(host, port, sql, false)
+}
+
+/// The same on a node, in an internal session: the statement is about that node's own tables.
+pub fn run_internally_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
+    run_outside(host, port, sql, true)
+}
+
+fn run_outside(host: &str, port: i32, sql: &str, internal: bool) -> Result<Rows, String> {
     let (login, _) = super::identity::login();
-    let handle = connect(host, port, &login, false)?;
+    let handle = connect(host, port, &login, internal)?;
     if !handle.send_simple(&super::connection::c_text(sql)) {
         return Err(handle.message());
     }

@@ -1,0 +1,152 @@
+//! What must hold once a statement has run here; else it is refused and nothing remains of it.
+
+use super::classify::{Action, Concern};
+use super::refuse;
+use crate::catalog::checks::Subject;
+use crate::catalog::{foreign_keys, metadata, names, spi, Metadata, TableKind};
+use pgrx::pg_sys::{self, Oid};
+
+/// Refuses (raises) a result that the nodes could not keep true.
+pub fn check(concern: &Concern) {
+    let Some(metadata) = metadata() else { return };
+    match concern.action {
+        Action::Check => check_local(&metadata),
+        Action::Schema(_) | Action::Index { .. } => {
+            for &table in &concern.tables {
+                check_spread(&metadata, table);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_spread(metadata: &Metadata, relation: Oid) {
+    let Some(table) = metadata.table(relation) else {
+        return;
+    };
+    let Some(name) = names::qualified(relation) else {
+        return;
+    };
+    let subject = Subject {
+        relation,
+        name,
+        bare: names::bare(relation),
+    };
+    qualified(|| match &table.kind {
+        TableKind::Distributed {
+            column,
+            column_name,
+        } => {
+            subject.check_keys(column_name, *column);
+            foreign_keys::check(&subject, table.group, Some(column_name));
+        }
+        TableKind::Replicated => {
+            foreign_keys::check(&subject, table.group, None);
+            check_defaults(metadata, relation);
+        }
+    });
+}
+
+/// Runs `body` with the search path that functions of ours have.
+pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
+    spi::with_settings(
+        &[
+            (c"search_path", c"pg_catalog, pg_temp"),
+            (c"expanse.internal", c"on"),
+        ],
+        body,
+    )
+}
+
+/// A volatile default of a new column would fill the copies with different values.
+fn check_defaults(metadata: &Metadata, relation: Oid) {
+    let new_columns = spi::column(&format!(
+        "SELECT attnum FROM pg_attribute WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped AND atthasdef \
+         AND attgenerated = '' AND xmin::text::bigint = pg_current_xact_id()::text::bigint % 4294967296",
+        relation.to_u32()
+    ));
+    for number in new_columns
+        .iter()
+        .filter_map(|text| text.parse::<i32>().ok())
+    {
+        // SAFETY: the relation is open during the lookup; the default is a tree in the current memory context.
+        let volatile = unsafe {
+            let open = pg_sys::relation_open(relation, pg_sys::AccessShareLock as i32);
+            let default = pg_sys::build_column_default(open, number);
+            let volatile =
+                !default.is_null() && pg_sys::contain_volatile_functions_not_nextval(default);
+            pg_sys::relation_close(open, pg_sys::NoLock as i32);
+            volatile
+        };
+        if volatile && holds_rows(relation) {
+            refuse::raise(
+                metadata,
+                relation,
+                "a new volatile default",
+                "Add the column without a default, fill it, and then set the default while the table is empty.",
+            );
+        }
+    }
+}
+
+fn holds_rows(relation: Oid) -> bool {
+    names::qualified(relation)
+        .is_some_and(|name| spi::holds(&format!("SELECT EXISTS (SELECT FROM ONLY {name})")))
+}
+
+/// A table of this node alone neither points to distributed rows nor shares its definition with a spread table.
+fn check_local(metadata: &Metadata) {
+    let all: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
+    let distributed: Vec<String> = metadata
+        .tables
+        .iter()
+        .filter(|(_, table)| table.distribution_column().is_some())
+        .map(|(oid, _)| oid.to_string())
+        .collect();
+    let list = |oids: &[String]| format!("'{{{}}}'::oid[]", oids.join(","));
+    let pointing = qualified(|| {
+        spi::value(&format!(
+            "SELECT confrelid::oid FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY ({}) AND conrelid <> ALL ({}) \
+             LIMIT 1",
+            list(&distributed),
+            list(&all)
+        ))
+    });
+    if let Some(table) = oid_of(pointing) {
+        refuse::raise(
+            metadata,
+            table,
+            "a foreign key from a table of this node alone",
+            "Distribute the table that it comes from first, in the same colocation group.",
+        );
+    }
+    let inherited = qualified(|| {
+        spi::value(&format!(
+            "SELECT i.spread FROM pg_inherits, LATERAL (VALUES (inhrelid), (inhparent)) AS i (spread) \
+             WHERE i.spread = ANY ({}) LIMIT 1",
+            list(&all)
+        ))
+    });
+    if let Some(table) = oid_of(inherited) {
+        refuse::raise(
+            metadata,
+            table,
+            "inheritance",
+            "Only ordinary tables can be spread.",
+        );
+    }
+}
+
+fn oid_of(text: Option<String>) -> Option<Oid> {
+    text?.parse::<u32>().ok().map(Oid::from)
+}
+
+/// The highest OID among the table's indexes.
+pub fn newest_index(table: Oid) -> u32 {
+    spi::value(&format!(
+        "SELECT coalesce(pg_catalog.max(indexrelid::pg_catalog.int8), 0) FROM pg_catalog.pg_index WHERE indrelid = {}",
+        table.to_u32()
+    ))
+    .and_then(|text| text.parse().ok())
+    .unwrap_or(0)
+}

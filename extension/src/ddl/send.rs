@@ -1,0 +1,91 @@
+//! The other nodes do what this one has done, in the same transaction.
+
+use super::classify::{Action, Concern};
+use super::forget::take_dropped;
+use super::rules::qualified;
+use crate::catalog::everywhere::{cluster, on_others, others};
+use crate::catalog::{definition, dependencies, spi, spread};
+use crate::error::Error;
+use crate::executor::remote::run_internally_at;
+use pgrx::pg_sys::Oid;
+
+/// Sends what the statement means for other nodes.
+pub fn send(concern: &Concern) {
+    let dropped = take_dropped();
+    match &concern.action {
+        Action::Own | Action::Check => {}
+        Action::Schema(sql) => send_schema(concern, sql),
+        Action::Index { newest } => {
+            if let Some(sql) = new_index(&concern.tables, *newest) {
+                send_schema(concern, &sql);
+            }
+        }
+        Action::Drop { cascade } => {
+            if !dropped.is_empty() {
+                let tail = if *cascade { " CASCADE" } else { "" };
+                let sql = format!("DROP TABLE IF EXISTS {}{tail}", dropped.join(", "));
+                on_others(&others(&cluster()), &sql);
+            }
+        }
+        Action::Truncate(sql) | Action::Maintain(sql) => on_others(&others(&cluster()), sql),
+        Action::Vacuum(sql) => vacuum(sql),
+    }
+}
+
+/// First what the tables need by now (types, functions, sequences, schemas), then the statement.
+fn send_schema(concern: &Concern, sql: &str) {
+    let metadata = cluster();
+    let nodes = others(&metadata);
+    if !nodes.is_empty() {
+        let tables = if concern.needs {
+            concern.tables.as_slice()
+        } else {
+            &[]
+        };
+        let needed: Vec<String> = qualified(|| {
+            tables
+                .iter()
+                .flat_map(|&table| dependencies::of(table))
+                .collect()
+        });
+        if !needed.is_empty() {
+            on_others(&nodes, &definition::block(&needed));
+        }
+        // Under this session's search path, which its connections share: names mean the same there.
+        on_others(&nodes, sql);
+    }
+    if concern.sequences {
+        for &table in &concern.tables {
+            qualified(|| spread::sequences(&metadata, table));
+        }
+    }
+}
+
+/// The definition of the index that the statement has made, under the name that it was given here.
+fn new_index(tables: &[Oid], newest: u32) -> Option<String> {
+    let table = tables.first()?;
+    spi::value(&format!(
+        "SELECT pg_catalog.pg_get_indexdef(indexrelid) FROM pg_catalog.pg_index \
+         WHERE indrelid = {} AND indexrelid > {newest} ORDER BY indexrelid LIMIT 1",
+        table.to_u32()
+    ))
+}
+
+/// VACUUM can not be part of a transaction: each node does it by itself.
+fn vacuum(sql: &str) {
+    let metadata = cluster();
+    for id in others(&metadata) {
+        let Some(node) = metadata.nodes.get(&id) else {
+            continue;
+        };
+        if let Err(reason) = run_internally_at(&node.host, node.port, sql) {
+            Error::Unreachable {
+                node: node.name.clone(),
+                host: node.host.clone(),
+                port: node.port,
+                reason,
+            }
+            .raise();
+        }
+    }
+}
