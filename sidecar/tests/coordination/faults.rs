@@ -210,6 +210,88 @@ async fn lost_answers_are_resolved() {
     assert_eq!(observer.get_fresh("/a").await, Ok(None));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_given_up_never_overwrites_newer_data() {
+    let zookeeper = stores::one().await;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(10),
+        call: Duration::from_millis(500),
+        ..quick()
+    };
+    let (store, observer, proxy) = behind_proxy(zookeeper, timeouts).await;
+    for version in 0..3 {
+        let path = format!("/late/{version}");
+        store.create(&path, b"0").await.unwrap();
+        for earlier in 0..version {
+            store.put(&path, b"x", Version(earlier)).await.unwrap();
+        }
+        proxy.set(Network::Silent);
+        let given_up = timely(timeouts, store.put(&path, b"late", Version(version))).await;
+        assert!(
+            matches!(given_up, Err(Error::DeadlineExceeded { .. })),
+            "{given_up:?}"
+        );
+        observer
+            .put(&path, b"newer", Version(version))
+            .await
+            .unwrap();
+        // The request that was on its way arrives now.
+        proxy.set(Network::Whole);
+        let mut session = store.session();
+        soon(session.wait_for(|state| state.is_connected()))
+            .await
+            .unwrap();
+        soon(async { while store.get_fresh(&path).await.is_err() {} }).await;
+        assert_eq!(
+            observer.get_fresh(&path).await.unwrap().unwrap().data,
+            b"newer"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_and_watches_survive_a_broken_connection() {
+    let zookeeper = stores::one().await;
+    let timeouts = Timeouts {
+        session: Duration::from_secs(10),
+        call: Duration::from_secs(8),
+        ..quick()
+    };
+    let (store, observer, proxy) = behind_proxy(zookeeper, timeouts).await;
+    store.create("/many", b"").await.unwrap();
+    let mut watches = Vec::new();
+    for number in 0..100 {
+        watches.push(store.watch(&format!("/many/{number}")).await.unwrap());
+    }
+    let calls = (0..200).map(|number| {
+        let store = store.clone();
+        async move {
+            let path = format!("/many/{}", number % 100);
+            match number {
+                0..100 => store.create(&path, b"x").await.map(drop),
+                _ => store.get_fresh(&path).await.map(drop),
+            }
+        }
+    });
+    let breaking = async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        for _ in 0..3 {
+            proxy.set(Network::Broken);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            proxy.set(Network::Whole);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let (results, ()) = tokio::join!(futures_util::future::join_all(calls), breaking);
+    for result in results {
+        result.unwrap();
+    }
+    assert_eq!(observer.children("/many").await.unwrap().len(), 100);
+    for mut watch in watches {
+        soon(wait_for_data(&mut watch, b"x")).await;
+    }
+}
+
 /// Counts as fast as it can; what is acknowledged must be there in the end.
 struct Counting {
     acknowledged: Arc<AtomicI64>,
