@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::fields::{Field, FIELDS};
 use super::Config;
+use crate::coordination::Address;
 
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -98,21 +99,19 @@ fn put(table: &mut Table, field: &Field, text: &str) {
     }
 }
 
-fn check(config: &Config) -> Result<(), ConfigError> {
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let invalid = |message: String| Err(ConfigError::Invalid(message));
-    if !config.coordination.url.starts_with("dir://")
-        && !config.coordination.url.starts_with("zookeeper://")
-    {
-        return invalid(format!(
-            "coordination.url \"{}\" begins neither with dir:// nor with zookeeper://",
-            config.coordination.url
-        ));
+    if let Err(error) = Address::parse(&config.coordination.url) {
+        return invalid(format!("coordination.url: {error}"));
     }
     if config.coordination.session_timeout_ms < 1_000 {
         return invalid("coordination.session_timeout_ms is below 1000".into());
     }
     if !config.control_socket.is_absolute() || !config.state_dir.is_absolute() {
         return invalid("control_socket and state_dir must be absolute paths".into());
+    }
+    if !config.topology_dir.as_os_str().is_empty() && !config.topology_dir.is_absolute() {
+        return invalid("topology_dir must be an absolute path".into());
     }
     let e = &config.executor;
     let classes = [

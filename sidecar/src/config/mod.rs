@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::coordination::without_password;
+
 pub use load::{load, ConfigError};
 pub use sample::sample;
 
@@ -21,6 +23,7 @@ pub struct Config {
     pub node_name: String,
     pub control_socket: PathBuf,
     pub state_dir: PathBuf,
+    pub topology_dir: PathBuf,
     pub coordination: CoordinationConfig,
     pub postgres: PostgresConfig,
     pub executor: ExecutorConfig,
@@ -28,7 +31,7 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CoordinationConfig {
     pub url: String,
@@ -87,6 +90,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// The password in the address never reaches a log.
+impl std::fmt::Debug for CoordinationConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CoordinationConfig")
+            .field("url", &without_password(&self.url))
+            .field("session_timeout_ms", &self.session_timeout_ms)
+            .field("call_timeout_ms", &self.call_timeout_ms)
+            .finish()
+    }
+}
+
 /// The password never reaches a log.
 impl std::fmt::Debug for PostgresConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,6 +119,7 @@ impl Default for Config {
             node_name: String::new(),
             control_socket: "/run/expanse/expansed.sock".into(),
             state_dir: "/var/lib/expanse".into(),
+            topology_dir: PathBuf::new(),
             coordination: CoordinationConfig::default(),
             postgres: PostgresConfig::default(),
             executor: ExecutorConfig::default(),
@@ -173,5 +188,24 @@ impl Default for LogConfig {
             format: LogFormat::Text,
             filter: "info".into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        let mut config = Config::default();
+        config.postgres.password = "s3cret".into();
+        config.coordination.url = "zookeeper://me:s3cret@a:1/x".into();
+        assert!(!format!("{config:?}").contains("s3cret"));
+        config.coordination.url = "zookeeper://me:s3cret@a:0/x".into();
+        let error = load::check(&config).unwrap_err().to_string();
+        assert!(
+            error.contains("not a port") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 }

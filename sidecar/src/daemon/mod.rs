@@ -120,7 +120,7 @@ async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, 
 
     let topology = Mirror::open(&Sources {
         file: config.state_dir.join(FILE_NAME),
-        mounted: None,
+        mounted: (!config.topology_dir.as_os_str().is_empty()).then(|| config.topology_dir.clone()),
     });
 
     let tasks = Tasks::new(stop.clone());

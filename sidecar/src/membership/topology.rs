@@ -10,7 +10,7 @@ use crate::cluster;
 use crate::coordination::{self, Op};
 use crate::executor::{Command, Weight};
 use crate::operations::Shared;
-use crate::topology::PATH as TOPOLOGY;
+use crate::topology::{LocalFile, FILE_NAME, PATH as TOPOLOGY};
 
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -72,10 +72,17 @@ async fn write(
     if found.is_some() && current.nodes == nodes && current.cluster_id == cluster_id {
         return Ok(());
     }
+    // A store that has lost its entries must not begin anew with versions that others refuse as old.
+    let kept = LocalFile::new(shared.config.state_dir.join(FILE_NAME)).read();
+    let kept = kept
+        .ok()
+        .flatten()
+        .filter(|kept| kept.cluster_id == cluster_id);
+    let last_version = kept.map_or(0, |kept| kept.version).max(current.version);
     let topology = Topology {
         cluster_id,
         nodes,
-        version: current.version + 1,
+        version: last_version + 1,
     };
     let data = serde_json::to_vec(&topology).expect("a topology is plain data");
     let write = match found {
