@@ -17,7 +17,7 @@ crate::sql_function! {
         }
         let known = find(&name);
         if known.as_ref().is_none_or(|node| node.state != "active") {
-            super::validate::check(&name, &host, port);
+            super::validate::check_membership(&name, &host, port);
         }
         Some(join(&name, &host, port, weight))
     }

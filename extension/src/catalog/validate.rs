@@ -32,6 +32,15 @@ pub fn check(name: &str, host: &str, port: i32) {
     server.check_empty();
 }
 
+/// The same without what changes while a server is being prepared: it has the schema of the cluster by now.
+pub fn check_membership(name: &str, host: &str, port: i32) {
+    let metadata = cluster();
+    check_address(name, host, port);
+    if !joining(&metadata, name, host, port) {
+        Server { name, host, port }.check_membership();
+    }
+}
+
 /// Is this server on its way into the cluster already? Refused when its name or address belongs to another node.
 fn joining(metadata: &Metadata, name: &str, host: &str, port: i32) -> bool {
     let same_name = metadata.nodes.values().find(|node| node.name == name);
