@@ -588,7 +588,8 @@ GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catal
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION expanse.recover_transactions() RETURNS int
-    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recover_transactions';
+    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'recover_transactions';
 COMMENT ON FUNCTION expanse.recover_transactions() IS
     'finishes prepared transactions that this node coordinates and a crash left; how many';
 
@@ -599,6 +600,12 @@ CREATE FUNCTION expanse.report_transactions() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'report_transactions';
 CREATE FUNCTION expanse.await_transactions(fingerprints text, timeout_ms int) RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'await_transactions';
+
+CREATE FUNCTION pg_catalog.cluster_run_on_nodes(command text,
+        OUT node_name text, OUT ok boolean, OUT result text) RETURNS SETOF record
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cluster_run_on_nodes';
+COMMENT ON FUNCTION pg_catalog.cluster_run_on_nodes(text) IS
+    'runs a command on every node, each in a session and transaction of its own';
 
 -- ---------------------------------------------------------------------------
 -- Privileges: what changes the cluster is for superusers and members of expanse_admin

@@ -3,6 +3,7 @@
 //!
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
 //! * [`move_plan`]: what has to move from one hash map to another
+//! * [`transaction_name`]: what a transaction over several nodes is called on them
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
 #![forbid(unsafe_code)]
 
@@ -10,7 +11,9 @@ mod apportion;
 pub mod hash_map;
 mod layout;
 pub mod move_plan;
+pub mod transaction_name;
 pub mod wire;
 
 pub use hash_map::{HashMap, HashMapError, Layout, NodeWeight, Range, BUCKETS};
 pub use move_plan::{Move, MovePlan};
+pub use transaction_name::TransactionName;

@@ -1,443 +1,619 @@
-//! One connection to a node: sending statements, taking results in order.
+//! A connection to another node: sends batches, receives results, knows what is still to come.
 //!
 //! # How it works
-//! The connection stays in libpq's pipeline mode. Each round (`prefixes, statement, sync`) is sent at once, so that BEGIN,
-//! SAVEPOINT, settings and PREPARE cost no round trip of their own. `steps` holds what is still to be
-//! answered, oldest first.
+//! A statement alone is sent as it is. When something has to precede it (settings, BEGIN, savepoints, its
+//! preparation) all of it goes out as one libpq pipeline: one round trip in any case. `expected` lists
+//! the answers that are to come; [`Connection::poll`] consumes them without blocking.
 //!
 //! # Invariants
-//! At most one statement's rows are being read (`reader`); before another is sent, the reader takes the rest of
-//! its rows over ([`super::stream`]).
+//! A new batch is only sent when `expected` is empty ([`Connection::settle`] sees to it, moving rows of a
+//! statement that still streams into that statement's own buffer). A connection that is `lost` is never used again.
 //!
-//! # What is not guaranteed
-//! Order between connections.
+//! # Unwind safety
+//! Waiting can unwind at any point (cancel). The state is then one in which answers are outstanding; the abort
+//! callback of the transaction consumes them or closes the connection.
 
-use super::libpq::{Connecting, Handle, ResultSet, Status};
+use super::libpq::{c_string, Answer, Kind, Pq, Values};
+use super::remote::Command;
 use super::settings::Settings;
-use super::stream::Reader;
-use super::wait::{wait, READABLE, WRITABLE};
+use super::spill::Spill;
+use super::statements::Statements;
+use super::wait::{check_for_interrupts, interrupted, WaitSet};
 use crate::catalog::{Node, NodeId};
 use crate::error::{Error, Raised};
-use pgrx::pg_sys::{self, Oid};
-use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
-use std::ffi::{CStr, CString};
-use std::os::raw::c_char;
+use crate::transaction::participant::Participant;
+use pgrx::pg_sys::Oid;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ffi::CString;
 use std::rc::Rc;
+use std::time::Instant;
 
-/// Statements kept prepared on one connection before all are thrown away.
-const MAX_PREPARED: usize = 1000;
-
-/// What the next answers on the wire belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// A prefix; only its error matters.
-    Prefix,
-    /// The statement whose rows the reader wants.
-    Main,
-    /// The end of a round.
+/// An answer that is to come.
+enum Expected {
+    /// Of a statement that only prepares for another.
+    Setup,
+    /// Of the preparation of this text.
+    Preparation(Rc<str>, Vec<Oid>, Rc<CString>),
+    /// The rows of the statement itself.
+    Statement,
+    /// Of a text of several statements, the first `skip` of which only prepare.
+    Script { skip: usize },
+    /// The end of a pipeline's batch.
     Sync,
 }
 
-/// How long the remote transaction lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    None,
-    /// As long as one local statement: its reads share a snapshot.
-    Statement,
-    /// As long as the local transaction.
-    Transaction,
+/// What [`Connection::poll`] found.
+pub enum Event {
+    Rows(Answer),
+    CopyIn,
+    /// Everything expected has arrived.
+    Finished,
+    /// Nothing more has arrived yet.
+    Blocked,
+    Lost,
+}
+
+/// What a statement has answered, shared by its [`super::stream::Stream`] and the connection it runs on.
+#[derive(Default)]
+pub struct Results {
+    pub buffer: Spill,
+    pub ended: bool,
+    pub affected: u64,
+    pub tag: String,
+    pub failure: Option<Raised>,
+    /// Transaction nest level the statement was started at.
+    pub level: i32,
 }
 
 pub struct Connection {
-    pub handle: Handle,
+    pub pq: Pq,
     pub node: NodeId,
     pub node_name: String,
-    pub steps: VecDeque<Step>,
-    pub reader: Option<Rc<RefCell<Reader>>>,
-    /// The running COPY, which gives way to other statements.
-    pub copy: Option<Rc<RefCell<super::copy::Target>>>,
-    /// In an unknown state: closed as soon as the transaction ends.
-    pub broken: bool,
-    /// Rows of a cancelled statement are still to be thrown away.
-    pub discard: bool,
-    /// The statement whose snapshot the open transaction holds has ended.
-    pub stale_snapshot: bool,
-    /// Host and port, to notice that a node has moved.
-    pub address: (String, i32),
-    pub scope: Scope,
-    /// Remote nest level: 1 after BEGIN, one more for each savepoint.
-    pub depth: i32,
-    pub wrote: bool,
-    /// Prepared under this name in two-phase commit.
-    pub prepared_as: Option<String>,
-    /// The first error of the round that is being answered.
-    pub failure: Option<Raised>,
+    pub user: Oid,
+    pub host: String,
+    pub port: i32,
+    pub participant: Participant,
+    pub lost: bool,
     pub settings: Settings,
-    statements: HashMap<String, CString>,
-    next_statement: u64,
-    /// Statements prepared on the node, also those this side has forgotten.
-    prepared: usize,
-    notices: Box<Vec<Raised>>,
+    waiter: Option<WaitSet>,
+    statements: Statements,
+    deallocate: Vec<Rc<CString>>,
+    values: Values,
+    expected: VecDeque<Expected>,
+    pipelined: bool,
+    failure: Option<Raised>,
+    affected: u64,
+    tag: String,
+    live: Option<Rc<RefCell<Results>>>,
+    /// Set while a COPY runs.
+    copy: Option<Rc<Cell<bool>>>,
+    /// The running statement commits by itself, so that losing the connection leaves its outcome unknown.
+    pub commits_alone: bool,
 }
 
 impl Connection {
-    /// Connects to a node as the current user; raises when that fails.
-    pub fn open(node: &Node) -> Connection {
-        let unreachable = |reason: String| Error::Unreachable {
-            node: node.name.clone(),
-            host: node.host.clone(),
-            port: node.port,
-            reason,
-        };
-        let (login, role) = super::identity::login();
-        let handle = match connect(&node.host, node.port, &login, true) {
-            Ok(handle) => handle,
-            Err(reason) => unreachable(reason).raise(),
-        };
-        let mut notices = Box::new(Vec::new());
-        handle.collect_notices(&mut *notices);
-        if !handle.set_nonblocking() || !handle.enter_pipeline() {
-            unreachable(handle.message()).raise();
-        }
-        let mut connection = Connection {
-            handle,
+    pub fn new(pq: Pq, node: &Node, user: Oid) -> Connection {
+        let waiter = Some(WaitSet::new(vec![pq.socket()]));
+        Connection {
+            pq,
             node: node.id,
             node_name: node.name.clone(),
-            steps: VecDeque::new(),
-            reader: None,
-            copy: None,
-            broken: false,
-            discard: false,
-            stale_snapshot: false,
-            address: (node.host.clone(), node.port),
-            scope: Scope::None,
-            depth: 0,
-            wrote: false,
-            prepared_as: None,
-            failure: None,
+            user,
+            host: node.host.clone(),
+            port: node.port,
+            participant: Participant::default(),
+            lost: false,
             settings: Settings::default(),
-            statements: HashMap::new(),
-            next_statement: 0,
-            prepared: 0,
-            notices,
+            waiter,
+            statements: Statements::default(),
+            deallocate: Vec::new(),
+            values: Values::default(),
+            expected: VecDeque::new(),
+            pipelined: false,
+            failure: None,
+            affected: 0,
+            tag: String::new(),
+            live: None,
+            copy: None,
+            commits_alone: false,
+        }
+    }
+
+    /// Are these the results of the running statement?
+    pub fn runs(&self, results: &Rc<RefCell<Results>>) -> bool {
+        !self.idle()
+            && self
+                .live
+                .as_ref()
+                .is_some_and(|live| Rc::ptr_eq(live, results))
+    }
+
+    /// Is nothing outstanding?
+    pub fn idle(&self) -> bool {
+        self.expected.is_empty()
+    }
+
+    /// Sends `prelude`, then the statement. Nothing may be outstanding.
+    pub fn send(&mut self, mut prelude: Vec<String>, command: &Command) -> Rc<RefCell<Results>> {
+        debug_assert!(self.idle());
+        if let Some(update) = self.settings.update() {
+            // After a BEGIN, whose isolation level must come before any query.
+            prelude.push(update);
+        }
+        self.failure = None;
+        self.affected = 0;
+        let script = !command.prepare && !command.binary && command.params.is_empty();
+        let sent = if script {
+            self.send_script(&prelude, command.sql)
+        } else {
+            self.send_statement(&prelude, command)
         };
-        if let Some(role) = role {
-            connection.push(&format!("SET ROLE {}", super::quote_identifier(&role)));
-            connection.end_round();
-            connection.finish_round();
-            connection.raise_failure();
+        if !sent || self.pq.flush().is_none() {
+            self.raise_lost();
         }
-        connection
+        let results = Rc::new(RefCell::new(Results {
+            // SAFETY: reads a counter of the backend.
+            level: unsafe { pgrx::pg_sys::GetCurrentTransactionNestLevel() },
+            ..Results::default()
+        }));
+        self.live = Some(results.clone());
+        results
     }
 
-    /// Adds a prefix to the round.
-    pub fn push(&mut self, sql: &str) {
-        let text = c_text(sql);
-        self.check(self.handle.send(&text, false, &[], &[], false));
-        self.steps.push_back(Step::Prefix);
+    /// Sends one command for its effect only, without a word about settings. Nothing may be outstanding.
+    pub fn send_control(&mut self, sql: &str) -> bool {
+        debug_assert!(self.idle());
+        self.failure = None;
+        self.live = None;
+        self.send_script(&[], sql) && self.pq.flush().is_some()
     }
 
-    /// The same where nothing may be raised: false when the connection does not take it.
-    pub fn try_push(&mut self, sql: &str) -> bool {
-        let sent = self.handle.send(&c_text(sql), false, &[], &[], false);
-        if sent {
-            self.steps.push_back(Step::Prefix);
+    fn send_script(&mut self, prelude: &[String], sql: &str) -> bool {
+        let mut text = String::with_capacity(sql.len() + 64);
+        for statement in prelude {
+            text.push_str(statement);
+            text.push_str("; ");
         }
+        text.push_str(sql);
+        let sent = self.pq.send_simple(&c_string(&text));
+        self.pq.single_row_mode();
+        self.expected.push_back(Expected::Script {
+            skip: prelude.len(),
+        });
         sent
     }
 
-    /// [`Connection::end_round`] where nothing may be raised.
-    pub fn try_end_round(&mut self) {
-        if self.handle.sync() {
-            self.steps.push_back(Step::Sync);
-            self.handle.flush();
+    fn send_statement(&mut self, prelude: &[String], command: &Command) -> bool {
+        self.values.set(command.params);
+        let types: Vec<u32>;
+        let known = if command.prepare {
+            self.statements.find(command.sql, command.param_types)
         } else {
-            self.broken = true;
-        }
-    }
-
-    /// Adds the statement to the round and ends it.
-    pub fn push_main(&mut self, command: &super::remote::Command) {
-        let first = self.steps.is_empty();
-        let values: Vec<Option<CString>> = command
-            .params
-            .iter()
-            .map(|value| {
-                value
-                    .as_ref()
-                    .map(|v| CString::new(v.as_slice()).unwrap_or_default())
-            })
-            .collect();
-        let params: Vec<*const c_char> = values
-            .iter()
-            .map(|v| v.as_ref().map_or(std::ptr::null(), |v| v.as_ptr()))
-            .collect();
-        let sent = if command.prepare {
-            let name = self.prepare(command.sql, command.param_types);
-            self.handle.send(&name, true, &[], &params, command.binary)
-        } else {
-            self.handle.send(
-                &c_text(command.sql),
-                false,
-                command.param_types,
-                &params,
-                command.binary,
-            )
+            None
         };
-        self.check(sent);
-        self.steps.push_back(Step::Main);
-        if first && self.steps.len() == 1 {
-            self.handle.single_row_mode();
+        if let (Some(name), true, true) = (&known, prelude.is_empty(), self.deallocate.is_empty()) {
+            // The hot path: one message, no pipeline.
+            let sent = self.pq.send_prepared(name, &self.values, command.binary);
+            self.pq.single_row_mode();
+            self.expected.push_back(Expected::Statement);
+            return sent;
         }
-        self.end_round();
+        if !self.pq.enter_pipeline() {
+            return false;
+        }
+        self.pipelined = true;
+        let mut sent = true;
+        for statement in prelude {
+            sent &= self
+                .pq
+                .send(&c_string(statement), &[], &Values::default(), false);
+            self.expected.push_back(Expected::Setup);
+        }
+        for name in std::mem::take(&mut self.deallocate) {
+            let sql = format!("DEALLOCATE {}", name.to_string_lossy());
+            sent &= self
+                .pq
+                .send(&c_string(&sql), &[], &Values::default(), false);
+            self.expected.push_back(Expected::Setup);
+        }
+        types = command.param_types.iter().map(|oid| oid.to_u32()).collect();
+        match (known, command.prepare) {
+            (Some(name), _) => sent &= self.pq.send_prepared(&name, &self.values, command.binary),
+            (None, true) => {
+                let name = self.statements.new_name();
+                sent &= self.pq.send_prepare(&name, &c_string(command.sql), &types);
+                sent &= self.pq.send_prepared(&name, &self.values, command.binary);
+                self.expected.push_back(Expected::Preparation(
+                    command.sql.into(),
+                    command.param_types.to_vec(),
+                    name,
+                ));
+            }
+            (None, false) => {
+                sent &= self
+                    .pq
+                    .send(&c_string(command.sql), &types, &self.values, command.binary);
+            }
+        }
+        if self.expected.is_empty() {
+            self.pq.single_row_mode();
+        }
+        self.expected.push_back(Expected::Statement);
+        sent &= self.pq.sync();
+        self.expected.push_back(Expected::Sync);
+        sent
     }
 
-    fn prepare(&mut self, sql: &str, types: &[Oid]) -> CString {
-        // The same text always comes with the same parameter types.
-        if let Some(name) = self.statements.get(sql) {
-            return name.clone();
-        }
-        self.prepared += 1;
-        if self.prepared > MAX_PREPARED {
-            self.prepared = 1;
-            self.statements.clear();
-            self.push("DEALLOCATE ALL");
-        }
-        self.next_statement += 1;
-        let name = c_text(&format!("expanse_{}", self.next_statement));
-        self.check(self.handle.send_prepare(&name, &c_text(sql), types));
-        self.steps.push_back(Step::Prefix);
-        self.statements.insert(sql.to_owned(), name.clone());
-        name
-    }
-
-    /// Closes the round; the node begins to answer.
-    pub fn end_round(&mut self) {
-        self.check(self.handle.sync());
-        self.steps.push_back(Step::Sync);
-        // What the socket does not take at once goes out while answers are waited for.
-        self.handle.flush();
-    }
-
-    /// Takes the next row of the main statement, if one is there without waiting.
-    /// `Ok(None)`: nothing to read yet.
-    pub fn poll(&mut self) -> Answer {
+    /// Consumes what has arrived, without blocking.
+    pub fn poll(&mut self) -> Event {
         loop {
-            if self.steps.is_empty() {
-                return Answer::Idle;
+            if self.lost {
+                return Event::Lost;
             }
-            if self.handle.busy() {
-                if !self.handle.consume() {
-                    return self.lost();
+            if self.expected.is_empty() {
+                return Event::Finished;
+            }
+            if self.pq.busy() {
+                return if self.pq.alive() {
+                    Event::Blocked
+                } else {
+                    self.lost = true;
+                    Event::Lost
+                };
+            }
+            let Some(answer) = self.pq.result() else {
+                self.end_of_command();
+                continue;
+            };
+            match answer.kind() {
+                Kind::Sync => {
+                    self.expected.pop_front();
+                    if self.expected.is_empty() {
+                        self.pipelined = !self.pq.exit_pipeline();
+                        self.lost = self.pipelined;
+                    }
                 }
-                if self.handle.busy() {
-                    return Answer::Wait;
+                Kind::Error => self.note_failure(&answer),
+                Kind::CopyIn => return Event::CopyIn,
+                Kind::Row | Kind::Rows | Kind::Command => {
+                    if self.is_result(&answer) && answer.rows() > 0 {
+                        return Event::Rows(answer);
+                    }
+                }
+                Kind::Skipped => {}
+                Kind::Unexpected => {
+                    self.lost = true;
+                    return Event::Lost;
                 }
             }
-            match self.handle.result() {
-                None => {
-                    if !self.handle.alive() {
-                        return self.lost();
-                    }
-                    self.steps.pop_front();
-                    if self.steps.front() == Some(&Step::Main) {
-                        self.handle.single_row_mode();
-                    }
+        }
+    }
+
+    /// No more results for the front of the queue.
+    fn end_of_command(&mut self) {
+        if !self.pipelined {
+            self.expected.clear();
+            return;
+        }
+        match self.expected.pop_front() {
+            Some(Expected::Preparation(sql, types, name)) if self.failure.is_none() => {
+                let surplus = self.statements.add(sql, types, name);
+                self.deallocate.extend(surplus);
+            }
+            // The batch ended without its sync: the protocol is out of step.
+            Some(Expected::Sync) | None => self.lost = true,
+            _ => {}
+        }
+        if let Some(Expected::Statement) = self.expected.front() {
+            self.pq.single_row_mode();
+        }
+    }
+
+    /// Does this answer belong to the statement itself? Notes its row count, if so.
+    fn is_result(&mut self, answer: &Answer) -> bool {
+        let ends = answer.kind() != Kind::Row;
+        match self.expected.front_mut() {
+            Some(Expected::Script { skip }) if *skip > 0 => {
+                *skip -= usize::from(ends);
+                return false;
+            }
+            Some(Expected::Script { .. }) => {
+                if ends {
+                    self.tag = answer.tag();
                 }
-                Some(result) => match result.status() {
-                    Status::PGRES_SINGLE_TUPLE => return Answer::Row(result),
-                    Status::PGRES_TUPLES_OK | Status::PGRES_COMMAND_OK => {
-                        if self.steps.front() == Some(&Step::Main) {
-                            return Answer::Complete(result);
-                        }
-                    }
-                    Status::PGRES_PIPELINE_SYNC => {
-                        self.steps.pop_front();
-                        if self.steps.front() == Some(&Step::Main) {
-                            self.handle.single_row_mode();
-                        }
-                        return Answer::EndOfRound;
-                    }
-                    Status::PGRES_PIPELINE_ABORTED => {}
-                    _ => {
-                        let error = result.error();
-                        self.failure.get_or_insert(error);
-                    }
+            }
+            Some(Expected::Statement) => {}
+            _ => return false,
+        }
+        if ends {
+            self.affected = answer.affected();
+        }
+        true
+    }
+
+    fn note_failure(&mut self, answer: &Answer) {
+        if !self.pq.alive() {
+            self.lost = true;
+        }
+        // What was set in this batch may have been rolled back with it.
+        self.settings.forget();
+        if self.failure.is_none() {
+            let mut failure = answer.report();
+            if failure.sqlstate == "0A000" && failure.message.starts_with("cached plan must not") {
+                self.forget_statements();
+            }
+            let place = format!("while executing on node \"{}\"", self.node_name);
+            failure.context = Some(match failure.context {
+                Some(context) => format!("{context}\n{place}"),
+                None => place,
+            });
+            self.failure = Some(failure);
+        }
+    }
+
+    fn forget_statements(&mut self) {
+        if self.statements.clear() {
+            self.deallocate = vec![Rc::new(c_string("ALL"))];
+        }
+    }
+
+    /// Goes on until the statement of `results` has a row or has ended.
+    pub fn pull(&mut self, results: &Rc<RefCell<Results>>) -> Option<Answer> {
+        loop {
+            match self.try_pull(results) {
+                Pulled::Rows(answer) => return Some(answer),
+                Pulled::Ended => return None,
+                Pulled::Blocked => self.wait(),
+            }
+        }
+    }
+
+    /// The same without waiting.
+    pub fn try_pull(&mut self, results: &Rc<RefCell<Results>>) -> Pulled {
+        match self.poll() {
+            Event::Rows(answer) => Pulled::Rows(answer),
+            Event::Blocked => Pulled::Blocked,
+            Event::Finished => {
+                self.finish_results(results);
+                Pulled::Ended
+            }
+            Event::CopyIn => Error::Internal("COPY FROM STDIN was sent as a query".into()).raise(),
+            Event::Lost => {
+                results.borrow_mut().ended = true;
+                self.raise_lost()
+            }
+        }
+    }
+
+    fn finish_results(&mut self, results: &Rc<RefCell<Results>>) {
+        let mut results = results.borrow_mut();
+        results.ended = true;
+        results.affected = self.affected;
+        results.tag = std::mem::take(&mut self.tag);
+        results.failure = self.failure.take();
+        self.live = None;
+        self.commits_alone = false;
+        drop(results);
+        self.pass_on_notices();
+    }
+
+    /// Waits for a COPY to be accepted. `running` is cleared should the COPY have to give way.
+    pub fn await_copy_in(&mut self, running: &Rc<Cell<bool>>) {
+        loop {
+            match self.poll() {
+                Event::CopyIn => {
+                    self.copy = Some(running.clone());
+                    return;
+                }
+                Event::Blocked => self.wait(),
+                Event::Rows(_) => {}
+                Event::Lost => self.raise_lost(),
+                Event::Finished => match self.failure.take() {
+                    Some(failure) => failure.raise(),
+                    None => Error::Internal("not a COPY FROM STDIN".into()).raise(),
                 },
             }
         }
     }
 
-    /// Waits until something arrives (and sends what is still unsent).
-    pub fn wait(&self, timeout_ms: Option<i64>, uninterruptible: bool) -> super::wait::Woken {
-        let events = if self.handle.flush() == 1 {
-            READABLE | WRITABLE
-        } else {
-            READABLE
-        };
-        wait(self.handle.socket(), events, timeout_ms, uninterruptible)
+    /// Ends the running COPY; its answer is still to come.
+    pub fn end_copy(&mut self) {
+        if let Some(running) = self.copy.take() {
+            running.set(false);
+        }
+        while !self.accepted(|pq| pq.end_copy(None)) {
+            self.wait();
+        }
     }
 
-    /// Takes all answers that are outstanding, throwing rows away.
-    pub fn finish_round(&mut self) {
-        loop {
+    /// Does libpq take it? Raises when the connection is broken.
+    pub fn accepted(&mut self, offer: impl FnOnce(&mut Pq) -> Option<bool>) -> bool {
+        match offer(&mut self.pq) {
+            Some(taken) => taken,
+            None => self.raise_lost(),
+        }
+    }
+
+    /// Makes room: the rest of a statement that streams goes into its buffer, or away when nobody wants it.
+    pub fn settle(&mut self) {
+        while !self.idle() {
             match self.poll() {
-                Answer::Idle | Answer::Lost => return,
-                Answer::Wait => {
-                    self.wait(None, false);
+                Event::Rows(answer) => self.put_aside(answer),
+                Event::Blocked => self.wait(),
+                Event::Finished => {}
+                Event::CopyIn => self.end_copy(),
+                Event::Lost => self.raise_lost(),
+            }
+        }
+        if let Some(results) = self.live.take() {
+            self.finish_results(&results);
+            if self.participant.in_transaction() {
+                if let Some(failure) = results.borrow().failure.clone() {
+                    failure.raise();
                 }
-                _ => {}
+            }
+        }
+        self.failure = None;
+    }
+
+    /// Waits for all that is to come and hands the rows over.
+    pub fn drain(&mut self, mut visit: impl FnMut(&Answer)) {
+        while !self.idle() {
+            match self.poll() {
+                Event::Rows(answer) => visit(&answer),
+                Event::Blocked => self.wait(),
+                Event::Finished => {}
+                Event::CopyIn | Event::Lost => self.raise_lost(),
             }
         }
     }
 
-    /// The same while a transaction ends: gives up after `timeout_ms`. False: the connection is of no use any more.
-    pub fn finish_quietly(&mut self, timeout_ms: i64) -> bool {
-        let start = std::time::Instant::now();
-        loop {
+    fn put_aside(&mut self, answer: Answer) {
+        if let Some(results) = &self.live {
+            // Held by the connection alone: its reader has gone.
+            if Rc::strong_count(results) > 1 {
+                results.borrow_mut().buffer.push(answer);
+            }
+        }
+    }
+
+    /// Throws away what is outstanding, for the end of a transaction: never raises, never waits longer than until
+    /// `deadline`. False when the connection can not be used any more.
+    pub fn discard(&mut self, deadline: Instant) -> bool {
+        self.live = None;
+        if let Some(running) = self.copy.take() {
+            running.set(false);
+        }
+        self.commits_alone = false;
+        while !self.idle() {
             match self.poll() {
-                Answer::Idle => return true,
-                Answer::Lost => return false,
-                Answer::Wait => {
-                    let left = timeout_ms - start.elapsed().as_millis() as i64;
-                    if left <= 0 {
-                        return false;
+                Event::Rows(_) | Event::Finished => {}
+                Event::Blocked => {
+                    if !self.wait_quietly(deadline) {
+                        self.lost = true;
                     }
-                    self.wait(Some(left), true);
                 }
-                _ => {}
+                Event::CopyIn => {
+                    if self
+                        .pq
+                        .end_copy(Some(c"the transaction was rolled back"))
+                        .is_none()
+                    {
+                        self.lost = true;
+                    }
+                }
+                Event::Lost => return false,
+            }
+        }
+        !self.lost
+    }
+
+    /// Throws away what is outstanding; false when more is to come after `deadline`.
+    pub fn has_ended_by(&mut self, deadline: Instant) -> bool {
+        loop {
+            match self.poll() {
+                Event::Rows(_) => {}
+                Event::Finished => {
+                    self.live = None;
+                    return !self.lost;
+                }
+                Event::Blocked if Instant::now() < deadline => {
+                    self.wait_quietly(deadline);
+                }
+                Event::Blocked | Event::CopyIn | Event::Lost => return false,
             }
         }
     }
 
-    /// Raises the error of the round, if there was one.
-    pub fn raise_failure(&mut self) {
-        self.emit_notices();
-        if let Some(error) = self.take_failure() {
-            error.raise();
-        }
-    }
-
-    /// The error of the round with this node in its context.
+    /// The failure of what was discarded.
     pub fn take_failure(&mut self) -> Option<Raised> {
-        let mut error = self.failure.take()?;
-        // A statement that could not be prepared, or whose plan went out of date, is prepared anew next time.
-        self.statements.clear();
-        let here = format!("while executing on node \"{}\"", self.node_name);
-        error.context = Some(match error.context.take() {
-            Some(context) => format!("{context}\n{here}"),
-            None => here,
-        });
-        Some(error)
+        self.failure.take()
     }
 
-    /// Passes the node's notices on to the client.
-    pub fn emit_notices(&mut self) {
-        for notice in std::mem::take(&mut *self.notices) {
+    /// Is the running statement one that was started at this transaction nest level or deeper?
+    pub fn runs_since(&self, level: i32) -> bool {
+        !self.idle()
+            && self
+                .live
+                .as_ref()
+                .is_none_or(|live| live.borrow().level >= level)
+    }
+
+    /// Waits until something arrives (or can be sent); interruptible.
+    pub fn wait(&mut self) {
+        let Some(flushed) = self.pq.flush() else {
+            self.raise_lost();
+        };
+        if let Some(waiter) = &mut self.waiter {
+            waiter.wait(!flushed, None);
+        }
+        check_for_interrupts();
+        // A broken connection is found by the next poll.
+        self.pq.consume();
+    }
+
+    /// Waits without looking at interrupts; false when the deadline has passed.
+    pub fn wait_quietly(&mut self, deadline: Instant) -> bool {
+        let flushed = self.pq.flush().unwrap_or(true);
+        let in_time = match &mut self.waiter {
+            Some(waiter) => waiter.wait(!flushed, Some(deadline)),
+            None => false,
+        };
+        self.pq.consume();
+        in_time && Instant::now() < deadline
+    }
+
+    /// As `wait_quietly`, and gives up when the user has cancelled or the backend is to end.
+    pub fn wait_patiently(&mut self, deadline: Instant) -> bool {
+        self.wait_quietly(deadline) && !interrupted()
+    }
+
+    /// Has the server gone while nothing was asked of it? One cheap system call.
+    pub fn gone(&mut self) -> bool {
+        if self.lost || !self.pq.consume() || !self.pq.alive() {
+            return true;
+        }
+        // Parses what has arrived: a last word of a server that is shutting down comes as a notice.
+        let _ = self.pq.busy();
+        self.pq
+            .take_notices()
+            .iter()
+            .any(|notice| matches!(notice.severity.as_deref(), Some("FATAL" | "PANIC")))
+    }
+
+    fn pass_on_notices(&mut self) {
+        for notice in self.pq.take_notices() {
             notice.emit();
         }
     }
 
-    /// No answer outstanding, nothing open: free for anything.
-    pub fn idle(&self) -> bool {
-        self.steps.is_empty() && self.scope == Scope::None
-    }
-
-    /// Has the node closed this (idle) connection?
-    pub fn hung_up(&self) -> bool {
-        self.steps.is_empty() && !self.handle.consume()
-    }
-
-    pub fn check(&self, sent: bool) {
-        if !sent {
-            Error::ConnectionLost {
-                node: self.node_name.clone(),
-                reason: self.handle.message(),
-            }
-            .raise();
+    /// The connection is broken; raises that, or what the server said last.
+    pub fn raise_lost(&mut self) -> ! {
+        self.lost = true;
+        let node = self.node_name.clone();
+        if self.commits_alone {
+            Error::OutcomeUnknown { node }.raise();
         }
-    }
-
-    fn lost(&mut self) -> Answer {
-        self.steps.clear();
-        let error = Error::ConnectionLost {
-            node: self.node_name.clone(),
-            reason: self.handle.message(),
+        let reason = match self.failure.take() {
+            Some(failure) => failure.message,
+            None => self.pq.error(),
         };
-        self.failure.get_or_insert_with(|| error.into_raised());
-        Answer::Lost
+        Error::ConnectionLost { node, reason }.raise()
     }
 }
 
-/// One answer of [`Connection::poll`].
-pub enum Answer {
-    /// Nothing outstanding.
-    Idle,
-    /// Nothing there yet.
-    Wait,
-    /// A row of the main statement.
-    Row(ResultSet),
-    /// The main statement has ended.
-    Complete(ResultSet),
-    EndOfRound,
-    Lost,
+/// What [`Connection::try_pull`] found.
+pub enum Pulled {
+    Rows(Answer),
+    Ended,
+    Blocked,
 }
 
-/// Connects to a server; `internal` marks the session as one that executes fragments.
-pub fn connect(host: &str, port: i32, user: &str, internal: bool) -> Result<Handle, String> {
-    let timeout = crate::state::guc::CONNECT_TIMEOUT.get();
-    let options = if internal {
-        "-c expanse.internal=on"
-    } else {
-        ""
-    };
-    let parameters = [
-        (c"host", c_text(host)),
-        (c"port", c_text(&port.to_string())),
-        (c"user", c_text(user)),
-        (c"dbname", c_text(&super::identity::database())),
-        (c"application_name", c_text("expanse")),
-        (c"client_encoding", c_text(&super::identity::encoding())),
-        (c"options", c_text(options)),
-        (c"tcp_user_timeout", c_text("10000")),
-        (c"keepalives_idle", c_text("10")),
-        (c"keepalives_interval", c_text("5")),
-    ];
-    let handle = Handle::start(&parameters).ok_or("out of memory")?;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_millis(timeout as u64);
-    let mut events = WRITABLE;
-    loop {
-        if !handle.alive() && handle.socket() < 0 {
-            return Err(handle.message());
-        }
-        let left = deadline
-            .saturating_duration_since(std::time::Instant::now())
-            .as_millis() as i64;
-        if left == 0 {
-            return Err(format!("no answer within {timeout} ms"));
-        }
-        wait(handle.socket(), events, Some(left), false);
-        match handle.poll_connect() {
-            Connecting::Readable => events = READABLE,
-            Connecting::Writable => events = WRITABLE,
-            Connecting::Done => return Ok(handle),
-            Connecting::Failed => return Err(handle.message()),
-        }
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Before the socket they wait for is closed.
+        self.waiter = None;
+        super::stream::forget_sockets();
     }
-}
-
-/// SQL text for libpq; a NUL byte can not occur in PostgreSQL's own text.
-pub fn c_text(text: &str) -> CString {
-    CString::new(text).unwrap_or_else(|_| {
-        CStr::from_bytes_until_nul(b"\0")
-            .expect("one NUL byte")
-            .to_owned()
-    })
-}
-
-/// The nest level of the local transaction.
-pub fn local_depth() -> i32 {
-    // SAFETY: reads a counter of the backend.
-    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }

@@ -1,46 +1,57 @@
 //! `COPY ... FROM STDIN` into a node.
 //!
 //! # How it works
-//! COPY needs the connection for itself and leaves pipeline mode. When another statement needs the connection, the COPY is
-//! ended ([`Target::suspend`]) and begun again by the next data, so callers may send and query in any order.
+//! While it runs, a COPY has the connection for itself. When another statement needs the connection, the COPY is ended
+//! ([`Connection::settle`]) and begun anew by the next data, so callers may send and query in any order.
 
-use super::connection::{c_text, Connection};
-use super::libpq::Status;
-use super::remote::Access;
-use super::wait::{wait, READABLE, WRITABLE};
-use super::{pool, stream};
+use super::connection::{Connection, Results};
+use super::pool;
+use super::remote::{Access, Command};
 use crate::catalog::NodeId;
-use std::cell::RefCell;
+use crate::transaction::participant;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What a connection knows of its running COPY.
-pub struct Target {
-    running: bool,
-    stored: u64,
-}
+/// So much, in bytes, may be queued before the node has to take it.
+const QUEUE: usize = 64 << 10;
 
-/// A copy into one node; belongs to the distributed transaction.
+/// A COPY in progress; dropped without [`CopyIn::finish`], it fails on the node.
 pub struct CopyIn {
     node: NodeId,
     sql: String,
     connection: Rc<RefCell<Connection>>,
-    target: Rc<RefCell<Target>>,
+    /// Shared with the connection, which clears it when it ends the COPY for somebody else's sake.
+    running: Rc<Cell<bool>>,
+    results: Rc<RefCell<Results>>,
+    /// Rows stored by the COPYs that gave way.
+    stored: u64,
+    queued: usize,
 }
 
 impl CopyIn {
-    /// Starts the copy.
+    /// Starts the copy; belongs to the distributed transaction.
     pub fn start(node: NodeId, sql: &str) -> CopyIn {
-        let copy = CopyIn {
+        let mut copy = CopyIn {
             node,
             sql: sql.to_owned(),
             connection: pool::connection(node),
-            target: Rc::new(RefCell::new(Target {
-                running: false,
-                stored: 0,
-            })),
+            running: Rc::default(),
+            results: Rc::default(),
+            stored: 0,
+            queued: 0,
         };
         copy.begin();
         copy
+    }
+
+    fn begin(&mut self) {
+        self.stored += self.results.borrow().affected;
+        self.connection = pool::connection(self.node);
+        let mut connection = self.connection.borrow_mut();
+        let prelude = participant::enlist(&mut connection, Access::Write);
+        self.results = connection.send(prelude, &Command::text(&self.sql));
+        connection.await_copy_in(&self.running);
+        self.running.set(true);
     }
 
     pub fn node(&self) -> NodeId {
@@ -49,111 +60,53 @@ impl CopyIn {
 
     /// Sends data (whole rows, in the format of the statement); waits when the node does not keep up.
     pub fn send(&mut self, data: &[u8]) {
-        if !self.target.borrow().running {
+        if !self.running.get() {
             self.begin();
         }
-        let connection = self.connection.borrow();
-        loop {
-            match connection.handle.put_copy(data) {
-                1 => break,
-                0 => {
-                    connection.handle.flush();
-                    wait(connection.handle.socket(), READABLE | WRITABLE, None, false);
-                    connection.check(connection.handle.consume());
+        let mut connection = self.connection.borrow_mut();
+        for piece in data.chunks(QUEUE) {
+            while !connection.accepted(|pq| pq.put_copy(piece)) {
+                connection.wait();
+            }
+            self.queued += piece.len();
+            if self.queued >= QUEUE {
+                while !connection.accepted(|pq| pq.flush()) {
+                    connection.wait();
                 }
-                _ => connection.check(false),
+                self.queued = 0;
             }
         }
-        connection.handle.flush();
     }
 
     /// Ends the copy: rows stored.
-    pub fn finish(self) -> u64 {
-        let mut connection = self.connection.borrow_mut();
-        connection.copy = None;
-        self.target.borrow_mut().suspend(&mut connection);
-        self.target.borrow().stored
-    }
-
-    fn begin(&self) {
-        let mut connection = self.connection.borrow_mut();
-        stream::release(&mut connection);
-        crate::transaction::begin(&mut connection, Access::Write);
-        if !connection.steps.is_empty() {
-            connection.end_round();
+    pub fn finish(mut self) -> u64 {
+        if self.running.take() {
+            let mut connection = self.connection.borrow_mut();
+            connection.end_copy();
+            while connection.pull(&self.results).is_some() {}
         }
-        connection.finish_round();
-        connection.raise_failure();
-        connection.check(connection.handle.exit_pipeline());
-        connection.check(connection.handle.send_simple(&c_text(&self.sql)));
-        match next_result(&connection) {
-            Some(result) if result.status() == Status::PGRES_COPY_IN => {}
-            Some(result) => {
-                connection.failure = Some(result.error());
-                end(&mut connection);
-            }
-            None => connection.check(false),
+        let mut results = self.results.borrow_mut();
+        if let Some(failure) = results.failure.take() {
+            failure.raise();
         }
-        connection.copy = Some(self.target.clone());
-        self.target.borrow_mut().running = true;
-    }
-}
-
-impl Target {
-    /// Ends the COPY so that the connection can serve another statement.
-    pub fn suspend(&mut self, connection: &mut Connection) {
-        if !self.running {
-            return;
-        }
-        self.running = false;
-        while connection.handle.end_copy(None) == 0 {
-            wait(connection.handle.socket(), READABLE | WRITABLE, None, false);
-            connection.check(connection.handle.consume());
-        }
-        match next_result(connection) {
-            Some(result) if result.status() == Status::PGRES_COMMAND_OK => {
-                self.stored += result.affected();
-            }
-            Some(result) => connection.failure = Some(result.error()),
-            None => connection.check(false),
-        }
-        end(connection);
+        let stored = results.affected;
+        drop(results);
+        self.stored += stored;
+        self.stored
     }
 }
 
 impl Drop for CopyIn {
     fn drop(&mut self) {
-        let (Ok(mut connection), Ok(mut target)) = (
-            self.connection.try_borrow_mut(),
-            self.target.try_borrow_mut(),
-        ) else {
+        if !self.running.get() {
             return;
-        };
-        if target.running {
-            // Only an error leads here: the transaction ends, and with it the COPY.
-            target.running = false;
-            connection.copy = None;
-            connection.broken = true;
+        }
+        // Must not raise: the answer is consumed by whoever uses the connection next, or by the abort.
+        if let Ok(mut connection) = self.connection.try_borrow_mut() {
+            if !connection.lost && connection.runs(&self.results) {
+                connection.pq.end_copy(Some(c"the COPY was given up"));
+                connection.pq.flush();
+            }
         }
     }
-}
-
-/// Reads up to the end of the COPY, goes back to pipeline mode and raises what went wrong.
-fn end(connection: &mut Connection) {
-    while next_result(connection).is_some() {}
-    connection.check(connection.handle.enter_pipeline());
-    connection.raise_failure();
-}
-
-fn next_result(connection: &Connection) -> Option<super::libpq::ResultSet> {
-    while connection.handle.busy() {
-        let events = if connection.handle.flush() == 1 {
-            READABLE | WRITABLE
-        } else {
-            READABLE
-        };
-        wait(connection.handle.socket(), events, None, false);
-        connection.check(connection.handle.consume());
-    }
-    connection.handle.result()
 }

@@ -1,122 +1,144 @@
-//! The connections of this backend: one for each node and user.
+//! The backend's connections: one for each (node, user).
 
-use super::connection::{Connection, Scope};
-use crate::catalog::{metadata, NodeId};
+use super::connect::connect;
+use super::connection::Connection;
+use crate::catalog::{metadata, Node, NodeId};
 use crate::error::Error;
+use crate::transaction::participant::Scope;
 use pgrx::pg_sys;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 
-type Shared = Rc<RefCell<Connection>>;
-
 thread_local! {
-    static CONNECTIONS: RefCell<BTreeMap<(NodeId, u32), Shared>> = const { RefCell::new(BTreeMap::new()) };
-    static SHARED_READS: Cell<u32> = const { Cell::new(0) };
+    static CONNECTIONS: RefCell<Vec<Rc<RefCell<Connection>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The current user's connection to a node, opened when there is none.
-pub fn connection(node: NodeId) -> Shared {
-    // SAFETY: reads a field of the backend.
-    let user = unsafe { pg_sys::GetUserId() }.to_u32();
-    if let Some(found) = CONNECTIONS.with_borrow(|all| all.get(&(node, user)).cloned()) {
-        let usable = found
-            .try_borrow()
-            .is_ok_and(|c| c.handle.alive() && !c.hung_up());
-        if usable {
+/// The connection to a node as the current user, idle or streaming; with nothing outstanding when it returns.
+pub fn connection(node: NodeId) -> Rc<RefCell<Connection>> {
+    // SAFETY: plain reads of the backend's state.
+    let user = unsafe {
+        if pg_sys::ParallelWorkerNumber >= 0 {
+            Error::Internal("a parallel worker has asked for a connection".into()).raise();
+        }
+        pg_sys::GetUserId()
+    };
+    let known = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
+    let Some(target) = known.nodes.get(&node) else {
+        let node = format!("{node}");
+        Error::UnknownNode { node }.raise()
+    };
+    if let Some(found) = existing(node) {
+        if make_ready(&mut found.borrow_mut(), target) {
             return found;
         }
-        let in_transaction = found.borrow().scope == Scope::Transaction;
-        forget(&found);
-        if in_transaction {
-            lost(node).raise();
-        }
+        remove(&found);
     }
-    let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
-    let Some(description) = metadata.nodes.get(&node) else {
-        Error::UnknownNode {
-            node: node.to_string(),
+    refuse_inactive(target);
+    open(target, user)
+}
+
+/// False when the connection is to be replaced by a new one.
+fn make_ready(connection: &mut Connection, target: &Node) -> bool {
+    if connection.participant.in_transaction() {
+        if connection.lost {
+            connection.raise_lost();
+        }
+        connection.settle();
+        return true;
+    }
+    if connection.lost {
+        return false;
+    }
+    refuse_inactive(target);
+    if !connection.idle() {
+        connection.settle();
+        return true;
+    }
+    connection.port == target.port && connection.host == target.host && !connection.gone()
+}
+
+fn refuse_inactive(target: &Node) {
+    if target.state == "inactive" {
+        let node = target.name.clone();
+        Error::NodeInactive { node }.raise();
+    }
+}
+
+fn open(target: &Node, user: pg_sys::Oid) -> Rc<RefCell<Connection>> {
+    let pq = connect(&target.host, target.port, &target.name, true).unwrap_or_else(|reason| {
+        Error::Unreachable {
+            node: target.name.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            reason,
         }
         .raise()
-    };
-    if description.state == "inactive" {
-        Error::NodeInactive {
-            node: description.name.clone(),
-        }
-        .raise();
-    }
-    let opened = Rc::new(RefCell::new(Connection::open(description)));
-    CONNECTIONS.with_borrow_mut(|all| all.insert((node, user), opened.clone()));
-    opened
+    });
+    let connection = Rc::new(RefCell::new(Connection::new(pq, target, user)));
+    CONNECTIONS.with_borrow_mut(|connections| connections.push(connection.clone()));
+    connection
 }
 
-fn lost(node: NodeId) -> Error {
-    let name = metadata().and_then(|m| m.nodes.get(&node).map(|n| n.name.clone()));
-    Error::ConnectionLost {
-        node: name.unwrap_or_else(|| node.to_string()),
-        reason: "the transaction had begun there".into(),
-    }
+fn remove(connection: &Rc<RefCell<Connection>>) {
+    CONNECTIONS.with_borrow_mut(|connections| connections.retain(|c| !Rc::ptr_eq(c, connection)));
 }
 
-/// All connections, in node order.
-pub fn all() -> Vec<Shared> {
-    CONNECTIONS.with_borrow(|all| all.values().cloned().collect())
+/// Those that take part in the running transaction or have something outstanding. Never raises.
+pub fn involved() -> Vec<Rc<RefCell<Connection>>> {
+    CONNECTIONS.with_borrow(|connections| {
+        connections
+            .iter()
+            .filter(|c| {
+                c.try_borrow()
+                    .is_ok_and(|c| c.participant.in_transaction() || !c.idle() || c.lost)
+            })
+            .cloned()
+            .collect()
+    })
 }
 
-/// Gives a connection up; its socket closes with the last user.
-pub fn forget(connection: &Shared) {
-    CONNECTIONS.with_borrow_mut(|all| all.retain(|_, other| !Rc::ptr_eq(other, connection)));
-}
-
-/// One more scan shares its snapshots with the others of its statement.
-pub fn shared_read_begins() {
-    SHARED_READS.set(SHARED_READS.get() + 1);
-}
-
-/// After the last one, the next read takes a new snapshot.
-pub fn shared_read_ends() {
-    SHARED_READS.set(SHARED_READS.get().saturating_sub(1));
-    if SHARED_READS.get() > 0 {
-        return;
-    }
-    for connection in all() {
-        if let Ok(mut connection) = connection.try_borrow_mut() {
-            if connection.scope == Scope::Statement {
-                connection.stale_snapshot = true;
-            }
-        }
-    }
-}
-
-/// Forgets scans that an error ended.
-pub fn reset_shared_reads() {
-    SHARED_READS.set(0);
-}
-
-/// Streams and agreements of the running statement that share snapshots.
-pub fn shared_reads() -> u32 {
-    SHARED_READS.get()
+/// Closes the connections that are lost. Never raises.
+pub fn forget_lost() {
+    CONNECTIONS.with_borrow_mut(|connections| {
+        connections.retain(|c| c.try_borrow().map_or(true, |c| !c.lost));
+    });
 }
 
 /// Do these nodes hold a snapshot that the running statement shares?
 pub fn snapshots_shared(nodes: &[NodeId]) -> bool {
     nodes.iter().all(|&node| {
-        let connection = connection(node);
-        let connection = connection.borrow();
-        connection.scope != Scope::None && !connection.stale_snapshot
+        existing(node).is_some_and(|c| {
+            c.try_borrow()
+                .is_ok_and(|c| c.participant.shares_snapshot())
+        })
     })
 }
 
 /// Makes the next shared read on a node take a new snapshot; false when the transaction keeps one.
 pub fn renew_snapshot(node: NodeId) -> bool {
-    let connection = connection(node);
+    let Some(connection) = existing(node) else {
+        return true;
+    };
     let mut connection = connection.borrow_mut();
-    match connection.scope {
+    if connection.participant.scope == Scope::Transaction {
         // SAFETY: reads the isolation level of the running transaction.
-        Scope::Transaction => unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 },
-        Scope::Statement | Scope::None => {
-            connection.stale_snapshot = true;
-            true
-        }
+        return unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 };
     }
+    connection.participant.stale = connection.participant.in_transaction();
+    true
+}
+
+/// The current user's connection to a node, if there is one, as it is.
+fn existing(node: NodeId) -> Option<Rc<RefCell<Connection>>> {
+    // SAFETY: reads a field of the backend.
+    let user = unsafe { pg_sys::GetUserId() };
+    CONNECTIONS.with_borrow(|connections| {
+        connections
+            .iter()
+            .find(|c| {
+                c.try_borrow()
+                    .is_ok_and(|c| c.node == node && c.user == user)
+            })
+            .cloned()
+    })
 }

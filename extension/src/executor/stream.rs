@@ -1,72 +1,53 @@
-//! Statements in flight and their rows.
-//!
-//! # How it works
-//! A [`Stream`] reads its rows straight from the connection. When somebody else needs the connection, the reader first takes
-//! the rows that are left ([`detach`]); it then reads from its own buffer.
-//!
-//! # Unwind safety
-//! Dropping a stream whose rows are not all read cancels the statement; the rest is thrown away when the connection is
-//! used next, or by the end of the transaction.
+//! A statement in flight and its rows.
 
-use super::connection::{Answer, Connection};
-use super::libpq::ResultSet;
+use super::connection::{Connection, Pulled, Results};
+use super::libpq::Answer;
+use super::pool;
 use super::remote::{Access, Command};
-use super::{pool, wait};
+use super::spill::{FileRow, Popped};
+use super::wait::{check_for_interrupts, WaitSet};
 use crate::catalog::NodeId;
+use crate::transaction::participant;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Instant;
 
-/// The reading side of a statement, shared with its connection while rows arrive.
-pub struct Reader {
-    current: Option<Current>,
-    /// Rows taken over before somebody else got the connection, each packed as (length or -1, bytes)*.
-    kept: VecDeque<Vec<u8>>,
-    affected: u64,
-    complete: bool,
-    ended: bool,
-}
-
-enum Current {
-    Wire(ResultSet),
-    Kept(Vec<Option<(usize, usize)>>, Vec<u8>),
-}
-
-/// A statement in flight; dropped early, it is cancelled and its rows are thrown away.
+/// A statement in flight; dropped early, its rows are thrown away.
 pub struct Stream {
     node: NodeId,
     connection: Rc<RefCell<Connection>>,
-    reader: Rc<RefCell<Reader>>,
-    shared: bool,
+    results: Rc<RefCell<Results>>,
+    current: Current,
+    from_file: FileRow,
+}
+
+/// Where the current row is.
+enum Current {
+    None,
+    Memory { answer: Answer, row: usize },
+    File,
+}
+
+thread_local! {
+    /// The sockets that several streams waited for last.
+    static SEVERAL: RefCell<Option<WaitSet>> = const { RefCell::new(None) };
 }
 
 impl Stream {
     /// Sends the statement and returns at once.
     pub fn start(node: NodeId, access: Access, command: &Command) -> Stream {
         let connection = pool::connection(node);
-        let reader = Rc::new(RefCell::new(Reader {
-            current: None,
-            kept: VecDeque::new(),
-            affected: 0,
-            complete: false,
-            ended: false,
-        }));
-        {
+        let results = {
             let mut connection = connection.borrow_mut();
-            release(&mut connection);
-            crate::transaction::begin(&mut connection, access);
-            connection.push_main(command);
-            connection.reader = Some(reader.clone());
-        }
-        let shared = access == Access::ReadShared;
-        if shared {
-            pool::shared_read_begins();
-        }
+            let prelude = participant::enlist(&mut connection, access);
+            connection.send(prelude, command)
+        };
         Stream {
             node,
             connection,
-            reader,
-            shared,
+            results,
+            current: Current::None,
+            from_file: FileRow::default(),
         }
     }
 
@@ -76,194 +57,184 @@ impl Stream {
 
     /// Waits for the next row; false at the end. The row is then read by [`Stream::value`].
     pub fn advance(&mut self) -> bool {
-        loop {
-            match self.try_advance() {
-                Some(more) => return more,
-                None => {
-                    self.connection.borrow().wait(None, false);
-                }
+        if let Some(found) = self.advance_buffered() {
+            return found;
+        }
+        let pulled = self.connection.borrow_mut().pull(&self.results);
+        match pulled {
+            Some(answer) => {
+                self.current = Current::Memory { answer, row: 0 };
+                true
             }
+            None => self.end(),
         }
     }
 
-    /// The same without waiting; `None`: nothing there yet.
-    pub fn try_advance(&mut self) -> Option<bool> {
-        let mut reader = self.reader.borrow_mut();
-        if let Some(row) = reader.kept.pop_front() {
-            reader.current = Some(unpack(row));
-            return Some(true);
-        }
-        reader.current = None;
-        if reader.ended {
-            return Some(false);
-        }
-        let mut connection = self.connection.borrow_mut();
-        loop {
-            match connection.poll() {
-                Answer::Row(result) => {
-                    reader.current = Some(Current::Wire(result));
-                    return Some(true);
-                }
-                Answer::Complete(result) => {
-                    reader.affected = result.affected();
-                    reader.complete = true;
-                }
-                Answer::Wait => return None,
-                Answer::EndOfRound if !reader.complete && connection.failure.is_none() => {
-                    // The end of an earlier round.
-                }
-                Answer::EndOfRound | Answer::Idle | Answer::Lost => {
-                    reader.ended = true;
-                    connection.reader = None;
-                    drop(reader);
-                    connection.raise_failure();
-                    return Some(false);
-                }
+    /// Advances to a row that is already here; `None` when one has to be waited for.
+    fn advance_buffered(&mut self) -> Option<bool> {
+        if let Current::Memory { answer, row } = &mut self.current {
+            *row += 1;
+            if *row < answer.rows() {
+                return Some(true);
             }
+        }
+        self.current = Current::None;
+        let popped = self.results.borrow_mut().buffer.pop(&mut self.from_file);
+        match popped {
+            Popped::Memory(answer) => {
+                self.current = Current::Memory { answer, row: 0 };
+                Some(true)
+            }
+            Popped::File => {
+                self.current = Current::File;
+                Some(true)
+            }
+            Popped::Nothing if self.results.borrow().ended => Some(self.end()),
+            Popped::Nothing => None,
+        }
+    }
+
+    /// As [`Stream::advance`], but `None` instead of waiting.
+    fn try_advance(&mut self) -> Option<bool> {
+        if let Some(found) = self.advance_buffered() {
+            return Some(found);
+        }
+        let pulled = self.connection.borrow_mut().try_pull(&self.results);
+        match pulled {
+            Pulled::Rows(answer) => {
+                self.current = Current::Memory { answer, row: 0 };
+                Some(true)
+            }
+            Pulled::Ended => Some(self.end()),
+            Pulled::Blocked => None,
+        }
+    }
+
+    fn end(&mut self) -> bool {
+        self.current = Current::None;
+        let failure = self.results.borrow_mut().failure.take();
+        match failure {
+            Some(failure) => failure.raise(),
+            None => false,
         }
     }
 
     /// A column (from 0) of the current row; `None` is NULL. Valid until the next `advance`.
     pub fn value(&self, column: usize) -> Option<&[u8]> {
-        // SAFETY: the reader is only changed through `&mut self` (advance) or by `detach`, which leaves `current`
-        // alone, so the bytes stay where they are while `&self` is borrowed.
-        let reader = unsafe { &*self.reader.as_ptr() };
-        match reader.current.as_ref()? {
-            Current::Wire(result) => result.value(0, column),
-            Current::Kept(columns, bytes) => columns
-                .get(column)
-                .copied()
-                .flatten()
-                .map(|(start, end)| &bytes[start..end]),
+        match &self.current {
+            Current::Memory { answer, row } => answer.value(*row, column),
+            Current::File => self.from_file.value(column),
+            Current::None => None,
         }
+    }
+
+    /// After the end: rows inserted, updated or deleted.
+    pub fn affected(&self) -> u64 {
+        self.results.borrow().affected
+    }
+
+    /// After the end: the command tag of a statement sent without parameters, as text.
+    pub fn tag(&self) -> String {
+        self.results.borrow().tag.clone()
     }
 
     /// Columns of the current row.
     pub fn columns(&self) -> usize {
-        match &self.reader.borrow().current {
-            Some(Current::Wire(result)) => result.columns(),
-            Some(Current::Kept(columns, _)) => columns.len(),
-            None => 0,
+        match &self.current {
+            Current::Memory { answer, .. } => answer.columns(),
+            Current::File => self.from_file.columns(),
+            Current::None => 0,
         }
     }
 
-    /// After the end: rows inserted, updated or deleted (or selected).
-    pub fn affected(&self) -> u64 {
-        self.reader.borrow().affected
+    /// The current row as text.
+    pub fn texts(&self) -> Vec<Option<String>> {
+        (0..self.columns())
+            .map(|column| self.value(column))
+            .map(|value| value.map(|value| String::from_utf8_lossy(value).into_owned()))
+            .collect()
+    }
+
+    fn ended(&self) -> bool {
+        self.results.borrow().ended
     }
 }
 
 impl Drop for Stream {
+    /// Outside a transaction a statement that nobody reads any more is cancelled. Inside one that would break the
+    /// transaction: its rows are thrown away when the connection is needed next.
     fn drop(&mut self) {
-        if self.shared {
-            pool::shared_read_ends();
+        if self
+            .results
+            .try_borrow()
+            .map_or(true, |results| results.ended)
+        {
+            return;
         }
-        let (Ok(mut reader), Ok(mut connection)) = (
-            self.reader.try_borrow_mut(),
-            self.connection.try_borrow_mut(),
-        ) else {
+        let Ok(mut connection) = self.connection.try_borrow_mut() else {
             return;
         };
-        reader.current = None;
-        if reader.ended {
+        if connection.participant.in_transaction() || !connection.runs(&self.results) {
             return;
         }
-        reader.ended = true;
-        connection.reader = None;
-        if connection.handle.alive() && !connection.steps.is_empty() {
-            connection.handle.cancel();
-        }
-        connection.discard = true;
-    }
-}
-
-/// Makes the connection free for another statement: a reader takes over the rows that are left, a copy is ended.
-pub fn release(connection: &mut Connection) {
-    if let Some(copy) = connection.copy.take() {
-        copy.borrow_mut().suspend(connection);
-    }
-    if connection.discard {
-        connection.discard = false;
-        connection.finish_round();
-        connection.failure = None;
-    }
-    if let Some(reader) = connection.reader.take() {
-        detach(connection, &mut reader.borrow_mut());
-    }
-}
-
-fn detach(connection: &mut Connection, reader: &mut Reader) {
-    loop {
-        match connection.poll() {
-            Answer::Row(result) => reader.kept.push_back(pack(&result)),
-            Answer::Complete(result) => {
-                reader.affected = result.affected();
-                reader.complete = true;
-            }
-            Answer::Wait => {
-                connection.wait(None, false);
-            }
-            Answer::EndOfRound if !reader.complete && connection.failure.is_none() => {}
-            Answer::EndOfRound | Answer::Idle | Answer::Lost => {
-                reader.ended = true;
-                connection.raise_failure();
-                return;
-            }
+        if !connection.has_ended_by(Instant::now()) && !connection.lost {
+            connection.pq.cancel();
         }
     }
-}
-
-fn pack(result: &ResultSet) -> Vec<u8> {
-    let mut row = Vec::new();
-    for column in 0..result.columns() {
-        match result.value(0, column) {
-            None => row.extend_from_slice(&(-1i32).to_ne_bytes()),
-            Some(bytes) => {
-                row.extend_from_slice(&(bytes.len() as i32).to_ne_bytes());
-                row.extend_from_slice(bytes);
-                // Text values are read as C strings.
-                row.push(0);
-            }
-        }
-    }
-    row
-}
-
-fn unpack(row: Vec<u8>) -> Current {
-    let mut columns = Vec::new();
-    let mut at = 0;
-    while let Some(length) = row.get(at..at + 4) {
-        let length = i32::from_ne_bytes(length.try_into().expect("four bytes"));
-        at += 4;
-        if length < 0 {
-            columns.push(None);
-        } else {
-            columns.push(Some((at, at + length as usize)));
-            at += length as usize + 1;
-        }
-    }
-    Current::Kept(columns, row)
 }
 
 /// Waits until one of the streams has a row and advances to it: its index; `None` when all have ended.
 pub fn advance_any(streams: &mut [Stream]) -> Option<usize> {
     loop {
-        let mut waiting = Vec::new();
+        let mut open = false;
         for (index, stream) in streams.iter_mut().enumerate() {
             match stream.try_advance() {
                 Some(true) => return Some(index),
                 Some(false) => {}
-                None => {
-                    let connection = stream.connection.borrow();
-                    let unsent = connection.handle.flush() == 1;
-                    let events = wait::READABLE | if unsent { wait::WRITABLE } else { 0 };
-                    waiting.push((connection.handle.socket(), events));
-                }
+                None => open = true,
             }
         }
-        if waiting.is_empty() {
+        if !open {
             return None;
         }
-        wait::wait_any(&waiting, None, false);
+        wait_for_any(streams);
     }
+}
+
+fn wait_for_any(streams: &[Stream]) {
+    let mut open: Vec<&Stream> = streams.iter().filter(|stream| !stream.ended()).collect();
+    if let [only] = open.as_slice() {
+        only.connection.borrow_mut().wait();
+        return;
+    }
+    let mut writing = false;
+    for stream in &open {
+        writing |= stream.connection.borrow_mut().pq.flush() == Some(false);
+    }
+    let sockets: Vec<i32> = open
+        .iter()
+        .map(|stream| stream.connection.borrow().pq.socket())
+        .collect();
+    SEVERAL.with_borrow_mut(|several| {
+        if several.as_ref().is_none_or(|set| set.sockets() != sockets) {
+            *several = None;
+            *several = Some(WaitSet::new(sockets));
+        }
+        if let Some(set) = several {
+            set.wait(writing, None);
+        }
+    });
+    check_for_interrupts();
+    for stream in &mut open {
+        stream.connection.borrow_mut().pq.consume();
+    }
+}
+
+/// Called before a connection is closed: the set must not outlive its sockets.
+pub fn forget_sockets() {
+    let _ = SEVERAL.try_with(|several| {
+        if let Ok(mut several) = several.try_borrow_mut() {
+            *several = None;
+        }
+    });
 }

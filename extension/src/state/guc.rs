@@ -17,8 +17,21 @@ pub static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
 /// `expanse.status_memory` (kilobytes, default 1024, needs a restart): shared memory for the status of the cluster.
 pub static STATUS_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024);
 
+/// `expanse.fault` (text, default empty; superuser): a point at which this backend kills itself, for tests of recovery:
+/// `before_prepare`, `during_prepare`, `after_prepare`, `before_local_commit`, `after_local_commit`,
+/// `before_commit_prepared` or `during_commit_prepared`.
+pub static FAULT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
 /// Registers all settings; called once at load.
 pub fn define() {
+    GucRegistry::define_string_guc(
+        c"expanse.fault",
+        c"Point at which this backend kills itself, for tests of recovery.",
+        c"Empty for none.",
+        &FAULT,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
+    );
     GucRegistry::define_bool_guc(
         c"expanse.internal",
         c"This session executes fragments for another node.",

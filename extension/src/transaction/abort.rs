@@ -1,70 +1,82 @@
-//! The local transaction has been rolled back: so are the remote ones.
+//! After a local rollback: the nodes' parts are rolled back too.
 
-use super::{two_phase, ABORT_TIMEOUT_MS};
-use crate::executor::connection::{Connection, Scope};
+use super::participant::Scope;
+use crate::executor::connection::Connection;
 use crate::executor::pool;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-/// Rolls back everywhere; never raises.
-pub fn transaction() {
-    crate::planner::scope::forget(0);
-    pool::reset_shared_reads();
+/// How long the clean-up after an error may take before a connection is closed instead.
+pub const CLEANUP: Duration = Duration::from_secs(5);
+
+/// The transaction has been rolled back. Never raises.
+pub fn after() {
+    crate::planner::scope::forget(1);
     super::consistency::agree::forget();
-    let connections = pool::all();
-    for shared in &connections {
-        let Ok(mut connection) = shared.try_borrow_mut() else {
-            continue;
-        };
-        connection.broken |= connection.copy.take().is_some();
-        stop_statement(&mut connection);
-        if !connection.broken && connection.scope != Scope::None {
-            let statement = match connection.prepared_as.take() {
-                Some(name) => two_phase::rollback_prepared(&name),
-                None => "ROLLBACK".into(),
-            };
-            connection.broken |= !connection.try_push(&statement);
-            connection.try_end_round();
-        }
-    }
-    for shared in &connections {
-        let usable = shared
-            .try_borrow_mut()
-            .is_ok_and(|mut connection| end(&mut connection));
-        if !usable {
-            // The node rolls back by itself when the connection closes; what it has prepared, recovery finishes.
-            pool::forget(shared);
-        }
-    }
-}
-
-/// Waits for the node's answer; false: the connection is of no use any more.
-fn end(connection: &mut Connection) -> bool {
-    let answered = !connection.broken && connection.finish_quietly(ABORT_TIMEOUT_MS);
-    let well = answered && connection.failure.is_none();
-    connection.failure = None;
-    connection.scope = Scope::None;
-    connection.depth = 0;
-    connection.wrote = false;
-    connection.prepared_as = None;
-    connection.stale_snapshot = false;
-    connection.settings.forget();
-    well
-}
-
-/// Cancels what runs on the connection and throws its answers away.
-pub fn stop_statement(connection: &mut Connection) {
-    let streaming = connection.reader.take().is_some();
-    if !connection.handle.alive() {
-        connection.broken = true;
-    }
-    if connection.broken || connection.steps.is_empty() {
-        connection.discard = false;
-        connection.failure = None;
+    let involved = pool::involved();
+    if involved.is_empty() {
         return;
     }
-    if streaming {
-        connection.handle.cancel();
+    let deadline = Instant::now() + CLEANUP;
+    for connection in &involved {
+        if let Ok(mut connection) = connection.try_borrow_mut() {
+            begin_rollback(&mut connection, deadline);
+        }
     }
-    connection.broken |= !connection.finish_quietly(ABORT_TIMEOUT_MS);
-    connection.discard = false;
-    connection.failure = None;
+    for connection in &involved {
+        finish(connection, deadline);
+    }
+    pool::forget_lost();
+}
+
+fn begin_rollback(connection: &mut Connection, deadline: Instant) {
+    connection.settings.forget();
+    if connection.lost || !quiesce(connection, deadline) {
+        return;
+    }
+    let sql = match (
+        &connection.participant.prepared_as,
+        connection.participant.scope,
+    ) {
+        (Some(name), _) => format!("ROLLBACK PREPARED '{name}'"),
+        (None, Scope::None) => return,
+        (None, _) => "ROLLBACK".into(),
+    };
+    if !connection.send_control(&sql) {
+        connection.lost = true;
+    }
+}
+
+fn finish(connection: &Rc<RefCell<Connection>>, deadline: Instant) {
+    let Ok(mut connection) = connection.try_borrow_mut() else {
+        return;
+    };
+    let mut known = !connection.lost && connection.discard(deadline);
+    if known && connection.participant.prepared_as.is_some() {
+        // Its PREPARE may have failed: then the transaction was open, or is gone already.
+        connection.take_failure();
+        known = connection.pq.idle()
+            || (connection.send_control("ROLLBACK") && connection.discard(deadline));
+    }
+    connection.participant.ended();
+    connection.lost |= !known || !connection.pq.idle();
+}
+
+/// Stops what runs on the connection and throws its answers away. False when it has to be closed.
+pub fn quiesce(connection: &mut Connection, deadline: Instant) -> bool {
+    if connection.lost {
+        return false;
+    }
+    if !connection.idle() {
+        // A statement that has ended already, or is about to, need not be cancelled.
+        let grace = Instant::now() + Duration::from_millis(1);
+        if connection.has_ended_by(grace) {
+            return true;
+        }
+        connection.pq.cancel();
+    }
+    let usable = connection.discard(deadline);
+    connection.lost |= !usable;
+    usable
 }

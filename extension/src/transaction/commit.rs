@@ -1,85 +1,278 @@
-//! The local transaction commits: the remote ones before, with or after it.
+//! Before and after the local commit.
 
-use super::{fault, two_phase};
-use crate::error::Error;
-use crate::executor::connection::Scope;
-use crate::executor::{pool, stream};
+use super::fault;
+use super::participant::Scope;
+use super::{abort, consistency, record, statement};
+use crate::catalog::metadata;
+use crate::error::{Error, Raised};
+use crate::executor::connection::{Connection, Event};
+use crate::executor::pool;
+use crate::executor::wait::{check_for_interrupts, interrupted};
+use expanse_core::TransactionName;
 use pgrx::pg_sys;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-type Shared = Rc<RefCell<crate::executor::connection::Connection>>;
+type Shared = Rc<RefCell<Connection>>;
 
-/// Before the local commit: reads end; one writer commits, several prepare.
+/// How long COMMIT PREPARED is waited for before it is left to recovery.
+const FOLLOW_UP: Duration = Duration::from_secs(30);
+
+thread_local! {
+    /// The transaction that is being committed over several nodes.
+    static DECIDING: Cell<Option<TransactionName>> = const { Cell::new(None) };
+}
+
+/// Before the local commit: everything that may still fail. May raise.
 pub fn before() {
-    pool::reset_shared_reads();
-    super::consistency::agree::release();
-    let mut writers: Vec<Shared> = Vec::new();
-    for shared in pool::all() {
-        let mut connection = shared.borrow_mut();
-        if connection.scope == Scope::None {
-            continue;
-        }
-        stream::release(&mut connection);
-        if connection.wrote {
-            drop(connection);
-            writers.push(shared);
-        } else {
-            // Its answer is taken when the connection is used next.
-            connection.push("COMMIT");
-            connection.end_round();
-            reset(&mut connection);
+    DECIDING.set(None);
+    consistency::agree::end();
+    let involved = pool::involved();
+    if involved.is_empty() {
+        return;
+    }
+    statement::end_reads(|_| true);
+    let mut written: Vec<Shared> = Vec::new();
+    for connection in involved {
+        if settle(&mut connection.borrow_mut()) {
+            written.push(connection);
         }
     }
-    // SAFETY: reads the state of the running transaction.
-    let wrote_here = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
-    match writers.as_slice() {
+    // SAFETY: reads the transaction's state.
+    let local = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
+    match written.as_slice() {
         [] => {}
-        [writer] if !wrote_here => commit_one(writer),
-        _ => two_phase::prepare(&writers),
+        [only] if !local => commit_there(&mut only.borrow_mut()),
+        several => prepare(several),
     }
 }
 
-/// After the local commit, which was the decision.
-pub fn after() {
-    two_phase::commit_prepared();
+/// Ends what only read. True when the connection has written.
+fn settle(connection: &mut Connection) -> bool {
+    match connection.participant.scope {
+        Scope::None => return false,
+        Scope::Transaction if connection.lost => connection.raise_lost(),
+        Scope::Transaction if connection.participant.wrote => {
+            connection.settle();
+            if !connection.pq.in_healthy_block() {
+                let node = &connection.node_name;
+                Error::Internal(format!("the transaction on node \"{node}\" has failed")).raise();
+            }
+            return true;
+        }
+        // SAFETY: a plain variable of the transaction.
+        Scope::Transaction
+            if unsafe { pg_sys::XactIsoLevel } == pg_sys::XACT_SERIALIZABLE as i32 =>
+        {
+            // Even a reader can be what makes others fail, and has to hear that it is not.
+            connection.settle();
+            commit_there(connection);
+            return false;
+        }
+        _ => {}
+    }
+    if abort::quiesce(connection, Instant::now() + abort::CLEANUP) {
+        connection.participant.ended();
+        connection.lost |= !connection.send_control("COMMIT");
+    }
+    connection.participant.ended();
+    false
 }
 
-/// A user's own PREPARE TRANSACTION has no place for the other nodes' parts.
-pub fn before_prepare() {
-    if pool::all().iter().any(|c| c.borrow().wrote) {
-        Error::Unsupported {
-            what: "PREPARE TRANSACTION".into(),
-            kind: "distributed",
-            relation: "the transaction's tables".into(),
-            hint: "Use COMMIT, which is atomic over all nodes.".into(),
+/// One node has written and nothing was written here: the commit there is the commit.
+fn commit_there(connection: &mut Connection) {
+    let unknown = |connection: &mut Connection| -> ! {
+        connection.lost = true;
+        let node = connection.node_name.clone();
+        Error::OutcomeUnknown { node }.raise()
+    };
+    if !connection.send_control("COMMIT") {
+        unknown(connection);
+    }
+    loop {
+        match connection.poll() {
+            Event::Finished => break,
+            Event::Blocked => {
+                connection.wait_quietly(Instant::now() + FOLLOW_UP);
+                if interrupted() {
+                    unknown(connection);
+                }
+            }
+            Event::Rows(_) => {}
+            Event::CopyIn | Event::Lost => unknown(connection),
+        }
+    }
+    let failure = connection.take_failure();
+    connection.participant.ended();
+    if let Some(failure) = failure {
+        failure.raise();
+    }
+}
+
+/// PREPARE TRANSACTION on all, at once, and the record of the decision.
+fn prepare(written: &[Shared]) {
+    fault::point("before_prepare");
+    let name = new_name();
+    for (n, connection) in written.iter().enumerate() {
+        let mut connection = connection.borrow_mut();
+        let part = name.part(n + 1);
+        let sent = connection.send_control(&format!(
+            "SELECT expanse.announce_transaction('{name}'); PREPARE TRANSACTION '{part}'"
+        ));
+        connection.participant.prepared_as = Some(part);
+        if !sent {
+            connection.raise_lost();
+        }
+    }
+    // While the nodes prepare. The commit must be on disk before any of them commits.
+    record::write(&name);
+    record_here(&name);
+    // SAFETY: sets a flag of the running transaction.
+    unsafe { pg_sys::ForceSyncCommit() };
+    let mut failure: Option<Raised> = None;
+    for connection in written {
+        let mut connection = connection.borrow_mut();
+        while !await_answer(&mut connection) {
+            check_for_interrupts();
+        }
+        if connection.lost {
+            connection.raise_lost();
+        }
+        if let Some(failed) = connection.take_failure() {
+            failure.get_or_insert(failed);
+        }
+        fault::point("during_prepare");
+    }
+    if let Some(failure) = failure {
+        failure.raise();
+    }
+    fault::point("after_prepare");
+    DECIDING.set(Some(name));
+    fault::point("before_local_commit");
+}
+
+/// Readers on this node must know the transaction before they can see it.
+fn record_here(name: &TransactionName) {
+    // SAFETY: reads the id that `new_name` has assigned.
+    let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
+    let fingerprint = consistency::fingerprint(&name.to_string());
+    consistency::ring::record(consistency::ring::Entry { fingerprint, xid });
+}
+
+/// True when the answer has come, or never will (the connection is lost then).
+fn await_answer(connection: &mut Connection) -> bool {
+    loop {
+        match connection.poll() {
+            Event::Finished | Event::Lost => return true,
+            Event::Rows(_) => {}
+            Event::CopyIn => connection.lost = true,
+            Event::Blocked => {
+                connection.wait_quietly(Instant::now() + FOLLOW_UP);
+                if interrupted() {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+fn new_name() -> TransactionName {
+    let coordinator = metadata()
+        .unwrap_or_else(|| Error::NotInitialized.raise())
+        .local_node;
+    // SAFETY: gives the transaction an id if it has none; reads its start.
+    unsafe {
+        TransactionName {
+            coordinator,
+            xid: pg_sys::GetTopFullTransactionId().value,
+            start: pg_sys::GetCurrentTransactionStartTimestamp(),
+        }
+    }
+}
+
+/// After the local commit. Never raises: what can not be finished here is recovery's.
+pub fn after() {
+    let Some(name) = DECIDING.take() else {
+        pool::forget_lost();
+        return;
+    };
+    fault::point("after_local_commit");
+    let prepared: Vec<Shared> = pool::involved()
+        .into_iter()
+        .filter(|c| c.borrow().participant.prepared_as.is_some())
+        .collect();
+    fault::point("before_commit_prepared");
+    for connection in &prepared {
+        let mut connection = connection.borrow_mut();
+        if let Some(part) = connection.participant.prepared_as.clone() {
+            let sent = connection.send_control(&format!("COMMIT PREPARED '{part}'"));
+            connection.lost |= !sent;
+        }
+    }
+    let deadline = Instant::now() + FOLLOW_UP;
+    let mut complete = true;
+    for connection in &prepared {
+        complete &= follow_up(&mut connection.borrow_mut(), deadline);
+        fault::point("during_commit_prepared");
+    }
+    if complete {
+        record::finished(name);
+    }
+    pool::forget_lost();
+}
+
+/// True when the node has committed its part.
+fn follow_up(connection: &mut Connection, deadline: Instant) -> bool {
+    while !connection.idle() && !connection.lost {
+        match connection.poll() {
+            Event::Blocked => connection.lost |= !connection.wait_patiently(deadline),
+            Event::CopyIn => connection.lost = true,
+            Event::Rows(_) | Event::Finished | Event::Lost => {}
+        }
+    }
+    let failure = connection.take_failure();
+    let part = connection
+        .participant
+        .prepared_as
+        .take()
+        .unwrap_or_default();
+    connection.participant.ended();
+    let reason = match failure {
+        // Recovery was quicker.
+        Some(failure) if failure.sqlstate == "42704" => return true,
+        Some(failure) => failure.message,
+        None if connection.lost => "the connection was lost".into(),
+        None => return true,
+    };
+    let warning = Raised {
+        severity: Some("WARNING".into()),
+        sqlstate: "01000".into(),
+        message: format!(
+            "transaction {part} is committed, but node \"{}\" has not confirmed it: {reason}",
+            connection.node_name
+        ),
+        hint: Some("It is finished there by recovery.".into()),
+        ..Raised::default()
+    };
+    warning.emit();
+    false
+}
+
+/// The user's own PREPARE TRANSACTION.
+pub fn refuse_prepare() {
+    let wrote = pool::involved()
+        .iter()
+        .any(|connection| connection.borrow().participant.in_transaction());
+    if wrote {
+        Raised {
+            sqlstate: "0A000".into(),
+            message:
+                "PREPARE TRANSACTION is not possible in a transaction that has used other nodes"
+                    .into(),
+            hint: Some("Use COMMIT: it is atomic over all nodes.".into()),
+            ..Raised::default()
         }
         .raise();
     }
-    before();
-}
-
-fn commit_one(writer: &Shared) {
-    let mut connection = writer.borrow_mut();
-    fault::point("before_remote_commit");
-    connection.push("COMMIT");
-    connection.end_round();
-    connection.finish_round();
-    if let Some(failure) = connection.take_failure() {
-        if !connection.handle.alive() {
-            let node = connection.node_name.clone();
-            Error::OutcomeUnknown { node }.raise();
-        }
-        failure.raise();
-    }
-    reset(&mut connection);
-}
-
-/// The remote transaction is over.
-pub fn reset(connection: &mut crate::executor::connection::Connection) {
-    connection.scope = Scope::None;
-    connection.depth = 0;
-    connection.wrote = false;
-    connection.stale_snapshot = false;
-    connection.prepared_as = None;
 }

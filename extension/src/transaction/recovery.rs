@@ -1,112 +1,148 @@
-//! Finishing what crashes left: prepared transactions that this node coordinates.
+//! `expanse.recover_transactions()`: finishes the transactions over several nodes that a crash, of this node or of
+//! another, has left prepared.
 //!
 //! # How it works
-//! Each other node is asked for its prepared transactions that name this node. For each one, first: is
-//! the local transaction still running? Only if not, second, with a snapshot taken after that: is its record there? Then it
-//! has committed, else it has not. In the other order a transaction that commits in between would be rolled back.
+//! Every other node is asked for prepared transactions that name this node as their coordinator. Of each, first it is
+//! looked up whether the local transaction still runs (then it is left alone), and *then* whether its record is there: a
+//! transaction leaves the list of the running ones only after its commit is visible. So the record decides.
+//!
+//! # Invariants
+//! Nothing is guessed: a prepared transaction of another coordinator is never touched. A record is deleted only
+//! after every node has been asked, later than the record was seen, and none holds a part any more.
 
-use super::two_phase;
-use crate::catalog::{metadata, scan, NodeId};
-use crate::error::Error;
-use crate::executor::remote::run_at;
+use super::record;
+use crate::catalog::{metadata, Node};
+use crate::error::Raised;
+use crate::executor::connection::Connection;
+use crate::executor::pool;
+use expanse_core::TransactionName;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 crate::sql_function! {
-    /// `expanse.recover_transactions() -> int`: finishes prepared transactions this node coordinates; how many.
+    /// Answers how many prepared transactions were finished.
     fn recover_transactions(args) {
         let _ = args;
-        let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
-        let mut finished = 0;
-        let mut unreachable = 0;
-        let mut held = BTreeSet::new();
-        for node in metadata.nodes.values().filter(|n| n.id != metadata.local_node) {
-            match prepared_at(&node.host, node.port, metadata.local_node) {
-                Ok(names) => {
-                    for name in names {
-                        let Some(running) = still_running(&name, node.id) else { continue };
-                        let transaction = transaction_of(&name, node.id);
-                        if running || !finish(&node.host, node.port, &name, transaction) {
-                            held.insert(transaction.to_owned());
-                        } else {
-                            finished += 1;
-                        }
-                    }
-                }
-                Err(_) => unreachable += 1,
-            }
-        }
-        if unreachable == 0 {
-            sweep_records(&held);
-        }
-        Some(finished)
+        Some(recover())
     }
 }
 
-fn prepared_at(host: &str, port: i32, coordinator: NodeId) -> Result<Vec<String>, String> {
-    let rows = run_at(
-        host,
-        port,
-        &format!(
-            "SELECT gid FROM pg_catalog.pg_prepared_xacts \
-             WHERE database = current_database() \
-             AND prepared < pg_catalog.clock_timestamp() - interval '1 s' AND gid LIKE 'expanse\\_{coordinator}\\_%'"
-        ),
-    )?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|mut row| row.pop().flatten())
-        .collect())
-}
-
-/// The name of the whole transaction, without the node's own suffix.
-fn transaction_of(name: &str, node: NodeId) -> &str {
-    name.strip_suffix(&format!("_{node}")).unwrap_or(name)
-}
-
-/// Is the local transaction that a name stands for still in progress? `None`: not a name of ours.
-fn still_running(name: &str, node: NodeId) -> Option<bool> {
-    let mut parts = transaction_of(name, node).split('_').skip(2);
-    let xid: u64 = parts.next()?.parse().ok()?;
-    // SAFETY: a lookup among running transactions; an id from before a restart is simply not among them.
-    Some(unsafe { pg_sys::TransactionIdIsInProgress((xid as u32).into()) })
-}
-
-fn finish(host: &str, port: i32, name: &str, transaction: &str) -> bool {
-    let mut committed = false;
-    scan::scan(c"commit_record", |row| {
-        committed |= row.get::<String>(1).as_deref() == Some(transaction);
-    });
-    let verb = if committed { "COMMIT" } else { "ROLLBACK" };
-    let statement = format!("{verb} PREPARED {}", crate::executor::quote_literal(name));
-    run_at(host, port, &statement).is_ok()
-}
-
-/// Deletes records that no node needs any more. Gives way to backends that are at work on the table: two deletes of one
-/// record would fail the transaction of one of them.
-fn sweep_records(held: &BTreeSet<String>) {
-    let Some(table) = scan::table_oid(c"commit_record") else {
-        return;
+fn recover() -> i32 {
+    let Some(known) = metadata() else {
+        return 0;
     };
-    // SAFETY: an existing relation; the lock is released with the transaction.
-    if !unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::ShareRowExclusiveLock as i32) } {
-        return;
-    }
-    let mut done = Vec::new();
-    scan::scan(c"commit_record", |row| {
-        let name: String = row.get(1).unwrap_or_default();
-        let old = row
-            .get::<pgrx::datum::TimestampWithTimeZone>(2)
-            .is_some_and(|at| {
-                // SAFETY: reads the clock.
-                let now = unsafe { pg_sys::GetCurrentTimestamp() };
-                now - i64::from(at) > 60_000_000
-            });
-        if old && !held.contains(&name) {
-            done.push(name);
+    let before = record::all();
+    let mut held: BTreeSet<TransactionName> = BTreeSet::new();
+    let mut finished = 0;
+    let mut all_answered = true;
+    for node in known.nodes.values().filter(|n| n.id != known.local_node) {
+        match answering(|| recover_on(node, known.local_node)) {
+            Some((count, left)) => {
+                finished += count;
+                held.extend(left);
+            }
+            None => all_answered = false,
         }
-    });
-    for name in done {
-        two_phase::delete_record(&name);
     }
+    if all_answered {
+        let useless: Vec<_> = before
+            .into_iter()
+            .filter(|name| !held.contains(name))
+            .collect();
+        record::delete(&useless);
+    }
+    finished
+}
+
+/// `None` when the node does not answer: the next round will find it. A cancel goes on upwards.
+fn answering<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(payload) if payload.is::<Raised>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// Finishes what one node holds: how many, and the transactions it held when asked.
+fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
+    let connection = pool::connection(node.id);
+    let mut connection = connection.borrow_mut();
+    if connection.participant.in_transaction() {
+        // Only when somebody calls this in the middle of a transaction of their own.
+        return (0, Vec::new());
+    }
+    let prepared = ask(
+        &mut connection,
+        "SELECT gid FROM pg_catalog.pg_prepared_xacts \
+         WHERE database = pg_catalog.current_database() AND gid LIKE 'expanse\\_%'",
+    );
+    let mut count = 0;
+    let mut held = Vec::new();
+    for part in prepared {
+        let Some(name) = TransactionName::of_part(&part) else {
+            continue;
+        };
+        if name.coordinator != coordinator {
+            continue;
+        }
+        held.push(name);
+        if in_progress(name.xid) {
+            continue;
+        }
+        let verb = if record::exists(&name) {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        if finish(&mut connection, &format!("{verb} PREPARED '{part}'")) {
+            pgrx::log!(
+                "{verb} PREPARED '{part}' on node \"{}\": recovered",
+                node.name
+            );
+            count += 1;
+        }
+    }
+    (count, held)
+}
+
+fn ask(connection: &mut Connection, sql: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    if !connection.send_control(sql) {
+        connection.raise_lost();
+    }
+    connection.drain(|answer| {
+        texts.extend((0..answer.rows()).filter_map(|row| answer.text(row, 0)));
+    });
+    match connection.take_failure() {
+        Some(failure) => failure.raise(),
+        None => texts,
+    }
+}
+
+/// False when somebody else was quicker, or is at it.
+fn finish(connection: &mut Connection, sql: &str) -> bool {
+    if !connection.send_control(sql) {
+        connection.raise_lost();
+    }
+    connection.drain(|_| {});
+    connection.take_failure().is_none()
+}
+
+/// Does the transaction with this full id still run here?
+fn in_progress(xid: u64) -> bool {
+    // SAFETY: reads shared state of the server.
+    unsafe {
+        let next = pg_sys::ReadNextFullTransactionId().value;
+        if xid >= next {
+            // Of a future that this server does not know: a restored backup. Not ours to decide.
+            return true;
+        }
+        next - xid < u64::from(u32::MAX / 2) && pg_sys::TransactionIdIsInProgress(as_xid(xid))
+    }
+}
+
+/// The 32 bits that the server calls a transaction id.
+fn as_xid(full: u64) -> pg_sys::TransactionId {
+    pg_sys::TransactionId::from(full as u32)
 }

@@ -1,58 +1,70 @@
-//! Savepoints on the nodes follow those here.
+//! Subtransactions: released and rolled back on the nodes that know them.
 
-use super::ABORT_TIMEOUT_MS;
-use crate::executor::connection::{local_depth, Connection, Scope};
-use crate::executor::{pool, stream};
+use super::abort::{quiesce, CLEANUP};
+use super::participant::Scope;
+use crate::executor::connection::Connection;
+use crate::executor::pool;
+use std::time::Instant;
 
-/// The local subtransaction is about to commit.
-pub fn release() {
-    let level = local_depth();
-    for shared in pool::all() {
-        let mut connection = shared.borrow_mut();
-        if !follows(&connection, level) {
+/// The subtransaction at `level` is about to commit into its parent. May raise.
+pub fn release(level: i32) {
+    for connection in pool::involved() {
+        let mut connection = connection.borrow_mut();
+        if connection.participant.level != level || level < 2 {
             continue;
         }
-        stream::release(&mut connection);
-        connection.push(&format!("RELEASE SAVEPOINT expanse_{level}"));
-        connection.end_round();
-        connection.finish_round();
-        connection.depth = level - 1;
-        connection.raise_failure();
+        if connection.lost {
+            connection.raise_lost();
+        }
+        connection.settle();
+        connection.participant.level = level - 1;
+        if !connection.send_control(&format!("RELEASE SAVEPOINT expanse_{level}")) {
+            connection.raise_lost();
+        }
     }
 }
 
-/// The local subtransaction has been rolled back.
-pub fn rollback() {
-    let level = local_depth();
+/// The subtransaction at `level` has been rolled back. Never raises: a connection that can not follow is lost, and the
+/// transaction with it.
+pub fn roll_back(level: i32) {
     crate::planner::scope::forget(level);
-    pool::reset_shared_reads();
-    for shared in pool::all() {
-        let Ok(mut connection) = shared.try_borrow_mut() else {
-            continue;
-        };
-        if connection.copy.take().is_some() {
-            connection.broken = true;
+    let involved: Vec<_> = pool::involved();
+    let deadline = Instant::now() + CLEANUP;
+    for connection in &involved {
+        if let Ok(mut connection) = connection.try_borrow_mut() {
+            roll_back_on(&mut connection, level, deadline);
         }
-        super::abort::stop_statement(&mut connection);
-        if !follows(&connection, level) || connection.broken {
-            continue;
-        }
-        let back =
-            format!("ROLLBACK TO SAVEPOINT expanse_{level}; RELEASE SAVEPOINT expanse_{level}");
-        for statement in back.split("; ") {
-            if !connection.try_push(statement) {
-                connection.broken = true;
-            }
-        }
-        connection.try_end_round();
-        connection.settings.forget();
-        let answered = connection.finish_quietly(ABORT_TIMEOUT_MS);
-        connection.broken |= !answered || connection.failure.is_some();
-        connection.failure = None;
-        connection.depth = level - 1;
     }
 }
 
-fn follows(connection: &Connection, level: i32) -> bool {
-    connection.scope == Scope::Transaction && connection.depth >= level
+fn roll_back_on(connection: &mut Connection, level: i32, deadline: Instant) {
+    if connection.lost {
+        return;
+    }
+    let inside = connection.participant.scope == Scope::Transaction;
+    if !connection.runs_since(level) && (!inside || connection.participant.level < level) {
+        // An outer statement, still streaming: it is none of this subtransaction's business.
+        return;
+    }
+    if inside && connection.participant.level >= level {
+        // An outer statement's rows still to come are dropped with the rest.
+        if !quiesce(connection, deadline) {
+            return;
+        }
+        let sql =
+            format!("ROLLBACK TO SAVEPOINT expanse_{level}; RELEASE SAVEPOINT expanse_{level}");
+        connection.settings.forget();
+        connection.participant.level = level - 1;
+        if !connection.send_control(&sql) || !connection.discard(deadline) {
+            connection.lost = true;
+        } else if connection.take_failure().is_some() {
+            connection.lost = true;
+        }
+        return;
+    }
+    quiesce(connection, deadline);
+    if inside {
+        // The failed statement belongs to an outer level on the node: its transaction is broken there.
+        connection.lost = true;
+    }
 }

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const WAIT_MS: i32 = 1_000;
 
 thread_local! {
+    /// Agreements of the running transaction that are held.
+    static HOLDERS: Cell<u32> = const { Cell::new(0) };
     /// This node's snapshot in the agreement that is in force, registered until the transaction ends.
     static LOCAL: Cell<pg_sys::Snapshot> = const { Cell::new(std::ptr::null_mut()) };
 }
@@ -25,7 +27,7 @@ pub struct Agreement(());
 
 impl Drop for Agreement {
     fn drop(&mut self) {
-        pool::shared_read_ends();
+        HOLDERS.set(HOLDERS.get().saturating_sub(1));
     }
 }
 
@@ -38,8 +40,8 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let here = metadata.local_node;
     let others: Vec<NodeId> = nodes.iter().copied().filter(|&node| node != here).collect();
-    let in_force = pool::shared_reads() > 0 && pool::snapshots_shared(&others);
-    pool::shared_read_begins();
+    let in_force = HOLDERS.get() > 0 && pool::snapshots_shared(&others);
+    HOLDERS.set(HOLDERS.get() + 1);
     let agreement = Agreement(());
     if in_force || nodes.len() < 2 {
         return agreement;
@@ -152,8 +154,14 @@ fn renew_local_snapshot() -> pg_sys::Snapshot {
     LOCAL.get()
 }
 
-/// Gives this node's snapshot back; called before the transaction commits.
-pub fn release() {
+/// The transaction is about to commit.
+pub fn end() {
+    HOLDERS.set(0);
+    release();
+}
+
+/// Gives this node's snapshot back.
+fn release() {
     let snapshot = LOCAL.replace(std::ptr::null_mut());
     if !snapshot.is_null() {
         // SAFETY: registered by `renew_local_snapshot` in this transaction and not released yet.
@@ -165,6 +173,7 @@ pub fn release() {
 
 /// The transaction has been rolled back, and its snapshots with it.
 pub fn forget() {
+    HOLDERS.set(0);
     LOCAL.set(std::ptr::null_mut());
 }
 

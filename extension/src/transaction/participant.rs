@@ -1,0 +1,138 @@
+//! What a connection has to do with the running transaction.
+//!
+//! # How it works
+//! Before a statement is sent, [`enlist`] says what has to precede it: BEGIN with the local isolation level when the
+//! transaction meets this node for the first time, SAVEPOINT for each subtransaction it does not know yet.
+//! Reads that need neither run without a transaction, or (several of one statement) in a
+//! read-only one that ends with the statement.
+//!
+//! # What is not guaranteed
+//! When a function called by a reading statement writes on a node that the statement still reads, later
+//! scans of that same statement on that node see the write.
+
+use super::statement;
+use crate::executor::connection::Connection;
+use crate::executor::remote::Access;
+use pgrx::pg_sys;
+
+/// How far a connection is inside a transaction on its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// No transaction is open.
+    #[default]
+    None,
+    /// A read-only transaction of one local statement.
+    Statement(u64),
+    /// The node's part of the local transaction.
+    Transaction,
+}
+
+/// The part of a connection that the transaction callbacks look after.
+#[derive(Debug, Default)]
+pub struct Participant {
+    pub scope: Scope,
+    /// Deepest local nest level that the node knows: 1 is BEGIN, 2 the first savepoint.
+    pub level: i32,
+    pub wrote: bool,
+    /// The snapshot of the statement's transaction is to be taken anew.
+    pub stale: bool,
+    /// Name under which PREPARE TRANSACTION was sent.
+    pub prepared_as: Option<String>,
+}
+
+impl Participant {
+    pub fn in_transaction(&self) -> bool {
+        self.scope != Scope::None
+    }
+
+    /// Does the next shared read on this node see the snapshot that earlier ones of its statement saw?
+    pub fn shares_snapshot(&self) -> bool {
+        match self.scope {
+            Scope::None => false,
+            Scope::Statement(id) => !self.stale && statement::running(id),
+            Scope::Transaction => true,
+        }
+    }
+
+    pub fn ended(&mut self) {
+        *self = Participant::default();
+    }
+}
+
+/// Makes the connection fit for a statement: what is to be sent before it.
+pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
+    let mut prelude = Vec::new();
+    let scope = wanted(connection, access);
+    if let Scope::Statement(_) = connection.participant.scope {
+        if scope != connection.participant.scope || connection.participant.stale {
+            // What the statement still reads is in its buffer: the connection is idle.
+            prelude.push("COMMIT".into());
+            connection.participant.ended();
+        }
+    }
+    match scope {
+        Scope::None => {
+            connection.commits_alone = access == Access::WriteAlone;
+            return prelude;
+        }
+        Scope::Statement(_) if !connection.participant.in_transaction() => {
+            prelude.push("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into());
+        }
+        Scope::Statement(_) => {}
+        Scope::Transaction => {
+            let participant = &mut connection.participant;
+            if !participant.in_transaction() {
+                prelude.push(begin());
+                participant.level = 1;
+            }
+            // SAFETY: reads a counter of the backend.
+            let nested = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+            while participant.level < nested {
+                participant.level += 1;
+                prelude.push(format!("SAVEPOINT expanse_{}", participant.level));
+            }
+            participant.wrote |= matches!(access, Access::Write | Access::WriteAlone);
+        }
+    }
+    connection.participant.scope = scope;
+    prelude
+}
+
+fn wanted(connection: &Connection, access: Access) -> Scope {
+    let current = connection.participant.scope;
+    // SAFETY: plain reads of the transaction's state.
+    let (one_snapshot, in_block) = unsafe {
+        (
+            pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32,
+            pg_sys::IsTransactionBlock(),
+        )
+    };
+    match access {
+        _ if current == Scope::Transaction || one_snapshot => Scope::Transaction,
+        // A statement inside another one (of a function) sees what the outer one sees.
+        Access::Read | Access::ReadShared if connection.participant.shares_snapshot() => current,
+        Access::Read => Scope::None,
+        Access::ReadShared => Scope::Statement(statement::current()),
+        Access::WriteAlone if current == Scope::None && !in_block => Scope::None,
+        Access::Write | Access::WriteAlone => Scope::Transaction,
+    }
+}
+
+fn begin() -> String {
+    // SAFETY: plain reads of the transaction's state.
+    let (level, read_only, deferrable) = unsafe {
+        (
+            pg_sys::XactIsoLevel,
+            pg_sys::XactReadOnly,
+            pg_sys::XactDeferrable,
+        )
+    };
+    let level = match level as u32 {
+        pg_sys::XACT_SERIALIZABLE => "SERIALIZABLE",
+        pg_sys::XACT_REPEATABLE_READ => "REPEATABLE READ",
+        _ => "READ COMMITTED",
+    };
+    let access = if read_only { "READ ONLY" } else { "READ WRITE" };
+    let deferrable = if deferrable { " DEFERRABLE" } else { "" };
+    format!("BEGIN ISOLATION LEVEL {level} {access}{deferrable}")
+}
