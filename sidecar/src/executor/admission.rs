@@ -108,10 +108,11 @@ pub fn choose(load: &Load, limits: &Limits) -> Option<Weight> {
             && used < limits.total
             && room
     };
+    // The one that has waited longest, not the lightest: that one could starve those above it.
     let impatient = Weight::ALL
         .into_iter()
-        .rev()
-        .find(|&w| admissible(w) && load.passed_over[w] >= PATIENCE);
+        .filter(|&w| admissible(w) && load.passed_over[w] >= PATIENCE)
+        .max_by_key(|&w| load.passed_over[w]);
     impatient.or_else(|| Weight::ALL.into_iter().find(|&w| admissible(w)))
 }
 
@@ -170,15 +171,20 @@ mod tests {
         }
 
         /// With a full queue of every class and sockets that come free in any order, each class is
-        /// served again within a bounded number of grants.
+        /// served again within a bounded number of grants that it could have had.
         #[test]
         fn nobody_starves(limits in limits(), releases in prop::collection::vec(0usize..4, 400)) {
             let mut load = Load { waiting: PerWeight([1000; 4]), ..Load::default() };
             let mut since = [0usize; 4];
             for release in releases {
                 while let Some(weight) = choose(&load, &limits) {
+                    for w in Weight::ALL {
+                        let mut alone = load;
+                        alone.waiting = PerWeight::default();
+                        alone.waiting[w] = 1;
+                        since[w as usize] += usize::from(choose(&alone, &limits).is_some());
+                    }
                     load = granted(load, weight);
-                    for w in Weight::ALL { since[w as usize] += 1; }
                     since[weight as usize] = 0;
                 }
                 // The one that comes free: any class that holds a socket.
