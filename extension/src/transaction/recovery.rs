@@ -134,11 +134,11 @@ fn in_progress(xid: u64) -> bool {
     // SAFETY: reads shared state of the server.
     unsafe {
         let next = pg_sys::ReadNextFullTransactionId().value;
-        if xid >= next {
-            // Of a future that this server does not know: a restored backup. Not ours to decide.
-            return true;
-        }
-        next - xid < u64::from(u32::MAX / 2) && pg_sys::TransactionIdIsInProgress(as_xid(xid))
+        // An id from the future was lost in a crash before its transaction reached the disk: it is not running, and as
+        // its record would have been on disk before any node committed, nothing is.
+        xid < next
+            && next - xid < u64::from(u32::MAX / 2)
+            && pg_sys::TransactionIdIsInProgress(as_xid(xid))
     }
 }
 
