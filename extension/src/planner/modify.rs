@@ -1,19 +1,202 @@
 //! Writes that run as statements on several nodes.
 
+use super::pins::{self, Key};
+use super::ship::ship;
+use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
-use crate::catalog::Metadata;
-use pgrx::pg_sys::{PlannedStmt, Query};
-
-/// What [`wrap`] needs to know.
-pub struct Plan {}
+use super::{list::nodes, local_only};
+use crate::catalog::{Metadata, Table, TableKind};
+use crate::error::Error;
+use pgrx::pg_sys::{self, CmdType, PlannedStmt, Query, RangeTblEntry};
+use std::ffi::CStr;
 
 /// Can the statement run as it is on every owner? Refuses (raises) what can be done neither so nor otherwise.
 pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Option<Plan> {
-    let _ = (query, mentions, metadata);
+    let target = target(query, metadata)?;
+    // SAFETY: PostgreSQL's analysed query tree.
+    let (command, modifying_cte) = unsafe { ((*query).commandType, (*query).hasModifyingCTE) };
+    if modifying_cte || mentions.all().filter(|m| m.written).count() > 1 {
+        refuse(&target.0, "a statement that writes in several places", "Write one table at a time, in a transaction.");
+    }
+    // SAFETY: walks the analysed tree.
+    let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
+    match &target.1.kind {
+        TableKind::Replicated => replicated(query, mentions, metadata, &target.0, volatile),
+        TableKind::Distributed { column, .. } if command == CmdType::CMD_INSERT => {
+            let together = insert_together(query, metadata, &target.1, *column);
+            (together && !volatile && !local_only(query, metadata)).then(|| {
+                add_ownership_to_source(query, metadata);
+                owners(query, &target.1)
+            })
+        }
+        TableKind::Distributed { column, column_name } => {
+            if changes_key(query, metadata) {
+                refuse(
+                    &target.0,
+                    &format!("changing the distribution column \"{column_name}\""),
+                    "Delete the row and insert it again, in a transaction.",
+                );
+            }
+            if volatile {
+                refuse(&target.0, "UPDATE or DELETE with a volatile function", "Compute the value first and pass it on.");
+            }
+            // SAFETY: as above.
+            let anchor = unsafe { ((*query).resultRelation as u32, *column) };
+            if local_only(query, metadata) || !matches!(pins::common_key(query, metadata, Some(anchor)), Some(Key::Anchor)) {
+                refuse(
+                    &target.0,
+                    "UPDATE or DELETE joined with rows of other nodes",
+                    "Join on the distribution column within one colocation group, or read first and then write by key.",
+                );
+            }
+            super::ownership::add(query, anchor.0, &target.1, metadata);
+            Some(owners(query, &target.1))
+        }
+    }
+}
+
+fn owners(query: *mut Query, target: &Table) -> Plan {
+    Plan {
+        place: Place::Owners { group: target.group },
+        writes: true,
+        key: std::ptr::null_mut(),
+        shipped: ship(query),
+    }
+}
+
+/// A replicated table is written by the same statement everywhere, if it gives the same rows everywhere.
+fn replicated(query: *mut Query, mentions: &Mentions, metadata: &Metadata, name: &str, volatile: bool) -> Option<Plan> {
+    // SAFETY: PostgreSQL's analysed query tree.
+    let insert = unsafe { (*query).commandType } == CmdType::CMD_INSERT;
+    let same_everywhere = !volatile && mentions.distributed.is_empty() && !local_only(query, metadata);
+    if same_everywhere {
+        return Some(Plan {
+            place: Place::Everywhere,
+            writes: true,
+            key: std::ptr::null_mut(),
+            shipped: ship(query),
+        });
+    }
+    if !insert {
+        refuse(
+            name,
+            "UPDATE or DELETE that depends on volatile functions, distributed or local tables",
+            "Compute the values first and pass them on.",
+        );
+    }
     None
+}
+
+/// INSERT ... SELECT whose rows are on the nodes they belong to already.
+fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, column: i16) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree.
+    unsafe {
+        let entries: Vec<*mut RangeTblEntry> = nodes((*query).rtable).collect();
+        let Some(entry) = nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == column) else {
+            return false;
+        };
+        let expression = super::list::strip_relabel((*entry).expr.cast());
+        if !crate::is_a!(expression, T_Var) {
+            return false;
+        }
+        let var = expression.cast::<pg_sys::Var>();
+        let Some(&source) = entries.get((*var).varno as usize - 1) else { return false };
+        if (*source).rtekind != pg_sys::RTEKind::RTE_SUBQUERY || (*query).hasSubLinks || !(*query).cteList.is_null() {
+            return false;
+        }
+        let select = (*source).subquery;
+        let plain = (*select).groupClause.is_null()
+            && !(*select).hasAggs
+            && !(*select).hasWindowFuncs
+            && (*select).distinctClause.is_null()
+            && (*select).limitCount.is_null()
+            && (*select).limitOffset.is_null()
+            && (*select).setOperations.is_null();
+        let Some(output) = nodes::<pg_sys::TargetEntry>((*select).targetList).find(|e| (**e).resno == (*var).varattno)
+        else {
+            return false;
+        };
+        let inner = super::list::strip_relabel((*output).expr.cast());
+        if !plain || !crate::is_a!(inner, T_Var) {
+            return false;
+        }
+        let inner = inner.cast::<pg_sys::Var>();
+        let Some(relation) = nodes::<RangeTblEntry>((*select).rtable).nth((*inner).varno as usize - 1) else {
+            return false;
+        };
+        let from_key = (*relation).rtekind == pg_sys::RTEKind::RTE_RELATION
+            && metadata.table((*relation).relid).is_some_and(|table| {
+                table.group == target.group && table.distribution_column() == Some((*inner).varattno)
+            });
+        let anchor = ((*inner).varno as u32, (*inner).varattno);
+        from_key && matches!(pins::common_key(select, metadata, Some(anchor)), Some(Key::Anchor))
+    }
+}
+
+/// While the group moves, the source's rows that a node does not own must not be inserted twice.
+fn add_ownership_to_source(query: *mut Query, metadata: &Metadata) {
+    // SAFETY: PostgreSQL's analysed query tree; `insert_together` found a subquery over distributed tables.
+    unsafe {
+        for rte in nodes::<RangeTblEntry>((*query).rtable) {
+            if (*rte).rtekind != pg_sys::RTEKind::RTE_SUBQUERY {
+                continue;
+            }
+            let select = (*rte).subquery;
+            for (index, inner) in nodes::<RangeTblEntry>((*select).rtable).enumerate() {
+                if (*inner).rtekind == pg_sys::RTEKind::RTE_RELATION {
+                    if let Some(table) = metadata.table((*inner).relid) {
+                        super::ownership::add(select, index as u32 + 1, table, metadata);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Does an UPDATE give the distribution column another value?
+pub fn changes_key(query: *mut Query, metadata: &Metadata) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree.
+    unsafe {
+        if (*query).commandType != CmdType::CMD_UPDATE {
+            return false;
+        }
+        let Some((_, table)) = target(query, metadata) else { return false };
+        let Some(column) = table.distribution_column() else { return false };
+        nodes::<pg_sys::TargetEntry>((*query).targetList).any(|entry| {
+            let expression = (*entry).expr.cast::<pg_sys::Node>();
+            let same = crate::is_a!(expression, T_Var) && {
+                let var = expression.cast::<pg_sys::Var>();
+                (*var).varno == (*query).resultRelation && (*var).varattno == column
+            };
+            !(*entry).resjunk && (*entry).resno == column && !same
+        })
+    }
+}
+
+/// The spread table that the query itself writes, with its name.
+pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)> {
+    // SAFETY: PostgreSQL's analysed query tree; get_rel_name gives a palloc'd name of an existing relation.
+    unsafe {
+        let index = (*query).resultRelation;
+        let entry = nodes::<RangeTblEntry>((*query).rtable).nth((index as usize).checked_sub(1)?)?;
+        let table = metadata.table((*entry).relid)?.clone();
+        let name = CStr::from_ptr(pg_sys::get_rel_name((*entry).relid));
+        Some((name.to_string_lossy().into_owned(), table))
+    }
+}
+
+/// Refuses a write that can not be done right.
+pub fn refuse(relation: &str, what: &str, hint: &str) -> ! {
+    Error::Unsupported {
+        what: what.into(),
+        kind: "distributed",
+        relation: relation.into(),
+        hint: hint.into(),
+    }
+    .raise()
 }
 
 /// Puts Modify on top of the local plan.
 pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    let _ = (stmt, plan);
+    statement::wrap(stmt, plan);
 }

@@ -1,19 +1,69 @@
 //! Statements that one node can answer.
 
+use super::pins::{self, Key};
+use super::ship::ship;
+use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
-use crate::catalog::Metadata;
-use pgrx::pg_sys::{PlannedStmt, Query};
+use super::{list::nodes, local_only};
+use crate::catalog::{Metadata, TableKind};
+use pgrx::pg_sys::{self, CmdType, Node, PlannedStmt, Query, RangeTblEntry};
 
-/// What [`wrap`] needs to know.
-pub struct Plan {}
-
-/// Can one node answer the whole statement? Then the statement's text and its keys.
+/// Can one node answer the whole statement? Then its text and its key.
 pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Option<Plan> {
-    let _ = (query, mentions, metadata);
-    None
+    let first = mentions.distributed.first()?;
+    let writes = mentions.all().any(|mention| mention.written);
+    // SAFETY: PostgreSQL's analysed query tree.
+    let (command, modifying_cte) = unsafe { ((*query).commandType, (*query).hasModifyingCTE) };
+    if modifying_cte || mentions.replicated.iter().any(|m| m.written) {
+        return None;
+    }
+    let key = match command {
+        CmdType::CMD_SELECT => pins::common_key(query, metadata, None)?,
+        CmdType::CMD_INSERT => inserted_key(query, metadata)?,
+        _ => {
+            if super::modify::changes_key(query, metadata) {
+                return None;
+            }
+            pins::common_key(query, metadata, None)?
+        }
+    };
+    let Key::Value(key) = key else { return None };
+    // SAFETY: walks the analysed tree.
+    if local_only(query, metadata) || unsafe { pg_sys::contain_volatile_functions(query.cast()) } {
+        return None;
+    }
+    let group = metadata.table(first.relation)?.group;
+    let same_group = |m: &super::tables::Mention| metadata.table(m.relation).is_some_and(|t| t.group == group);
+    if !mentions.distributed.iter().all(same_group) {
+        return None;
+    }
+    Some(Plan {
+        place: Place::Key { group },
+        writes,
+        key,
+        shipped: ship(query),
+    })
+}
+
+/// The distribution column's value of an INSERT of one row.
+fn inserted_key(query: *mut Query, metadata: &Metadata) -> Option<Key> {
+    // SAFETY: PostgreSQL's analysed query tree; the result relation is in the range table.
+    unsafe {
+        let sources = (*(*query).jointree).fromlist;
+        if !sources.is_null() && (*sources).length > 0 || (*query).hasSubLinks {
+            return None;
+        }
+        let target = nodes::<RangeTblEntry>((*query).rtable).nth((*query).resultRelation as usize - 1)?;
+        let table = metadata.table((*target).relid)?;
+        let TableKind::Distributed { column, .. } = &table.kind else { return None };
+        let entry = nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == *column)?;
+        let value: *mut Node = pins::value((*entry).expr.cast())?;
+        let is_null = crate::is_a!(value, T_Const) && (*value.cast::<pg_sys::Const>()).constisnull;
+        (!is_null).then_some(Key::Value(value))
+    }
 }
 
 /// Puts Route on top of the local plan.
 pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    let _ = (stmt, plan);
+    statement::wrap(stmt, plan);
 }

@@ -1,0 +1,282 @@
+//! To which key the distributed tables of a query are pinned by equality.
+//!
+//! # How it works
+//! At each query level, equalities that must hold for every row (WHERE, ON of inner joins; ON of outer joins for the
+//! side that they can null) connect columns with each other and with keys. Beginning with the keys (or with the anchor, the
+//! target table's own column), columns that are connected become pinned, until nothing changes. Sublinks see
+//! what their outer query has pinned.
+
+use super::list::{nodes, strip_relabel};
+use crate::catalog::Metadata;
+use crate::is_a;
+use pgrx::pg_sys::{self, Node, Oid, Query, Relids};
+use std::ffi::c_void;
+
+/// What a column is pinned to.
+#[derive(Clone, Copy)]
+pub enum Key {
+    /// An expression without columns.
+    Value(*mut Node),
+    /// The anchor: the same row of the target table.
+    Anchor,
+}
+
+impl Key {
+    fn same(self, other: Key) -> bool {
+        match (self, other) {
+            (Key::Anchor, Key::Anchor) => true,
+            // SAFETY: both are expressions of the analysed query.
+            (Key::Value(a), Key::Value(b)) => unsafe { pg_sys::equal(a.cast(), b.cast()) },
+            _ => false,
+        }
+    }
+}
+
+/// A column of one query level: range table index and attribute number.
+type Column = (u32, i16);
+
+/// Pinned columns of one level and of those around it.
+struct Level<'a> {
+    outer: Option<&'a Level<'a>>,
+    pinned: Vec<(Column, Key)>,
+}
+
+/// One equality: two sides, and the relations that it can pin (`None`: any).
+struct Equality {
+    left: *mut Node,
+    right: *mut Node,
+    operator: Oid,
+    may_pin: Option<Relids>,
+}
+
+/// The key that all distributed tables of the query (at all levels) are pinned to, if they are all pinned to the same.
+/// With an `anchor`, that column counts as pinned.
+pub fn common_key(query: *mut Query, metadata: &Metadata, anchor: Option<Column>) -> Option<Key> {
+    let mut found = None;
+    let fits = check_level(query, metadata, None, anchor, &mut found);
+    fits.then_some(found).flatten()
+}
+
+fn check_level(
+    query: *mut Query,
+    metadata: &Metadata,
+    outer: Option<&Level>,
+    anchor: Option<Column>,
+    found: &mut Option<Key>,
+) -> bool {
+    let mut equalities = Vec::new();
+    // SAFETY: PostgreSQL's analysed query tree.
+    unsafe { collect((*query).jointree.cast(), None, &mut equalities) };
+    let mut level = Level {
+        outer,
+        pinned: anchor.map(|column| (column, Key::Anchor)).into_iter().collect(),
+    };
+    while pin_more(&equalities, &mut level) {}
+    // SAFETY: as above.
+    let rtable = unsafe { (*query).rtable };
+    for (index, rte) in nodes::<pg_sys::RangeTblEntry>(rtable).enumerate() {
+        // SAFETY: entries of the range table.
+        let (kind, relation, subquery) = unsafe { ((*rte).rtekind, (*rte).relid, (*rte).subquery) };
+        if kind == pg_sys::RTEKind::RTE_SUBQUERY && !check_level(subquery, metadata, Some(&level), None, found) {
+            return false;
+        }
+        let table = (kind == pg_sys::RTEKind::RTE_RELATION).then(|| metadata.table(relation)).flatten();
+        let Some(column) = table.and_then(|t| t.distribution_column()) else {
+            continue;
+        };
+        let at = (index as u32 + 1, column);
+        let Some(&(_, key)) = level.pinned.iter().find(|(c, _)| *c == at) else {
+            return false;
+        };
+        if found.is_some_and(|other| !other.same(key)) {
+            return false;
+        }
+        *found = Some(key);
+    }
+    check_nested(query, metadata, &level, found)
+}
+
+/// Common table expressions and sublinks.
+fn check_nested(query: *mut Query, metadata: &Metadata, level: &Level, found: &mut Option<Key>) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree; the collector only gathers pointers.
+    unsafe {
+        for cte in nodes::<pg_sys::CommonTableExpr>((*query).cteList) {
+            let inner = (*cte).ctequery.cast();
+            if !check_level(inner, metadata, Some(level), None, found) {
+                return false;
+            }
+        }
+        let mut links: Vec<*mut Query> = Vec::new();
+        let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
+        pg_sys::query_tree_walker(query, Some(gather), std::ptr::from_mut(&mut links).cast(), flags as i32);
+        links.into_iter().all(|link| check_level(link, metadata, Some(level), None, found))
+    }
+}
+
+unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    if is_a!(node, T_Query) {
+        // SAFETY: the context is the vector that check_nested passed.
+        unsafe { (*context.cast::<Vec<*mut Query>>()).push(node.cast()) };
+        return false;
+    }
+    // SAFETY: a valid expression tree.
+    unsafe { pg_sys::expression_tree_walker(node, Some(gather), context) }
+}
+
+fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
+    let before = level.pinned.len();
+    for equality in equalities {
+        for (side, other) in [(equality.left, equality.right), (equality.right, equality.left)] {
+            let Some(column) = column_of(side, 0) else { continue };
+            if level.pinned.iter().any(|(c, _)| *c == column) || !may_pin(equality, column) {
+                continue;
+            }
+            if !hash_equality(equality.operator, side) {
+                continue;
+            }
+            if let Some(key) = key_of(other, level) {
+                level.pinned.push((column, key));
+            }
+        }
+    }
+    level.pinned.len() > before
+}
+
+fn may_pin(equality: &Equality, column: Column) -> bool {
+    // SAFETY: a valid set, or null for the empty one.
+    equality.may_pin.is_none_or(|set| unsafe { pg_sys::bms_is_member(column.0 as i32, set) })
+}
+
+/// Is the operator the equality of the side's default hash operator family?
+fn hash_equality(operator: Oid, side: *mut Node) -> bool {
+    // SAFETY: catalog lookups by type and operator.
+    unsafe {
+        let side_type = pg_sys::exprType(side);
+        let entry = pg_sys::lookup_type_cache(side_type, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
+        (*entry).hash_opf != pg_sys::InvalidOid && pg_sys::op_in_opfamily(operator, (*entry).hash_opf)
+    }
+}
+
+fn column_of(node: *mut Node, levels_up: u32) -> Option<Column> {
+    let node = strip_relabel(node);
+    if !is_a!(node, T_Var) {
+        return None;
+    }
+    let var = node.cast::<pg_sys::Var>();
+    // SAFETY: the tag was tested.
+    unsafe {
+        ((*var).varlevelsup == levels_up && (*var).varattno > 0)
+            .then_some(((*var).varno as u32, (*var).varattno))
+    }
+}
+
+fn key_of(node: *mut Node, level: &Level) -> Option<Key> {
+    if let Some(column) = column_of(node, 0) {
+        return lookup(level, column);
+    }
+    let (mut around, mut up) = (level.outer, 1);
+    while let Some(outer) = around {
+        if let Some(column) = column_of(node, up) {
+            return lookup(outer, column);
+        }
+        (around, up) = (outer.outer, up + 1);
+    }
+    value(node).map(Key::Value)
+}
+
+fn lookup(level: &Level, column: Column) -> Option<Key> {
+    level.pinned.iter().find(|(c, _)| *c == column).map(|&(_, key)| key)
+}
+
+/// An expression that can be computed before the statement runs: no columns, sublinks or volatile functions.
+pub fn value(node: *mut Node) -> Option<*mut Node> {
+    // SAFETY: walks a valid expression.
+    let usable = unsafe {
+        !contains_column(node) && !pg_sys::checkExprHasSubLink(node) && !pg_sys::contain_volatile_functions(node)
+    };
+    usable.then_some(strip_relabel(node))
+}
+
+/// Any column, aggregate or executor parameter, at any level?
+pub fn contains_column(node: *mut Node) -> bool {
+    // SAFETY: the walker reads a valid expression.
+    unsafe { find_column(node, std::ptr::null_mut()) }
+}
+
+unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid expression tree.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Var
+            | pg_sys::NodeTag::T_Aggref
+            | pg_sys::NodeTag::T_WindowFunc
+            | pg_sys::NodeTag::T_GroupingFunc
+            | pg_sys::NodeTag::T_CaseTestExpr
+            | pg_sys::NodeTag::T_CoerceToDomainValue
+            | pg_sys::NodeTag::T_SetToDefault
+            | pg_sys::NodeTag::T_CurrentOfExpr => true,
+            pg_sys::NodeTag::T_Param => {
+                (*node.cast::<pg_sys::Param>()).paramkind != pg_sys::ParamKind::PARAM_EXTERN
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(find_column), context),
+        }
+    }
+}
+
+/// Gathers the equalities below a node of the join tree; `may_pin` limits what they pin.
+unsafe fn collect(node: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equality>) {
+    // SAFETY: PostgreSQL's join tree.
+    unsafe {
+        if is_a!(node, T_FromExpr) {
+            let from = node.cast::<pg_sys::FromExpr>();
+            for item in nodes::<Node>((*from).fromlist) {
+                collect(item, may_pin, found);
+            }
+            conjuncts((*from).quals, may_pin, found);
+        } else if is_a!(node, T_JoinExpr) {
+            let join = node.cast::<pg_sys::JoinExpr>();
+            let right = Some(pg_sys::get_relids_in_jointree((*join).rarg, false));
+            let left = Some(pg_sys::get_relids_in_jointree((*join).larg, false));
+            use pg_sys::JoinType::*;
+            let (for_left, for_right, for_quals) = match (*join).jointype {
+                JOIN_INNER => (may_pin, may_pin, may_pin),
+                JOIN_LEFT => (may_pin, right, right),
+                JOIN_RIGHT => (left, may_pin, left),
+                _ => (left, right, Some(std::ptr::null_mut())),
+            };
+            collect((*join).larg, for_left, found);
+            collect((*join).rarg, for_right, found);
+            conjuncts((*join).quals, for_quals, found);
+        }
+    }
+}
+
+unsafe fn conjuncts(quals: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equality>) {
+    // SAFETY: an expression, an AND of expressions, or an implicit AND list.
+    unsafe {
+        if is_a!(quals, T_List) {
+            for qual in nodes::<Node>(quals.cast()) {
+                conjuncts(qual, may_pin, found);
+            }
+        } else if is_a!(quals, T_BoolExpr) {
+            let and = quals.cast::<pg_sys::BoolExpr>();
+            if (*and).boolop == pg_sys::BoolExprType::AND_EXPR {
+                for qual in nodes::<Node>((*and).args) {
+                    conjuncts(qual, may_pin, found);
+                }
+            }
+        } else if is_a!(quals, T_OpExpr) {
+            let op = quals.cast::<pg_sys::OpExpr>();
+            let sides: Vec<*mut Node> = nodes::<Node>((*op).args).collect();
+            if let [left, right] = sides[..] {
+                found.push(Equality { left, right, operator: (*op).opno, may_pin });
+            }
+        }
+    }
+}

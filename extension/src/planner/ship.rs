@@ -1,0 +1,142 @@
+//! A query as text for another node.
+//!
+//! # How it works
+//! In a copy of the query, external parameters and expressions that depend on the moment or the session but not on
+//! columns (`now()`, `current_user`) become `$1`, `$2`, ...; they are computed here at execution and sent as values, so
+//! that a statement means the same wherever it runs. `pg_get_querydef` writes the copy with every name qualified.
+
+use super::pins;
+use pgrx::pg_sys::{self, List, Node, Query};
+use std::ffi::{c_void, CStr};
+
+/// A statement's text and the expressions of its parameters.
+pub struct Shipped {
+    pub sql: String,
+    /// Expressions (without columns) of `$1`, `$2`, ...
+    pub parameters: *mut List,
+}
+
+struct Replacing {
+    parameters: *mut List,
+}
+
+/// Writes the query. It must not contain volatile functions.
+pub fn ship(query: *mut Query) -> Shipped {
+    let mut replacing = Replacing {
+        parameters: std::ptr::null_mut(),
+    };
+    // SAFETY: the copy is ours; the mutator returns a tree of the same shape.
+    unsafe {
+        let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
+        let context = std::ptr::from_mut(&mut replacing).cast();
+        let copy = pg_sys::query_tree_mutator(copy, Some(replace), context, 0);
+        forget_checks(copy);
+        Shipped {
+            sql: deparse(copy),
+            parameters: replacing.parameters,
+        }
+    }
+}
+
+/// The query's text with all names qualified but those of pg_catalog.
+pub fn deparse(query: *mut Query) -> String {
+    // SAFETY: the override is popped again; if pg_get_querydef raises, the transaction's end restores the search path.
+    unsafe {
+        let path = pg_sys::GetOverrideSearchPath(pg_sys::CurrentMemoryContext);
+        (*path).schemas = std::ptr::null_mut();
+        (*path).addCatalog = true;
+        (*path).addTemp = false;
+        pg_sys::PushOverrideSearchPath(path);
+        let text = pg_sys::pg_get_querydef(query, false);
+        pg_sys::PopOverrideSearchPath();
+        CStr::from_ptr(text).to_string_lossy().into_owned()
+    }
+}
+
+/// Row security of the target is applied by the node itself; the rewriter's checks have no text.
+unsafe fn forget_checks(query: *mut Query) {
+    // SAFETY: our copy.
+    unsafe { (*query).withCheckOptions = std::ptr::null_mut() };
+}
+
+unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *mut Node {
+    if node.is_null() {
+        return node;
+    }
+    // SAFETY: PostgreSQL passes nodes of our copy, and our context.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Query => {
+                return pg_sys::query_tree_mutator(node.cast(), Some(replace), context, 0).cast();
+            }
+            pg_sys::NodeTag::T_Param | pg_sys::NodeTag::T_SQLValueFunction if !pins::contains_column(node) => {
+                return parameter(node, context);
+            }
+            pg_sys::NodeTag::T_FuncExpr
+            | pg_sys::NodeTag::T_OpExpr
+            | pg_sys::NodeTag::T_CoerceViaIO
+            | pg_sys::NodeTag::T_ScalarArrayOpExpr
+            | pg_sys::NodeTag::T_NullIfExpr
+            | pg_sys::NodeTag::T_DistinctExpr
+                if moment(node) =>
+            {
+                return parameter(node, context);
+            }
+            _ => {}
+        }
+        pg_sys::expression_tree_mutator(node, Some(replace), context)
+    }
+}
+
+/// Does the expression depend on the moment or the session, but on no column?
+unsafe fn moment(node: *mut Node) -> bool {
+    // SAFETY: walks a valid expression.
+    unsafe {
+        !pins::contains_column(node)
+            && !pg_sys::checkExprHasSubLink(node)
+            && pg_sys::contain_mutable_functions(node)
+            && !returns_set(node)
+    }
+}
+
+unsafe fn returns_set(node: *mut Node) -> bool {
+    // SAFETY: walks a valid expression.
+    unsafe { pg_sys::expression_returns_set(node) }
+}
+
+/// A new parameter that stands for the expression; the same expression gives the same parameter.
+unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
+    // SAFETY: the context is the one that `ship` passed; makeNode's equivalent is a zeroed allocation with its tag.
+    unsafe {
+        let replacing = &mut *context.cast::<Replacing>();
+        let known = super::list::nodes::<Node>(replacing.parameters)
+            .position(|other| pg_sys::equal(other.cast(), node.cast()));
+        let index = known.unwrap_or_else(|| {
+            replacing.parameters = pg_sys::lappend(replacing.parameters, pg_sys::copyObjectImpl(node.cast()));
+            (*replacing.parameters).length as usize - 1
+        });
+        let param = pg_sys::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
+        (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
+        (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
+        (*param).paramid = index as i32 + 1;
+        (*param).paramtype = pg_sys::exprType(node);
+        (*param).paramtypmod = pg_sys::exprTypmod(node);
+        (*param).paramcollid = pg_sys::exprCollation(node);
+        (*param).location = -1;
+        param.cast()
+    }
+}
+
+/// The expressions made ready for the executor.
+pub fn finish_expressions(list: *mut List) -> *mut List {
+    let mut ready = std::ptr::null_mut();
+    for node in super::list::nodes::<Node>(list) {
+        // SAFETY: expressions without columns; both functions accept them as they are.
+        unsafe {
+            let expression = pg_sys::copyObjectImpl(node.cast()).cast();
+            pg_sys::fix_opfuncids(expression);
+            ready = pg_sys::lappend(ready, expression.cast());
+        }
+    }
+    ready
+}

@@ -1,0 +1,148 @@
+//! A statement that runs as text on other nodes and as PostgreSQL's own plan on this one: what Route and Modify share.
+
+use super::ship::{finish_expressions, Shipped};
+use crate::catalog::GroupId;
+use crate::executor::statement_scan;
+use pgrx::pg_sys::{self, CustomScan, List, Node, PlannedStmt};
+use serde::{Deserialize, Serialize};
+use std::ffi::{CStr, CString};
+
+/// Which nodes run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// The owner of the key, the first of the scan's expressions.
+    Key { group: GroupId },
+    /// All owners of buckets of the group.
+    Owners { group: GroupId },
+    /// All active nodes: replicated tables. The first one before the others.
+    Everywhere,
+}
+
+/// What the custom scan keeps in its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    pub sql: String,
+    pub place: Place,
+    pub writes: bool,
+    /// Column types are built in, so that values may travel in binary.
+    pub binary: bool,
+    /// Type of the key expression, whose hash function decides.
+    pub key_type: u32,
+}
+
+/// A statement that is to be wrapped.
+pub struct Plan {
+    pub place: Place,
+    pub writes: bool,
+    pub key: *mut Node,
+    pub shipped: Shipped,
+}
+
+/// Puts the custom scan on top of the plan for this node.
+pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
+    // SAFETY: the statement is PostgreSQL's finished plan, ours to extend; new nodes are palloc'd in its context.
+    unsafe {
+        let child = (*stmt).planTree;
+        let scan = pg_sys::palloc0(std::mem::size_of::<CustomScan>()).cast::<CustomScan>();
+        (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
+        (*scan).scan.plan.startup_cost = (*child).startup_cost;
+        (*scan).scan.plan.total_cost = (*child).total_cost;
+        (*scan).scan.plan.plan_rows = (*child).plan_rows;
+        (*scan).scan.plan.plan_width = (*child).plan_width;
+        let (output, columns, binary) = target_list((*child).targetlist);
+        (*scan).scan.plan.targetlist = output;
+        (*scan).custom_scan_tlist = columns;
+        (*scan).custom_plans = pg_sys::lappend(std::ptr::null_mut(), child.cast());
+        let mut expressions = std::ptr::null_mut();
+        let mut key_type = pg_sys::InvalidOid;
+        if !plan.key.is_null() {
+            key_type = pg_sys::exprType(plan.key);
+            expressions = pg_sys::lappend(expressions, plan.key.cast());
+        }
+        expressions = pg_sys::list_concat(expressions, plan.shipped.parameters);
+        (*scan).custom_exprs = finish_expressions(expressions);
+        let statement = Statement {
+            sql: plan.shipped.sql.clone(),
+            place: plan.place,
+            writes: plan.writes,
+            binary,
+            key_type: key_type.to_u32(),
+        };
+        (*scan).custom_private = private(&statement);
+        (*scan).methods = statement_scan::methods(plan.place);
+        (*stmt).planTree = std::ptr::from_mut(&mut (*scan).scan.plan);
+        if !plan.writes && (*child).type_ == pg_sys::NodeTag::T_Material {
+            // A scrollable cursor: what can go backwards must stay on top.
+            (*stmt).planTree = pg_sys::materialize_finished_plan((*stmt).planTree);
+        }
+    }
+}
+
+/// The statement as a plan's private data.
+fn private(statement: &Statement) -> *mut List {
+    let text = serde_json::to_string(statement).expect("plain data");
+    let text = CString::new(text).expect("JSON escapes NUL bytes");
+    // SAFETY: makeString keeps the pointer, which pstrdup allocated.
+    unsafe { pg_sys::lappend(std::ptr::null_mut(), pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast()) }
+}
+
+/// The statement of a plan made by [`wrap`].
+pub fn statement_of(scan: *mut CustomScan) -> Statement {
+    // SAFETY: the private data is one String node, written by `private`.
+    let text = unsafe {
+        let value = (*(*(*scan).custom_private).elements).ptr_value.cast::<pg_sys::String>();
+        CStr::from_ptr((*value).sval)
+    };
+    serde_json::from_slice(text.to_bytes()).expect("written by wrap")
+}
+
+/// The scan's output: one column for each visible one of the child; and whether all may travel in binary.
+unsafe fn target_list(child: *mut List) -> (*mut List, *mut List, bool) {
+    let (mut output, mut columns, mut binary) = (std::ptr::null_mut(), std::ptr::null_mut(), true);
+    let mut number = 0;
+    for entry in super::list::nodes::<pg_sys::TargetEntry>(child) {
+        // SAFETY: entries of a finished plan's target list.
+        unsafe {
+            if (*entry).resjunk {
+                continue;
+            }
+            number += 1;
+            let expression: *mut Node = (*entry).expr.cast();
+            let type_oid = pg_sys::exprType(expression);
+            let typmod = pg_sys::exprTypmod(expression);
+            let collation = pg_sys::exprCollation(expression);
+            binary &= same_in_binary(type_oid);
+            let null = pg_sys::makeNullConst(type_oid, typmod, collation);
+            let column = pg_sys::makeTargetEntry(null.cast(), number, (*entry).resname, false);
+            columns = pg_sys::lappend(columns, column.cast());
+            let var = pg_sys::makeVar(pg_sys::INDEX_VAR, number, type_oid, typmod, collation, 0);
+            let shown = pg_sys::makeTargetEntry(var.cast(), number, (*entry).resname, false);
+            (*shown).resorigtbl = (*entry).resorigtbl;
+            (*shown).resorigcol = (*entry).resorigcol;
+            output = pg_sys::lappend(output, shown.cast());
+        }
+    }
+    (output, columns, binary)
+}
+
+/// Do values of this type mean the same in binary on every node? Not those of types that users made, whose OIDs differ, nor
+/// records and names that are OIDs inside.
+pub fn same_in_binary(type_oid: pg_sys::Oid) -> bool {
+    let named_by_oid = [
+        pg_sys::RECORDOID,
+        pg_sys::RECORDARRAYOID,
+        pg_sys::REGPROCOID,
+        pg_sys::REGPROCEDUREOID,
+        pg_sys::REGOPEROID,
+        pg_sys::REGOPERATOROID,
+        pg_sys::REGCLASSOID,
+        pg_sys::REGTYPEOID,
+        pg_sys::REGROLEOID,
+        pg_sys::REGNAMESPACEOID,
+        pg_sys::REGCONFIGOID,
+        pg_sys::REGDICTIONARYOID,
+        pg_sys::REGCOLLATIONOID,
+        pg_sys::ACLITEMOID,
+    ];
+    type_oid.to_u32() < pg_sys::FirstNormalObjectId && !named_by_oid.contains(&type_oid)
+}
