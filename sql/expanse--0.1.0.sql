@@ -439,6 +439,11 @@ CREATE FUNCTION pg_catalog.cluster_bucket(value anyelement) RETURNS int
 COMMENT ON FUNCTION pg_catalog.cluster_bucket(anyelement) IS
     'hash bucket (0..65535) of a distribution column''s value';
 
+CREATE FUNCTION expanse.owns(value anyelement, hash_map_version int) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'owns';
+COMMENT ON FUNCTION expanse.owns(anyelement, int) IS
+    'does this node own the value''s bucket in that hash map version';
+
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
 COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS

@@ -5,10 +5,16 @@ use pgrx::pg_sys::{List, Node};
 /// The nodes of a list (none of a null list). The list must not change meanwhile.
 pub fn nodes<T>(list: *mut List) -> impl Iterator<Item = *mut T> {
     // SAFETY: PostgreSQL's lists are null or valid; each index is below the length.
-    let length = if list.is_null() { 0 } else { unsafe { (*list).length } };
+    let length = if list.is_null() {
+        0
+    } else {
+        unsafe { (*list).length }
+    };
     (0..length).map(move |index| unsafe {
         // SAFETY: as above; the elements are node pointers.
-        (*(*list).elements.add(index as usize)).ptr_value.cast::<T>()
+        (*(*list).elements.add(index as usize))
+            .ptr_value
+            .cast::<T>()
     })
 }
 

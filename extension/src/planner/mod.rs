@@ -6,9 +6,14 @@
 pub mod distribute;
 pub mod fragment;
 pub mod gate;
+pub mod list;
 pub mod modify;
+pub mod ownership;
+pub mod pins;
 pub mod route;
 pub mod scope;
+pub mod ship;
+pub mod statement;
 pub mod tables;
 
 use crate::catalog::{metadata, Metadata};
@@ -22,11 +27,11 @@ pub enum Way {
     /// Replicated tables are read, nothing else: any node can answer, so this one does.
     Local,
     /// One node answers the whole statement; which one is decided at execution.
-    Route(route::Plan),
+    Route(statement::Plan),
     /// PostgreSQL plans, over fragments offered by the path hooks.
     Fragments,
     /// The statement runs as it is on several nodes.
-    Modify(modify::Plan),
+    Modify(statement::Plan),
     /// Rows computed here are spread over the nodes.
     Distribute(distribute::Plan),
 }
@@ -129,4 +134,9 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
     }
     gate::add_to_plan(stmt, &planning.groups, &planning.metadata);
     stmt
+}
+
+/// Does the query name relations that exist on this node only (ordinary tables that are not spread, temporary ones, ...)?
+pub fn local_only(query: *mut Query, metadata: &Metadata) -> bool {
+    tables::others(query, metadata)
 }

@@ -16,7 +16,11 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     // SAFETY: PostgreSQL's analysed query tree.
     let (command, modifying_cte) = unsafe { ((*query).commandType, (*query).hasModifyingCTE) };
     if modifying_cte || mentions.all().filter(|m| m.written).count() > 1 {
-        refuse(&target.0, "a statement that writes in several places", "Write one table at a time, in a transaction.");
+        refuse(
+            &target.0,
+            "a statement that writes in several places",
+            "Write one table at a time, in a transaction.",
+        );
     }
     // SAFETY: walks the analysed tree.
     let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
@@ -29,7 +33,10 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
                 owners(query, &target.1)
             })
         }
-        TableKind::Distributed { column, column_name } => {
+        TableKind::Distributed {
+            column,
+            column_name,
+        } => {
             if changes_key(query, metadata) {
                 refuse(
                     &target.0,
@@ -38,11 +45,20 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
                 );
             }
             if volatile {
-                refuse(&target.0, "UPDATE or DELETE with a volatile function", "Compute the value first and pass it on.");
+                refuse(
+                    &target.0,
+                    "UPDATE or DELETE with a volatile function",
+                    "Compute the value first and pass it on.",
+                );
             }
             // SAFETY: as above.
             let anchor = unsafe { ((*query).resultRelation as u32, *column) };
-            if local_only(query, metadata) || !matches!(pins::common_key(query, metadata, Some(anchor)), Some(Key::Anchor)) {
+            if local_only(query, metadata)
+                || !matches!(
+                    pins::common_key(query, metadata, Some(anchor)),
+                    Some(Key::Anchor)
+                )
+            {
                 refuse(
                     &target.0,
                     "UPDATE or DELETE joined with rows of other nodes",
@@ -57,7 +73,9 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
 
 fn owners(query: *mut Query, target: &Table) -> Plan {
     Plan {
-        place: Place::Owners { group: target.group },
+        place: Place::Owners {
+            group: target.group,
+        },
         writes: true,
         key: std::ptr::null_mut(),
         shipped: ship(query),
@@ -65,10 +83,17 @@ fn owners(query: *mut Query, target: &Table) -> Plan {
 }
 
 /// A replicated table is written by the same statement everywhere, if it gives the same rows everywhere.
-fn replicated(query: *mut Query, mentions: &Mentions, metadata: &Metadata, name: &str, volatile: bool) -> Option<Plan> {
+fn replicated(
+    query: *mut Query,
+    mentions: &Mentions,
+    metadata: &Metadata,
+    name: &str,
+    volatile: bool,
+) -> Option<Plan> {
     // SAFETY: PostgreSQL's analysed query tree.
     let insert = unsafe { (*query).commandType } == CmdType::CMD_INSERT;
-    let same_everywhere = !volatile && mentions.distributed.is_empty() && !local_only(query, metadata);
+    let same_everywhere =
+        !volatile && mentions.distributed.is_empty() && !local_only(query, metadata);
     if same_everywhere {
         return Some(Plan {
             place: Place::Everywhere,
@@ -92,7 +117,9 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
     // SAFETY: PostgreSQL's analysed query tree.
     unsafe {
         let entries: Vec<*mut RangeTblEntry> = nodes((*query).rtable).collect();
-        let Some(entry) = nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == column) else {
+        let Some(entry) =
+            nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == column)
+        else {
             return false;
         };
         let expression = super::list::strip_relabel((*entry).expr.cast());
@@ -100,8 +127,13 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
             return false;
         }
         let var = expression.cast::<pg_sys::Var>();
-        let Some(&source) = entries.get((*var).varno as usize - 1) else { return false };
-        if (*source).rtekind != pg_sys::RTEKind::RTE_SUBQUERY || (*query).hasSubLinks || !(*query).cteList.is_null() {
+        let Some(&source) = entries.get((*var).varno as usize - 1) else {
+            return false;
+        };
+        if (*source).rtekind != pg_sys::RTEKind::RTE_SUBQUERY
+            || (*query).hasSubLinks
+            || !(*query).cteList.is_null()
+        {
             return false;
         }
         let select = (*source).subquery;
@@ -112,7 +144,8 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
             && (*select).limitCount.is_null()
             && (*select).limitOffset.is_null()
             && (*select).setOperations.is_null();
-        let Some(output) = nodes::<pg_sys::TargetEntry>((*select).targetList).find(|e| (**e).resno == (*var).varattno)
+        let Some(output) = nodes::<pg_sys::TargetEntry>((*select).targetList)
+            .find(|e| (**e).resno == (*var).varattno)
         else {
             return false;
         };
@@ -121,15 +154,22 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
             return false;
         }
         let inner = inner.cast::<pg_sys::Var>();
-        let Some(relation) = nodes::<RangeTblEntry>((*select).rtable).nth((*inner).varno as usize - 1) else {
+        let Some(relation) =
+            nodes::<RangeTblEntry>((*select).rtable).nth((*inner).varno as usize - 1)
+        else {
             return false;
         };
         let from_key = (*relation).rtekind == pg_sys::RTEKind::RTE_RELATION
             && metadata.table((*relation).relid).is_some_and(|table| {
-                table.group == target.group && table.distribution_column() == Some((*inner).varattno)
+                table.group == target.group
+                    && table.distribution_column() == Some((*inner).varattno)
             });
         let anchor = ((*inner).varno as u32, (*inner).varattno);
-        from_key && matches!(pins::common_key(select, metadata, Some(anchor)), Some(Key::Anchor))
+        from_key
+            && matches!(
+                pins::common_key(select, metadata, Some(anchor)),
+                Some(Key::Anchor)
+            )
     }
 }
 
@@ -160,8 +200,12 @@ pub fn changes_key(query: *mut Query, metadata: &Metadata) -> bool {
         if (*query).commandType != CmdType::CMD_UPDATE {
             return false;
         }
-        let Some((_, table)) = target(query, metadata) else { return false };
-        let Some(column) = table.distribution_column() else { return false };
+        let Some((_, table)) = target(query, metadata) else {
+            return false;
+        };
+        let Some(column) = table.distribution_column() else {
+            return false;
+        };
         nodes::<pg_sys::TargetEntry>((*query).targetList).any(|entry| {
             let expression = (*entry).expr.cast::<pg_sys::Node>();
             let same = crate::is_a!(expression, T_Var) && {
@@ -178,7 +222,8 @@ pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)>
     // SAFETY: PostgreSQL's analysed query tree; get_rel_name gives a palloc'd name of an existing relation.
     unsafe {
         let index = (*query).resultRelation;
-        let entry = nodes::<RangeTblEntry>((*query).rtable).nth((index as usize).checked_sub(1)?)?;
+        let entry =
+            nodes::<RangeTblEntry>((*query).rtable).nth((index as usize).checked_sub(1)?)?;
         let table = metadata.table((*entry).relid)?.clone();
         let name = CStr::from_ptr(pg_sys::get_rel_name((*entry).relid));
         Some((name.to_string_lossy().into_owned(), table))

@@ -18,8 +18,15 @@ pub fn add(query: *mut Query, rti: u32, table: &Table, metadata: &Metadata) {
     // SAFETY: the query is ours to change before it is planned; nodes are palloc'd.
     unsafe {
         let (mut type_oid, mut typmod, mut collation) = (pg_sys::InvalidOid, 0, pg_sys::InvalidOid);
-        pg_sys::get_atttypetypmodcoll(table.relation, column, &mut type_oid, &mut typmod, &mut collation);
-        let var: *mut Node = pg_sys::makeVar(rti as i32, column, type_oid, typmod, collation, 0).cast();
+        pg_sys::get_atttypetypmodcoll(
+            table.relation,
+            column,
+            &mut type_oid,
+            &mut typmod,
+            &mut collation,
+        );
+        let var: *mut Node =
+            pg_sys::makeVar(rti as i32, column, type_oid, typmod, collation, 0).cast();
         let number = pg_sys::makeConst(
             pg_sys::INT4OID,
             -1,
@@ -29,7 +36,10 @@ pub fn add(query: *mut Query, rti: u32, table: &Table, metadata: &Metadata) {
             false,
             true,
         );
-        let arguments = pg_sys::lappend(pg_sys::lappend(std::ptr::null_mut(), var.cast()), number.cast());
+        let arguments = pg_sys::lappend(
+            pg_sys::lappend(std::ptr::null_mut(), var.cast()),
+            number.cast(),
+        );
         let call = pg_sys::makeFuncExpr(
             owns_function(),
             pg_sys::BOOLOID,
@@ -47,7 +57,10 @@ fn owns_function() -> pg_sys::Oid {
     // SAFETY: a lookup of a function of the extension by name and argument types; raises if it does not exist.
     unsafe {
         let name = pg_sys::lappend(
-            pg_sys::lappend(std::ptr::null_mut(), pg_sys::makeString(pg_sys::pstrdup(c"expanse".as_ptr())).cast()),
+            pg_sys::lappend(
+                std::ptr::null_mut(),
+                pg_sys::makeString(pg_sys::pstrdup(c"expanse".as_ptr())).cast(),
+            ),
             pg_sys::makeString(pg_sys::pstrdup(c"owns".as_ptr())).cast(),
         );
         let types = [pg_sys::ANYELEMENTOID, pg_sys::INT4OID];

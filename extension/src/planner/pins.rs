@@ -69,7 +69,10 @@ fn check_level(
     unsafe { collect((*query).jointree.cast(), None, &mut equalities) };
     let mut level = Level {
         outer,
-        pinned: anchor.map(|column| (column, Key::Anchor)).into_iter().collect(),
+        pinned: anchor
+            .map(|column| (column, Key::Anchor))
+            .into_iter()
+            .collect(),
     };
     while pin_more(&equalities, &mut level) {}
     // SAFETY: as above.
@@ -77,10 +80,14 @@ fn check_level(
     for (index, rte) in nodes::<pg_sys::RangeTblEntry>(rtable).enumerate() {
         // SAFETY: entries of the range table.
         let (kind, relation, subquery) = unsafe { ((*rte).rtekind, (*rte).relid, (*rte).subquery) };
-        if kind == pg_sys::RTEKind::RTE_SUBQUERY && !check_level(subquery, metadata, Some(&level), None, found) {
+        if kind == pg_sys::RTEKind::RTE_SUBQUERY
+            && !check_level(subquery, metadata, Some(&level), None, found)
+        {
             return false;
         }
-        let table = (kind == pg_sys::RTEKind::RTE_RELATION).then(|| metadata.table(relation)).flatten();
+        let table = (kind == pg_sys::RTEKind::RTE_RELATION)
+            .then(|| metadata.table(relation))
+            .flatten();
         let Some(column) = table.and_then(|t| t.distribution_column()) else {
             continue;
         };
@@ -97,7 +104,12 @@ fn check_level(
 }
 
 /// Common table expressions and sublinks.
-fn check_nested(query: *mut Query, metadata: &Metadata, level: &Level, found: &mut Option<Key>) -> bool {
+fn check_nested(
+    query: *mut Query,
+    metadata: &Metadata,
+    level: &Level,
+    found: &mut Option<Key>,
+) -> bool {
     // SAFETY: PostgreSQL's analysed query tree; the collector only gathers pointers.
     unsafe {
         for cte in nodes::<pg_sys::CommonTableExpr>((*query).cteList) {
@@ -108,8 +120,15 @@ fn check_nested(query: *mut Query, metadata: &Metadata, level: &Level, found: &m
         }
         let mut links: Vec<*mut Query> = Vec::new();
         let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
-        pg_sys::query_tree_walker(query, Some(gather), std::ptr::from_mut(&mut links).cast(), flags as i32);
-        links.into_iter().all(|link| check_level(link, metadata, Some(level), None, found))
+        pg_sys::query_tree_walker(
+            query,
+            Some(gather),
+            std::ptr::from_mut(&mut links).cast(),
+            flags as i32,
+        );
+        links
+            .into_iter()
+            .all(|link| check_level(link, metadata, Some(level), None, found))
     }
 }
 
@@ -129,8 +148,13 @@ unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> boo
 fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
     let before = level.pinned.len();
     for equality in equalities {
-        for (side, other) in [(equality.left, equality.right), (equality.right, equality.left)] {
-            let Some(column) = column_of(side, 0) else { continue };
+        for (side, other) in [
+            (equality.left, equality.right),
+            (equality.right, equality.left),
+        ] {
+            let Some(column) = column_of(side, 0) else {
+                continue;
+            };
             if level.pinned.iter().any(|(c, _)| *c == column) || !may_pin(equality, column) {
                 continue;
             }
@@ -147,7 +171,9 @@ fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
 
 fn may_pin(equality: &Equality, column: Column) -> bool {
     // SAFETY: a valid set, or null for the empty one.
-    equality.may_pin.is_none_or(|set| unsafe { pg_sys::bms_is_member(column.0 as i32, set) })
+    equality
+        .may_pin
+        .is_none_or(|set| unsafe { pg_sys::bms_is_member(column.0 as i32, set) })
 }
 
 /// Is the operator the equality of the side's default hash operator family?
@@ -156,7 +182,8 @@ fn hash_equality(operator: Oid, side: *mut Node) -> bool {
     unsafe {
         let side_type = pg_sys::exprType(side);
         let entry = pg_sys::lookup_type_cache(side_type, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
-        (*entry).hash_opf != pg_sys::InvalidOid && pg_sys::op_in_opfamily(operator, (*entry).hash_opf)
+        (*entry).hash_opf != pg_sys::InvalidOid
+            && pg_sys::op_in_opfamily(operator, (*entry).hash_opf)
     }
 }
 
@@ -188,14 +215,20 @@ fn key_of(node: *mut Node, level: &Level) -> Option<Key> {
 }
 
 fn lookup(level: &Level, column: Column) -> Option<Key> {
-    level.pinned.iter().find(|(c, _)| *c == column).map(|&(_, key)| key)
+    level
+        .pinned
+        .iter()
+        .find(|(c, _)| *c == column)
+        .map(|&(_, key)| key)
 }
 
 /// An expression that can be computed before the statement runs: no columns, sublinks or volatile functions.
 pub fn value(node: *mut Node) -> Option<*mut Node> {
     // SAFETY: walks a valid expression.
     let usable = unsafe {
-        !contains_column(node) && !pg_sys::checkExprHasSubLink(node) && !pg_sys::contain_volatile_functions(node)
+        !contains_column(node)
+            && !pg_sys::checkExprHasSubLink(node)
+            && !pg_sys::contain_volatile_functions(node)
     };
     usable.then_some(strip_relabel(node))
 }
@@ -229,6 +262,27 @@ unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -
     }
 }
 
+/// The range table indexes below a node of the join tree.
+unsafe fn relations_of(node: *mut Node) -> Relids {
+    // SAFETY: PostgreSQL's join tree.
+    unsafe {
+        if is_a!(node, T_RangeTblRef) {
+            return pg_sys::bms_make_singleton((*node.cast::<pg_sys::RangeTblRef>()).rtindex);
+        }
+        if is_a!(node, T_JoinExpr) {
+            let join = node.cast::<pg_sys::JoinExpr>();
+            return pg_sys::bms_union(relations_of((*join).larg), relations_of((*join).rarg));
+        }
+        if is_a!(node, T_FromExpr) {
+            let items = nodes::<Node>((*node.cast::<pg_sys::FromExpr>()).fromlist);
+            return items.fold(std::ptr::null_mut(), |all, item| {
+                pg_sys::bms_union(all, relations_of(item))
+            });
+        }
+        std::ptr::null_mut()
+    }
+}
+
 /// Gathers the equalities below a node of the join tree; `may_pin` limits what they pin.
 unsafe fn collect(node: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equality>) {
     // SAFETY: PostgreSQL's join tree.
@@ -241,8 +295,8 @@ unsafe fn collect(node: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equa
             conjuncts((*from).quals, may_pin, found);
         } else if is_a!(node, T_JoinExpr) {
             let join = node.cast::<pg_sys::JoinExpr>();
-            let right = Some(pg_sys::get_relids_in_jointree((*join).rarg, false));
-            let left = Some(pg_sys::get_relids_in_jointree((*join).larg, false));
+            let right = Some(relations_of((*join).rarg));
+            let left = Some(relations_of((*join).larg));
             use pg_sys::JoinType::*;
             let (for_left, for_right, for_quals) = match (*join).jointype {
                 JOIN_INNER => (may_pin, may_pin, may_pin),
@@ -275,7 +329,12 @@ unsafe fn conjuncts(quals: *mut Node, may_pin: Option<Relids>, found: &mut Vec<E
             let op = quals.cast::<pg_sys::OpExpr>();
             let sides: Vec<*mut Node> = nodes::<Node>((*op).args).collect();
             if let [left, right] = sides[..] {
-                found.push(Equality { left, right, operator: (*op).opno, may_pin });
+                found.push(Equality {
+                    left,
+                    right,
+                    operator: (*op).opno,
+                    may_pin,
+                });
             }
         }
     }

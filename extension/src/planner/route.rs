@@ -33,7 +33,8 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         return None;
     }
     let group = metadata.table(first.relation)?.group;
-    let same_group = |m: &super::tables::Mention| metadata.table(m.relation).is_some_and(|t| t.group == group);
+    let same_group =
+        |m: &super::tables::Mention| metadata.table(m.relation).is_some_and(|t| t.group == group);
     if !mentions.distributed.iter().all(same_group) {
         return None;
     }
@@ -53,10 +54,14 @@ fn inserted_key(query: *mut Query, metadata: &Metadata) -> Option<Key> {
         if !sources.is_null() && (*sources).length > 0 || (*query).hasSubLinks {
             return None;
         }
-        let target = nodes::<RangeTblEntry>((*query).rtable).nth((*query).resultRelation as usize - 1)?;
+        let target =
+            nodes::<RangeTblEntry>((*query).rtable).nth((*query).resultRelation as usize - 1)?;
         let table = metadata.table((*target).relid)?;
-        let TableKind::Distributed { column, .. } = &table.kind else { return None };
-        let entry = nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == *column)?;
+        let TableKind::Distributed { column, .. } = &table.kind else {
+            return None;
+        };
+        let entry =
+            nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == *column)?;
         let value: *mut Node = pins::value((*entry).expr.cast())?;
         let is_null = crate::is_a!(value, T_Const) && (*value.cast::<pg_sys::Const>()).constisnull;
         (!is_null).then_some(Key::Value(value))

@@ -29,7 +29,7 @@ pub fn ship(query: *mut Query) -> Shipped {
     unsafe {
         let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
         let context = std::ptr::from_mut(&mut replacing).cast();
-        let copy = pg_sys::query_tree_mutator(copy, Some(replace), context, 0);
+        let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
         Shipped {
             sql: deparse(copy),
@@ -59,6 +59,17 @@ unsafe fn forget_checks(query: *mut Query) {
     unsafe { (*query).withCheckOptions = std::ptr::null_mut() };
 }
 
+/// PostgreSQL 15 declares mutators without parameters and calls them with two.
+fn mutator() -> Option<unsafe extern "C-unwind" fn() -> *mut Node> {
+    // SAFETY: the walkers call the pointer with (node, context), which is what `replace` takes.
+    Some(unsafe {
+        std::mem::transmute::<
+            unsafe extern "C-unwind" fn(*mut Node, *mut c_void) -> *mut Node,
+            unsafe extern "C-unwind" fn() -> *mut Node,
+        >(replace)
+    })
+}
+
 unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *mut Node {
     if node.is_null() {
         return node;
@@ -67,9 +78,11 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
     unsafe {
         match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
-                return pg_sys::query_tree_mutator(node.cast(), Some(replace), context, 0).cast();
+                return pg_sys::query_tree_mutator(node.cast(), mutator(), context, 0).cast();
             }
-            pg_sys::NodeTag::T_Param | pg_sys::NodeTag::T_SQLValueFunction if !pins::contains_column(node) => {
+            pg_sys::NodeTag::T_Param | pg_sys::NodeTag::T_SQLValueFunction
+                if !pins::contains_column(node) =>
+            {
                 return parameter(node, context);
             }
             pg_sys::NodeTag::T_FuncExpr
@@ -84,7 +97,7 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
             }
             _ => {}
         }
-        pg_sys::expression_tree_mutator(node, Some(replace), context)
+        pg_sys::expression_tree_mutator(node, mutator(), context)
     }
 }
 
@@ -112,7 +125,8 @@ unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
         let known = super::list::nodes::<Node>(replacing.parameters)
             .position(|other| pg_sys::equal(other.cast(), node.cast()));
         let index = known.unwrap_or_else(|| {
-            replacing.parameters = pg_sys::lappend(replacing.parameters, pg_sys::copyObjectImpl(node.cast()));
+            replacing.parameters =
+                pg_sys::lappend(replacing.parameters, pg_sys::copyObjectImpl(node.cast()));
             (*replacing.parameters).length as usize - 1
         });
         let param = pg_sys::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();

@@ -83,14 +83,21 @@ fn private(statement: &Statement) -> *mut List {
     let text = serde_json::to_string(statement).expect("plain data");
     let text = CString::new(text).expect("JSON escapes NUL bytes");
     // SAFETY: makeString keeps the pointer, which pstrdup allocated.
-    unsafe { pg_sys::lappend(std::ptr::null_mut(), pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast()) }
+    unsafe {
+        pg_sys::lappend(
+            std::ptr::null_mut(),
+            pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast(),
+        )
+    }
 }
 
 /// The statement of a plan made by [`wrap`].
 pub fn statement_of(scan: *mut CustomScan) -> Statement {
     // SAFETY: the private data is one String node, written by `private`.
     let text = unsafe {
-        let value = (*(*(*scan).custom_private).elements).ptr_value.cast::<pg_sys::String>();
+        let value = (*(*(*scan).custom_private).elements)
+            .ptr_value
+            .cast::<pg_sys::String>();
         CStr::from_ptr((*value).sval)
     };
     serde_json::from_slice(text.to_bytes()).expect("written by wrap")

@@ -32,6 +32,8 @@ impl Mentions {
 struct Walk<'a> {
     metadata: &'a Metadata,
     found: Mentions,
+    /// A relation that is neither distributed nor replicated nor a view was met.
+    others: bool,
 }
 
 /// All mentions in a query, its subqueries, common table expressions and sublinks.
@@ -39,10 +41,23 @@ pub fn collect(query: *mut Query, metadata: &Metadata) -> Mentions {
     let mut walk = Walk {
         metadata,
         found: Mentions::default(),
+        others: false,
     };
     // SAFETY: the query is PostgreSQL's analysed tree; the walker only reads it.
     unsafe { visit_query(query, &mut walk) };
     walk.found
+}
+
+/// Does the query mention relations that exist on this node only?
+pub fn others(query: *mut Query, metadata: &Metadata) -> bool {
+    let mut walk = Walk {
+        metadata,
+        found: Mentions::default(),
+        others: false,
+    };
+    // SAFETY: as in `collect`.
+    unsafe { visit_query(query, &mut walk) };
+    walk.others
 }
 
 unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
@@ -58,6 +73,8 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     continue;
                 }
                 let Some(table) = walk.metadata.table((*rte).relid) else {
+                    // The rewriter leaves views in the range table beside their queries.
+                    walk.others |= (*rte).relkind != pg_sys::RELKIND_VIEW as std::os::raw::c_char;
                     continue;
                 };
                 let written = index + 1 == (*query).resultRelation

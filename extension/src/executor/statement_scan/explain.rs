@@ -1,0 +1,36 @@
+//! What EXPLAIN shows of Route and Modify.
+
+use super::state::ScanState;
+use crate::entry::entry;
+use pgrx::pg_sys::{self, CustomScanState, ExplainState, List};
+use std::ffi::{CStr, CString};
+
+/// The nodes and, where other nodes take part, the statement's text.
+pub unsafe extern "C-unwind" fn explain(
+    node: *mut CustomScanState,
+    _ancestors: *mut List,
+    output: *mut ExplainState,
+) {
+    let state = node.cast::<ScanState>();
+    entry(|| {
+        // SAFETY: begun by `begin`; EXPLAIN's own state is passed on.
+        unsafe {
+            let inner = &*(*state).inner;
+            let label = if inner.node_names.len() == 1 {
+                c"Node"
+            } else {
+                c"Nodes"
+            };
+            property(label, &inner.node_names.join(", "), output);
+            if !inner.others.is_empty() {
+                property(c"Remote SQL", &inner.statement.sql, output);
+            }
+        }
+    });
+}
+
+unsafe fn property(label: &CStr, text: &str, output: *mut ExplainState) {
+    let text = CString::new(text.replace('\0', "")).expect("NUL bytes were removed");
+    // SAFETY: two NUL-terminated texts and EXPLAIN's own state.
+    unsafe { pg_sys::ExplainPropertyText(label.as_ptr(), text.as_ptr(), output) };
+}

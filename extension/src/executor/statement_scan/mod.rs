@@ -1,0 +1,80 @@
+//! Route and Modify: a statement that runs as text on other nodes and as PostgreSQL's own plan on this one.
+//!
+//! # How it works
+//! At the start the nodes are decided by the current metadata ([`state`]). Only if this node is among them, the child
+//! plan is started; its rows pass through untouched, by plain function pointers outside of [`crate::entry::entry`].
+//! Other nodes get the text all at once; their rows follow this node's.
+//!
+//! # Invariants
+//! Rows written are counted once: by the child plan here, by the nodes' reports elsewhere. Replicated tables are written on
+//! the first node before the others, so that its row locks put writers in one order.
+//!
+//! # Unwind safety
+//! The Rust state is dropped by a callback of the query's memory context, so that an error drops it too.
+
+mod explain;
+mod run;
+mod state;
+
+use crate::planner::statement::Place;
+use pgrx::pg_sys::{self, CustomExecMethods, CustomScan, CustomScanMethods, Node};
+
+/// Method tables are read by several processes of one image and never written.
+struct Methods(CustomScanMethods);
+// SAFETY: immutable, and backends have one thread.
+unsafe impl Sync for Methods {}
+struct ExecMethods(CustomExecMethods);
+// SAFETY: as above.
+unsafe impl Sync for ExecMethods {}
+
+static ROUTE: Methods = Methods(CustomScanMethods {
+    CustomName: c"Route".as_ptr(),
+    CreateCustomScanState: Some(create),
+});
+static MODIFY: Methods = Methods(CustomScanMethods {
+    CustomName: c"Modify".as_ptr(),
+    CreateCustomScanState: Some(create),
+});
+static EXEC: ExecMethods = ExecMethods(CustomExecMethods {
+    CustomName: c"Route".as_ptr(),
+    BeginCustomScan: Some(run::begin),
+    ExecCustomScan: Some(run::next),
+    EndCustomScan: Some(run::end),
+    ReScanCustomScan: Some(run::rescan),
+    MarkPosCustomScan: None,
+    RestrPosCustomScan: None,
+    EstimateDSMCustomScan: None,
+    InitializeDSMCustomScan: None,
+    ReInitializeDSMCustomScan: None,
+    InitializeWorkerCustomScan: None,
+    ShutdownCustomScan: None,
+    ExplainCustomScan: Some(explain::explain),
+});
+
+/// The scan's methods: its name tells a reader of EXPLAIN what kind it is.
+pub fn methods(place: Place) -> *const CustomScanMethods {
+    match place {
+        Place::Key { .. } => &ROUTE.0,
+        Place::Owners { .. } | Place::Everywhere => &MODIFY.0,
+    }
+}
+
+/// Makes the names known to PostgreSQL, which looks them up when it reads a plan back.
+pub fn register() {
+    // SAFETY: the tables live as long as the library.
+    unsafe {
+        pg_sys::RegisterCustomScanMethods(&ROUTE.0);
+        pg_sys::RegisterCustomScanMethods(&MODIFY.0);
+    }
+}
+
+unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
+    // SAFETY: zeroed memory is a valid state before Begin.
+    unsafe {
+        let state =
+            pg_sys::palloc0(std::mem::size_of::<state::ScanState>()).cast::<state::ScanState>();
+        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
+        (*state).custom.methods = &EXEC.0;
+        state.cast()
+    }
+}

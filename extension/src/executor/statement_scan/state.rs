@@ -1,0 +1,291 @@
+//! The state of a Route or Modify scan, and which nodes it runs on.
+
+use crate::catalog::{metadata, Metadata, NodeId};
+use crate::error::Error;
+use crate::executor::remote::{Access, Command, Stream};
+use crate::executor::rows::{to_text, Decoder};
+use crate::hashmap::Bucketer;
+use crate::planner::statement::{statement_of, Place, Statement};
+use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
+use std::collections::VecDeque;
+
+/// What PostgreSQL sees, with our part behind it.
+#[repr(C)]
+pub struct ScanState {
+    pub custom: CustomScanState,
+    /// The child plan's state; null when this node does not take part.
+    pub child: *mut pg_sys::PlanState,
+    /// Removes the child's hidden columns; null when it has none.
+    pub junk: *mut pg_sys::JunkFilter,
+    /// The child has given all its rows.
+    pub child_done: bool,
+    pub inner: *mut Inner,
+}
+
+/// The Rust part.
+pub struct Inner {
+    pub statement: Statement,
+    /// Nodes that get the text, in the order of their ids.
+    pub others: Vec<NodeId>,
+    pub node_names: Vec<String>,
+    pub local: bool,
+    /// Evaluators of `$1`, `$2`, ... and their types.
+    parameters: Vec<(*mut ExprState, Oid)>,
+    decoder: Option<Decoder>,
+    streams: VecDeque<Stream>,
+    started: bool,
+    /// Everywhere: the first node's turn is over.
+    first_done: bool,
+    local_first: bool,
+}
+
+impl Inner {
+    /// Decides the nodes. With `explain_only`, values may be missing; then the child stands for all.
+    ///
+    /// # Safety
+    /// `node` is the custom scan state that PostgreSQL begins.
+    pub unsafe fn new(node: *mut CustomScanState, explain_only: bool) -> Inner {
+        // SAFETY: the plan is the one that planner::statement made.
+        unsafe {
+            let scan = (*node).ss.ps.plan.cast::<CustomScan>();
+            let statement = statement_of(scan);
+            let mut expressions: VecDeque<(*mut ExprState, Oid)> =
+                crate::planner::list::nodes::<pg_sys::Expr>((*scan).custom_exprs)
+                    .map(|expr| {
+                        let state =
+                            pg_sys::ExecInitExpr(expr, std::ptr::from_mut(&mut (*node).ss.ps));
+                        (state, pg_sys::exprType(expr.cast()))
+                    })
+                    .collect();
+            let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
+            let nodes = match statement.place {
+                Place::Key { group } => {
+                    let key = expressions.pop_front().expect("Route has a key");
+                    owner(node, key.0, &statement, &metadata, group, explain_only)
+                }
+                Place::Owners { group } => owners(&metadata, group),
+                Place::Everywhere => everywhere(&metadata),
+            };
+            let local = nodes.contains(&metadata.local_node);
+            let name = |id: &NodeId| {
+                metadata
+                    .nodes
+                    .get(id)
+                    .map(|n| n.name.clone())
+                    .unwrap_or_default()
+            };
+            Inner {
+                node_names: nodes.iter().map(name).collect(),
+                local_first: nodes.first() == Some(&metadata.local_node),
+                others: nodes
+                    .into_iter()
+                    .filter(|&id| id != metadata.local_node)
+                    .collect(),
+                statement,
+                local,
+                parameters: expressions.into(),
+                decoder: None,
+                streams: VecDeque::new(),
+                started: false,
+                first_done: false,
+            }
+        }
+    }
+
+    /// Must other nodes finish before the child may begin (the first node of a replicated table is elsewhere)?
+    pub fn waits_for_first(&self) -> bool {
+        self.statement.place == Place::Everywhere && !self.local_first
+    }
+
+    /// Sends the text to the nodes whose turn it is.
+    ///
+    /// # Safety
+    /// `node` is this state's custom scan state.
+    pub unsafe fn start(&mut self, node: *mut CustomScanState) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        // SAFETY: as promised by the caller.
+        let values = unsafe { self.values(node) };
+        if self.waits_for_first() {
+            self.send(&self.others[..1].to_vec(), &values);
+            self.finish_first();
+            self.send(&self.others[1..].to_vec(), &values);
+        } else {
+            self.send(&self.others.clone(), &values);
+        }
+    }
+
+    fn finish_first(&mut self) {
+        for stream in &mut self.streams {
+            while stream.advance() {}
+        }
+        self.streams.clear();
+        self.first_done = true;
+    }
+
+    fn send(&mut self, nodes: &[NodeId], values: &[Option<Vec<u8>>]) {
+        let types: Vec<Oid> = self
+            .parameters
+            .iter()
+            .map(|&(_, oid)| {
+                if oid.to_u32() < pg_sys::FirstNormalObjectId {
+                    oid
+                } else {
+                    pg_sys::InvalidOid
+                }
+            })
+            .collect();
+        let command = Command {
+            sql: &self.statement.sql,
+            param_types: &types,
+            params: values,
+            binary: self.statement.binary,
+            prepare: true,
+        };
+        let access = if self.statement.writes {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        for &node in nodes {
+            self.streams
+                .push_back(Stream::start(node, access, &command));
+        }
+    }
+
+    unsafe fn values(&mut self, node: *mut CustomScanState) -> Vec<Option<Vec<u8>>> {
+        self.parameters
+            .iter()
+            // SAFETY: expressions of this scan, evaluated in its own context.
+            .map(|&(state, oid)| unsafe { evaluate(node, state).map(|value| to_text(value, oid)) })
+            .collect()
+    }
+
+    /// The next row of another node into the scan's slot; false at the end.
+    ///
+    /// # Safety
+    /// `node` is this state's custom scan state.
+    pub unsafe fn next(&mut self, node: *mut CustomScanState) -> bool {
+        // SAFETY: as promised by the caller.
+        unsafe { self.start(node) };
+        while let Some(stream) = self.streams.front_mut() {
+            if stream.advance() {
+                // A replicated table's rows are shown once, by this node.
+                if self.statement.place == Place::Everywhere {
+                    continue;
+                }
+                // SAFETY: the scan slot is a virtual slot of the scan's shape; values live until the next row.
+                unsafe {
+                    let slot = (*node).ss.ss_ScanTupleSlot;
+                    let context = (*(*node).ss.ps.ps_ExprContext).ecxt_per_tuple_memory;
+                    pg_sys::MemoryContextReset(context);
+                    if self.decoder.is_none() {
+                        self.decoder = Some(Decoder::new(
+                            (*slot).tts_tupleDescriptor,
+                            self.statement.binary,
+                        ));
+                    }
+                    let old = pg_sys::MemoryContextSwitchTo(context);
+                    if let Some(decoder) = &mut self.decoder {
+                        decoder.store(stream, slot);
+                    }
+                    pg_sys::MemoryContextSwitchTo(old);
+                }
+                return true;
+            }
+            let affected = stream.affected();
+            self.streams.pop_front();
+            if self.statement.writes && self.statement.place != Place::Everywhere {
+                // SAFETY: the executor's state of this very query.
+                unsafe { count(node, affected) };
+            }
+        }
+        false
+    }
+
+    /// Forgets what has been read, to run again.
+    pub fn restart(&mut self) {
+        self.streams.clear();
+        self.started = false;
+    }
+}
+
+unsafe fn count(node: *mut CustomScanState, affected: u64) {
+    // SAFETY: the caller's query is running. What a SELECT ... FOR UPDATE returns is counted by the executor.
+    unsafe {
+        let estate = (*node).ss.ps.state;
+        if (*(*estate).es_plannedstmt).commandType != pg_sys::CmdType::CMD_SELECT {
+            (*estate).es_processed += affected;
+        }
+    }
+}
+
+/// An expression's value; `None` is NULL.
+unsafe fn evaluate(node: *mut CustomScanState, state: *mut ExprState) -> Option<pg_sys::Datum> {
+    // SAFETY: a ready expression without columns.
+    unsafe {
+        let context = (*node).ss.ps.ps_ExprContext;
+        let mut null = false;
+        let value = (*state).evalfunc.expect("a ready expression")(state, context, &mut null);
+        (!null).then_some(value)
+    }
+}
+
+unsafe fn owner(
+    node: *mut CustomScanState,
+    key: *mut ExprState,
+    statement: &Statement,
+    metadata: &Metadata,
+    group: i32,
+    explain_only: bool,
+) -> Vec<NodeId> {
+    // SAFETY: reads the executor's state.
+    let no_values = explain_only && unsafe { (*(*node).ss.ps.state).es_param_list_info.is_null() };
+    // A constant needs no values.
+    // SAFETY: the key's own expression.
+    let constant = crate::is_a!(unsafe { (*key).expr.cast::<pg_sys::Node>() }, T_Const);
+    if no_values && !constant {
+        return vec![metadata.local_node];
+    }
+    let type_oid = Oid::from(statement.key_type);
+    // SAFETY: the key expression of this scan; its type has a hash function, or it could not have been planned so.
+    let Some(value) = (unsafe { evaluate(node, key) }) else {
+        // Equal to NULL is nothing: no node has such rows.
+        return vec![metadata.local_node];
+    };
+    // SAFETY: a catalog lookup.
+    let collation = unsafe { pg_sys::get_typcollation(type_oid) };
+    let Some(mut bucketer) = Bucketer::new(type_oid, collation) else {
+        return vec![metadata.local_node];
+    };
+    match metadata.map_of(group) {
+        Some(map) => vec![map.owner(bucketer.bucket(value))],
+        None => vec![metadata.local_node],
+    }
+}
+
+/// All nodes that own buckets of the group, in id order.
+pub fn owners(metadata: &Metadata, group: i32) -> Vec<NodeId> {
+    let Some(map) = metadata.map_of(group) else {
+        return vec![metadata.local_node];
+    };
+    let all = metadata.nodes.keys().copied();
+    all.filter(|&node| !map.ranges_of(node).is_empty())
+        .collect()
+}
+
+/// All nodes with copies of replicated tables; raises when one can not be written.
+pub fn everywhere(metadata: &Metadata) -> Vec<NodeId> {
+    if let Some(node) = metadata
+        .nodes
+        .values()
+        .find(|node| node.state == "inactive")
+    {
+        Error::NodeInactive {
+            node: node.name.clone(),
+        }
+        .raise();
+    }
+    metadata.active_nodes()
+}
