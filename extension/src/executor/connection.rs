@@ -18,7 +18,7 @@ use super::remote::Command;
 use super::settings::Settings;
 use super::spill::Spill;
 use super::statements::Statements;
-use super::wait::{check_for_interrupts, interrupted, WaitSet};
+use super::wait::{check_for_interrupts, ending, interrupted, WaitSet};
 use crate::catalog::{Node, NodeId};
 use crate::error::{Error, Raised};
 use crate::transaction::participant::Participant;
@@ -27,7 +27,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A connection used this lately is taken to be alive.
+const STEADY: Duration = Duration::from_millis(10);
 
 /// An answer that is to come.
 enum Expected {
@@ -64,6 +67,8 @@ pub struct Results {
     pub failure: Option<Raised>,
     /// Transaction nest level the statement was started at.
     pub level: i32,
+    /// Its notices are not passed on: they say what this node says itself.
+    pub quiet: bool,
 }
 
 pub struct Connection {
@@ -88,6 +93,7 @@ pub struct Connection {
     live: Option<Rc<RefCell<Results>>>,
     /// Set while a COPY runs.
     copy: Option<Rc<Cell<bool>>>,
+    used_at: Instant,
     /// The running statement commits by itself, so that losing the connection leaves its outcome unknown.
     pub commits_alone: bool,
 }
@@ -116,6 +122,7 @@ impl Connection {
             tag: String::new(),
             live: None,
             copy: None,
+            used_at: Instant::now(),
             commits_alone: false,
         }
     }
@@ -141,6 +148,8 @@ impl Connection {
             // After a BEGIN, whose isolation level must come before any query.
             prelude.push(update);
         }
+        // Left by the end of an earlier transaction.
+        self.pq.take_notices();
         self.failure = None;
         self.affected = 0;
         let script = !command.prepare && !command.binary && command.params.is_empty();
@@ -394,8 +403,9 @@ impl Connection {
         results.failure = self.failure.take();
         self.live = None;
         self.commits_alone = false;
+        let quiet = results.quiet;
         drop(results);
-        self.pass_on_notices();
+        self.pass_on_notices(quiet);
     }
 
     /// Waits for a COPY to be accepted. `running` is cleared should the COPY have to give way.
@@ -548,6 +558,10 @@ impl Connection {
         if let Some(waiter) = &mut self.waiter {
             waiter.wait(!flushed, None);
         }
+        if ending() {
+            // The process ends without unwinding: the node would not notice before it has rows to send.
+            self.pq.cancel();
+        }
         check_for_interrupts();
         // A broken connection is found by the next poll.
         self.pq.consume();
@@ -569,8 +583,14 @@ impl Connection {
         self.wait_quietly(deadline) && !interrupted()
     }
 
-    /// Has the server gone while nothing was asked of it? One cheap system call.
+    /// Has the server gone while nothing was asked of it? One cheap system call, spared a connection in steady use.
     pub fn gone(&mut self) -> bool {
+        let now = Instant::now();
+        let idle_for = now.saturating_duration_since(self.used_at);
+        self.used_at = now;
+        if idle_for < STEADY && !self.lost {
+            return false;
+        }
         if self.lost || !self.pq.consume() || !self.pq.alive() {
             return true;
         }
@@ -582,9 +602,11 @@ impl Connection {
             .any(|notice| matches!(notice.severity.as_deref(), Some("FATAL" | "PANIC")))
     }
 
-    fn pass_on_notices(&mut self) {
+    fn pass_on_notices(&mut self, quiet: bool) {
         for notice in self.pq.take_notices() {
-            notice.emit();
+            if !quiet || notice.severity.as_deref() == Some("WARNING") {
+                notice.emit();
+            }
         }
     }
 

@@ -76,21 +76,17 @@ impl Pq {
         unsafe { PQstatus(self.conn) == ConnStatusType::CONNECTION_OK }
     }
 
-    /// The last error in one line.
+    /// The first line of the last error.
     pub fn error(&self) -> String {
         // SAFETY: PQerrorMessage always gives a NUL-terminated string.
         let text = unsafe { CStr::from_ptr(PQerrorMessage(self.conn)) }.to_string_lossy();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if text.is_empty() {
+        let line = text.lines().next().unwrap_or_default();
+        let line = line.trim_start_matches("FATAL:").trim();
+        if line.is_empty() {
             "the server closed the connection".into()
         } else {
-            text
+            line.to_owned()
         }
-    }
-
-    pub fn server_version(&self) -> i32 {
-        // SAFETY: as in socket.
-        unsafe { PQserverVersion(self.conn) }
     }
 
     /// Sends text by the simple protocol: several statements are possible. Not in a pipeline.

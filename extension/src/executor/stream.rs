@@ -5,7 +5,7 @@ use super::libpq::Answer;
 use super::pool;
 use super::remote::{Access, Command};
 use super::spill::{FileRow, Popped};
-use super::wait::{check_for_interrupts, WaitSet};
+use super::wait::{check_for_interrupts, ending, WaitSet};
 use crate::catalog::NodeId;
 use crate::transaction::participant;
 use std::cell::RefCell;
@@ -155,6 +155,12 @@ impl Stream {
             .collect()
     }
 
+    /// Keeps the node's notices from the client: they repeat what this node says itself.
+    pub fn hush(self) -> Stream {
+        self.results.borrow_mut().quiet = true;
+        self
+    }
+
     fn ended(&self) -> bool {
         self.results.borrow().ended
     }
@@ -224,6 +230,11 @@ fn wait_for_any(streams: &[Stream]) {
             set.wait(writing, None);
         }
     });
+    if ending() {
+        for stream in &open {
+            stream.connection.borrow().pq.cancel();
+        }
+    }
     check_for_interrupts();
     for stream in &mut open {
         stream.connection.borrow_mut().pq.consume();

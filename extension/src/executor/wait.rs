@@ -128,6 +128,12 @@ pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// Is this backend about to be ended by the next look at interrupts?
+pub fn ending() -> bool {
+    // SAFETY: plain flags set by signal handlers.
+    unsafe { pg_sys::ProcDiePending != 0 && pg_sys::InterruptHoldoffCount == 0 }
+}
+
 /// Has somebody asked this backend to stop what it does? For waits that must not raise.
 pub fn interrupted() -> bool {
     // SAFETY: plain flags set by signal handlers.
