@@ -17,6 +17,7 @@ pub struct Subject {
 impl Subject {
     /// Locks the table against everybody else until the transaction ends; refuses what is no table of the user's.
     pub fn lock(relation: Oid) -> Subject {
+        refuse_old_snapshot();
         // SAFETY: locks by OID; a missing relation is found below.
         unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
         let Some(name) = names::qualified(relation) else {
@@ -128,12 +129,21 @@ impl Subject {
              FROM pg_type WHERE oid = {}",
             type_oid.to_u32()
         ));
-        if hash_function(type_oid).is_none() || !usable {
+        if hash_function(type_oid).is_none() {
             Error::NoHashFunction {
                 column: column.into(),
                 type_name: names::type_name(type_oid),
             }
             .raise();
+        }
+        if !usable {
+            self.refuse(
+                format!(
+                    "values of type {} do not hash alike on all nodes",
+                    names::type_name(type_oid)
+                ),
+                "Distribute by a column of a built-in base type, such as bigint, text or uuid.",
+            );
         }
     }
 
@@ -177,6 +187,22 @@ impl Subject {
                 "A distribution column is NOT NULL; give these rows a value first.",
             );
         }
+    }
+}
+
+/// A snapshot from before the lock would not show every row that has to be moved.
+fn refuse_old_snapshot() {
+    // SAFETY: a plain value of the backend.
+    let level = unsafe { pg_sys::XactIsoLevel };
+    if level >= pg_sys::XACT_REPEATABLE_READ as i32 {
+        crate::error::Raised {
+            sqlstate: "25001".into(),
+            message: "a table can not be spread in a REPEATABLE READ or SERIALIZABLE transaction"
+                .into(),
+            hint: Some("Use a READ COMMITTED transaction.".into()),
+            ..Default::default()
+        }
+        .raise();
     }
 }
 

@@ -64,13 +64,7 @@ fn prepare(subject: &Subject, column: &str, number: i16) {
             spi::identifier(column)
         ));
     }
-    // A rebind follows changes by logical replication, which has to find the rows.
-    if spi::holds(&format!(
-        "SELECT relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = {oid} AND indisprimary) \
-         FROM pg_class WHERE oid = {oid}"
-    )) {
-        spi::execute(&format!("ALTER TABLE {name} REPLICA IDENTITY FULL"));
-    }
+    spread::give_identity(subject);
 }
 
 /// Sends every row to its owner and deletes here what others own.

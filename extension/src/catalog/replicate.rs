@@ -21,6 +21,7 @@ fn replicate(relation: Oid) {
     let metadata = lock_metadata(&cluster());
     groups::refuse_if_locked();
     groups::lock_gate(&metadata, REPLICATED_GROUP);
+    spread::give_identity(&subject);
 
     let definition = definition::of(relation, &subject.name);
     spread::create(&metadata, &definition.before_rows);

@@ -1,8 +1,21 @@
 //! Steps that distributing and replicating a table share.
 
+use super::checks::Subject;
 use super::everywhere::{on_all_nodes, on_others, others};
 use super::{definition, dependencies, names, spi, Metadata};
 use pgrx::pg_sys::{self, Oid};
+
+/// Rebinds and new nodes follow changes by logical replication, which has to find the rows: without a primary key by
+/// the whole row.
+pub fn give_identity(subject: &Subject) {
+    let oid = subject.relation.to_u32();
+    if spi::holds(&format!(
+        "SELECT relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = {oid} AND indisprimary) \
+         FROM pg_class WHERE oid = {oid}"
+    )) {
+        spi::execute(&format!("ALTER TABLE {} REPLICA IDENTITY FULL", subject.name));
+    }
+}
 
 /// Creates the table, without keys and triggers, on all other nodes.
 pub fn create(metadata: &Metadata, before_rows: &[String]) {

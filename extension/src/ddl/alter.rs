@@ -58,6 +58,15 @@ pub fn may_add_sequence(stmt: &pg_sys::AlterTableStmt) -> bool {
     })
 }
 
+/// Names of the columns that the statement adds.
+pub fn new_columns(stmt: &pg_sys::AlterTableStmt) -> Vec<String> {
+    commands(stmt)
+        .filter(|command| command.subtype == AlterTableType::AT_AddColumn)
+        // SAFETY: ADD COLUMN carries a ColumnDef.
+        .filter_map(|command| text(unsafe { (*command.def.cast::<pg_sys::ColumnDef>()).colname }))
+        .collect()
+}
+
 fn commands(stmt: &pg_sys::AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
     // SAFETY: the parser's list of commands lives as long as the statement.
     list::<AlterTableCmd>(stmt.cmds)

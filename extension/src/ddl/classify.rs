@@ -35,6 +35,8 @@ pub struct Concern {
     pub renamed_column: Option<(Oid, String, String)>,
     /// Columns may be filled by new sequences.
     pub sequences: bool,
+    /// Columns that ALTER TABLE adds.
+    pub new_columns: Vec<String>,
     /// The tables may need schemas, types and functions that they did not need before.
     pub needs: bool,
 }
@@ -46,6 +48,7 @@ impl Concern {
             action,
             renamed_column: None,
             sequences: false,
+            new_columns: Vec::new(),
             needs: false,
         }
     }
@@ -255,6 +258,7 @@ fn alter_table(
     alter::check(stmt, metadata, table);
     let mut concern = Concern::new(vec![table], Action::Schema(source()));
     concern.sequences = alter::may_add_sequence(stmt);
+    concern.new_columns = alter::new_columns(stmt);
     Some(concern)
 }
 

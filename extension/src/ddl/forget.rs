@@ -5,13 +5,12 @@
 //! directly in the catalog, so nobody needs privileges on the metadata to drop a table of their own. The node
 //! that coordinates the statement also notes the names, and drops the tables on the other nodes after it.
 
-use super::classify::{Action, Concern};
 use super::refuse;
-use crate::catalog::{groups, marker, metadata, names};
+use crate::catalog::{groups, marker, metadata, names, Metadata, Table};
 use crate::entry::entry;
 use pgrx::pg_sys::{self, ObjectAccessType, Oid};
 use pgrx::FromDatum;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::os::raw::{c_int, c_void};
 
 static mut PREVIOUS: pg_sys::object_access_hook_type = None;
@@ -19,8 +18,8 @@ static mut PREVIOUS: pg_sys::object_access_hook_type = None;
 thread_local! {
     /// Qualified names of the tables that the running statement has dropped.
     static DROPPED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    /// Does the running statement reach the other nodes, so that columns may go?
-    static SPREAD: Cell<bool> = const { Cell::new(false) };
+    /// Spread tables that have lost a column, a constraint or a default.
+    static LESSENED: RefCell<Vec<Oid>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Installs the hook; called once at load.
@@ -45,48 +44,85 @@ unsafe extern "C-unwind" fn on_access(
             previous(access, class, object, sub_object, arg);
         }
     }
-    if access == ObjectAccessType::OAT_DROP && class == pg_sys::RelationRelationId {
-        entry(|| dropped(object, sub_object));
+    if access == ObjectAccessType::OAT_DROP {
+        entry(|| dropped(class, object, sub_object));
     }
 }
 
 /// A statement about spread tables begins.
-pub fn begin(concern: &Concern) {
+pub fn begin() {
     DROPPED.take();
-    SPREAD.set(matches!(concern.action, Action::Schema(_)));
+    LESSENED.take();
 }
 
 /// The tables that the statement has dropped.
 pub fn take_dropped() -> Vec<String> {
-    SPREAD.set(false);
     DROPPED.take()
 }
 
-fn dropped(relation: Oid, column: i32) {
-    let Some(metadata) = metadata() else { return };
-    let Some(table) = metadata.table(relation) else {
-        return;
-    };
-    let internal = crate::state::internal_session();
-    if column != 0 {
-        if !internal && !SPREAD.get() {
-            refuse::raise(
-                &metadata,
-                relation,
-                "dropping a column by CASCADE",
-                "Run ALTER TABLE ... DROP COLUMN first.",
-            );
-        }
-        return;
+/// Refuses (raises) a statement that has taken a part of a spread table with it, and would do so on this node alone.
+pub fn check_lessened(metadata: &Metadata) {
+    let kept = LESSENED
+        .take()
+        .into_iter()
+        .find(|&table| metadata.table(table).is_some());
+    if let Some(table) = kept {
+        refuse::raise(
+            metadata,
+            table,
+            "dropping a part of it by CASCADE",
+            "Run ALTER TABLE ... DROP COLUMN or DROP CONSTRAINT first.",
+        );
     }
-    if !internal {
+}
+
+fn dropped(class: Oid, object: Oid, sub_object: i32) {
+    let Some(metadata) = metadata() else { return };
+    if class == pg_sys::RelationRelationId && sub_object == 0 {
+        if let Some(table) = metadata.table(object) {
+            dropped_table(&metadata, table);
+        }
+    } else if let Some(table) = part_of(class, object).filter(|&oid| metadata.table(oid).is_some())
+    {
+        LESSENED.with_borrow_mut(|lessened| lessened.push(table));
+    }
+}
+
+/// `pg_constraint`, and its column `conrelid`.
+const CONSTRAINTS: u32 = 2606;
+const CONRELID: i16 = 8;
+
+/// The relation that a column or a constraint belongs to.
+fn part_of(class: Oid, object: Oid) -> Option<Oid> {
+    if class == pg_sys::RelationRelationId {
+        return Some(object);
+    }
+    if class.to_u32() != CONSTRAINTS {
+        return None;
+    }
+    // SAFETY: the tuple is held during the access and released after it.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::CONSTROID as i32;
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(object));
+        if tuple.is_null() {
+            return None;
+        }
+        let mut null = false;
+        let relation = pg_sys::SysCacheGetAttr(cache, tuple, CONRELID, &mut null);
+        pg_sys::ReleaseSysCache(tuple);
+        Oid::from_datum(relation, null)
+    }
+}
+
+fn dropped_table(metadata: &Metadata, table: &Table) {
+    if !crate::state::internal_session() {
         groups::refuse_if_locked();
-        groups::refuse_in_motion(&metadata, table.group);
-        if let Some(name) = names::qualified(relation) {
+        groups::refuse_in_motion(metadata, table.group);
+        if let Some(name) = names::qualified(table.relation) {
             DROPPED.with_borrow_mut(|dropped| dropped.push(name));
         }
     }
-    remove_entry(relation);
+    remove_entry(table.relation);
 }
 
 /// Deletes the table's row of `expanse.distributed_table` on this node.

@@ -77,7 +77,7 @@ pub fn before(
         return Utility::PassThrough;
     };
     lock(&metadata, &concern);
-    forget::begin(&concern);
+    forget::begin();
     Utility::Around {
         pstmt,
         after: Box::into_raw(Box::new(concern)).cast(),

@@ -25,12 +25,12 @@ pub fn tag(node: *mut Node) -> NodeTag {
 
 /// A C string of a parse tree; `None` when null.
 pub fn text(string: *const c_char) -> Option<String> {
+    if string.is_null() {
+        return None;
+    }
     // SAFETY: strings of parse trees are NUL-terminated and live as long as the tree.
-    (!string.is_null()).then(|| {
-        unsafe { CStr::from_ptr(string) }
-            .to_string_lossy()
-            .into_owned()
-    })
+    let string = unsafe { CStr::from_ptr(string) };
+    Some(string.to_string_lossy().into_owned())
 }
 
 /// A list of names (String nodes).

@@ -13,14 +13,14 @@ pub fn check(concern: &Concern) {
         Action::Check => check_local(&metadata),
         Action::Schema(_) | Action::Index { .. } => {
             for &table in &concern.tables {
-                check_spread(&metadata, table);
+                check_spread(&metadata, table, &concern.new_columns);
             }
         }
         _ => {}
     }
 }
 
-fn check_spread(metadata: &Metadata, relation: Oid) {
+fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
     let Some(table) = metadata.table(relation) else {
         return;
     };
@@ -42,7 +42,7 @@ fn check_spread(metadata: &Metadata, relation: Oid) {
         }
         TableKind::Replicated => {
             foreign_keys::check(&subject, table.group, None);
-            check_defaults(metadata, relation);
+            check_defaults(metadata, relation, new_columns);
         }
     });
 }
@@ -59,20 +59,20 @@ pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
 }
 
 /// A volatile default of a new column would fill the copies with different values.
-fn check_defaults(metadata: &Metadata, relation: Oid) {
-    let new_columns = spi::column(&format!(
-        "SELECT attnum FROM pg_attribute WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped AND atthasdef \
-         AND attgenerated = '' AND xmin::text::bigint = pg_current_xact_id()::text::bigint % 4294967296",
-        relation.to_u32()
-    ));
-    for number in new_columns
-        .iter()
-        .filter_map(|text| text.parse::<i32>().ok())
-    {
+fn check_defaults(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
+    for column in new_columns {
+        let Ok(name) = std::ffi::CString::new(column.as_str()) else {
+            continue;
+        };
         // SAFETY: the relation is open during the lookup; the default is a tree in the current memory context.
         let volatile = unsafe {
             let open = pg_sys::relation_open(relation, pg_sys::AccessShareLock as i32);
-            let default = pg_sys::build_column_default(open, number);
+            let number = pg_sys::get_attnum(relation, name.as_ptr());
+            let default = if number > 0 {
+                pg_sys::build_column_default(open, number.into())
+            } else {
+                std::ptr::null_mut()
+            };
             let volatile =
                 !default.is_null() && pg_sys::contain_volatile_functions_not_nextval(default);
             pg_sys::relation_close(open, pg_sys::NoLock as i32);
@@ -83,7 +83,7 @@ fn check_defaults(metadata: &Metadata, relation: Oid) {
                 metadata,
                 relation,
                 "a new volatile default",
-                "Add the column without a default, fill it, and then set the default while the table is empty.",
+                "Add the column without a default, fill it, and then set the default.",
             );
         }
     }

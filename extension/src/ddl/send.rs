@@ -1,10 +1,10 @@
 //! The other nodes do what this one has done, in the same transaction.
 
 use super::classify::{Action, Concern};
-use super::forget::take_dropped;
+use super::forget::{check_lessened, take_dropped};
 use super::rules::qualified;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{definition, dependencies, spi, spread};
+use crate::catalog::{definition, dependencies, metadata, spi, spread};
 use crate::error::Error;
 use crate::executor::remote::run_internally_at;
 use pgrx::pg_sys::Oid;
@@ -21,7 +21,11 @@ pub fn send(concern: &Concern) {
             }
         }
         Action::Drop { cascade } => {
-            if !dropped.is_empty() {
+            if dropped.is_empty() {
+                if let Some(metadata) = metadata() {
+                    check_lessened(&metadata);
+                }
+            } else {
                 let tail = if *cascade { " CASCADE" } else { "" };
                 let sql = format!("DROP TABLE IF EXISTS {}{tail}", dropped.join(", "));
                 on_others(&others(&cluster()), &sql);
