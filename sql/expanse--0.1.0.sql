@@ -74,6 +74,9 @@ CREATE TABLE expanse.local_node (
 );
 
 GRANT SELECT ON expanse.local_node TO PUBLIC;
+GRANT SELECT ON expanse.node, expanse.hash_map, expanse.hash_map_range, expanse.colocation_group,
+        expanse.distributed_table, expanse.cluster
+    TO expanse_admin, pg_monitor;
 
 -- Gate of the schema: locked by schema changes and by whatever must not meet one.
 CREATE TABLE expanse.schema_gate ();
