@@ -19,6 +19,7 @@ static mut PREVIOUS_RELATION_INFO: get_relation_info_hook_type = None;
 /// Installs all hooks; called once at load.
 pub fn install() {
     crate::executor::statement_scan::register();
+    crate::executor::distribute_scan::register();
     // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
     unsafe {
         PREVIOUS_PLANNER = planner_hook;

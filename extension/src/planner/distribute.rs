@@ -1,19 +1,221 @@
-//! INSERT of rows computed here.
+//! INSERT of rows computed here: several rows, rows of a query, rows with volatile defaults.
+//!
+//! # How it works
+//! PostgreSQL plans the INSERT as if local. **Spread** is put between its ModifyTable and the rows' source: it keeps the rows
+//! of this node and batches the others by node. **Distribute** is put on top: when the rows have run out it waits for the
+//! other nodes, adds their counts and gives what they return. The text for other nodes is the same INSERT with
+//! one row of parameters, which the executor replaces by rows of literals.
 
+use super::list::nodes;
+use super::ship::deparse;
+use super::statement::same_in_binary;
 use super::tables::Mentions;
-use crate::catalog::Metadata;
-use pgrx::pg_sys::{PlannedStmt, Query};
+use super::{modify, statement};
+use crate::catalog::{Metadata, TableKind};
+use crate::executor::distribute_scan;
+use pgrx::pg_sys::{self, CmdType, CustomScan, List, Node, PlannedStmt, Query, RangeTblEntry};
+use serde::{Deserialize, Serialize};
+
+/// What both scans keep in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The INSERT up to `VALUES `.
+    pub before: String,
+    /// What follows the rows: ON CONFLICT, RETURNING.
+    pub behind: String,
+    /// Attribute numbers (from 1) of the values of a row, in order.
+    pub columns: Vec<i16>,
+    /// Attribute number of the distribution column and its group; `None`: every row goes everywhere.
+    pub key: Option<(i16, i32)>,
+    /// Returned values may travel in binary.
+    pub binary: bool,
+}
 
 /// What [`wrap`] needs to know.
-pub struct Plan {}
+pub struct Plan {
+    distribution: Distribution,
+}
 
 /// Is a distributed or replicated table inserted into? Refuses (raises) what can not be done right.
 pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Option<Plan> {
-    let _ = (query, mentions, metadata);
-    None
+    let _ = mentions;
+    let (name, table) = modify::target(query, metadata)?;
+    // SAFETY: PostgreSQL's analysed query tree.
+    let (has_view_check, uses_own_tables) = unsafe {
+        let view_check = nodes::<pg_sys::WithCheckOption>((*query).withCheckOptions)
+            .any(|check| (*check).kind == pg_sys::WCOKind::WCO_VIEW_CHECK);
+        let conflict: *mut Node = (*query).onConflict.cast();
+        let links = pg_sys::checkExprHasSubLink(conflict)
+            || pg_sys::checkExprHasSubLink((*query).returningList.cast());
+        (view_check, links)
+    };
+    if has_view_check {
+        modify::refuse(
+            &name,
+            "INSERT through a view WITH CHECK OPTION",
+            "Insert into the table itself.",
+        );
+    }
+    if uses_own_tables {
+        modify::refuse(
+            &name,
+            "a subquery in ON CONFLICT or RETURNING of an INSERT of several rows",
+            "Read in a statement of its own, in the same transaction.",
+        );
+    }
+    let columns = sent_columns(table.relation);
+    let (before, behind) = template(query, &columns);
+    let key = match &table.kind {
+        TableKind::Distributed { column, .. } => Some((*column, table.group)),
+        TableKind::Replicated => None,
+    };
+    // SAFETY: the analysed query's list.
+    let returned = unsafe { (*query).returningList };
+    let binary = nodes::<pg_sys::TargetEntry>(returned)
+        // SAFETY: expressions of the analysed query.
+        .all(|entry| same_in_binary(unsafe { pg_sys::exprType((*entry).expr.cast()) }));
+    Some(Plan {
+        distribution: Distribution {
+            before,
+            behind,
+            columns,
+            key,
+            binary,
+        },
+    })
 }
 
-/// Puts Distribute between ModifyTable and its source.
+/// The columns whose values are sent: not dropped, not generated.
+fn sent_columns(relation: pg_sys::Oid) -> Vec<i16> {
+    // SAFETY: the relation is locked by the analysis of the query; it is closed again, the lock stays.
+    unsafe {
+        let relation = pg_sys::table_open(relation, pg_sys::NoLock as i32);
+        let descriptor = (*relation).rd_att;
+        let count = (*descriptor).natts as usize;
+        let attributes = std::slice::from_raw_parts((*descriptor).attrs.as_ptr(), count);
+        let columns = attributes
+            .iter()
+            .filter(|a| !a.attisdropped && a.attgenerated == 0)
+            .map(|a| a.attnum)
+            .collect();
+        pg_sys::table_close(relation, pg_sys::NoLock as i32);
+        columns
+    }
+}
+
+/// The INSERT with one row of parameters, cut at that row.
+fn template(query: *mut Query, columns: &[i16]) -> (String, String) {
+    // SAFETY: the copy is ours to change; new nodes are palloc'd.
+    unsafe {
+        let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
+        let excluded = if (*copy).onConflict.is_null() {
+            0
+        } else {
+            (*(*copy).onConflict).exclRelIndex
+        };
+        for (index, rte) in nodes::<RangeTblEntry>((*copy).rtable).enumerate() {
+            let index = index as i32 + 1;
+            if index != (*copy).resultRelation && index != excluded {
+                neutralize(rte);
+            }
+        }
+        (*copy).jointree = pg_sys::makeFromExpr(std::ptr::null_mut(), std::ptr::null_mut());
+        (*copy).cteList = std::ptr::null_mut();
+        (*copy).hasSubLinks = false;
+        (*copy).withCheckOptions = std::ptr::null_mut();
+        (*copy).override_ = pg_sys::OverridingKind::OVERRIDING_SYSTEM_VALUE;
+        (*copy).targetList = parameters(copy, columns);
+        let text = deparse(copy);
+        let row: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+        let marker = format!("VALUES ({})", row.join(", "));
+        match text.split_once(&marker) {
+            Some((before, behind)) => (format!("{before}VALUES "), behind.to_owned()),
+            None => {
+                crate::error::Error::Internal(format!("no row of values in \"{text}\"")).raise()
+            }
+        }
+    }
+}
+
+unsafe fn neutralize(rte: *mut RangeTblEntry) {
+    // SAFETY: an entry of our copy.
+    unsafe {
+        (*rte).rtekind = pg_sys::RTEKind::RTE_RESULT;
+        (*rte).subquery = std::ptr::null_mut();
+        (*rte).values_lists = std::ptr::null_mut();
+        (*rte).functions = std::ptr::null_mut();
+    }
+}
+
+unsafe fn parameters(query: *mut Query, columns: &[i16]) -> *mut List {
+    // SAFETY: the result relation is in the range table; attributes exist.
+    unsafe {
+        let relation = (*nodes::<RangeTblEntry>((*query).rtable)
+            .nth((*query).resultRelation as usize - 1)
+            .expect("the target is in the range table"))
+        .relid;
+        let mut list = std::ptr::null_mut();
+        for (index, &column) in columns.iter().enumerate() {
+            let (mut type_oid, mut typmod, mut collation) =
+                (pg_sys::InvalidOid, 0, pg_sys::InvalidOid);
+            pg_sys::get_atttypetypmodcoll(
+                relation,
+                column,
+                &mut type_oid,
+                &mut typmod,
+                &mut collation,
+            );
+            let param =
+                pg_sys::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
+            (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
+            (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
+            (*param).paramid = index as i32 + 1;
+            (*param).paramtype = type_oid;
+            (*param).paramtypmod = typmod;
+            (*param).paramcollid = collation;
+            (*param).location = -1;
+            let name = pg_sys::get_attname(relation, column, false);
+            list = pg_sys::lappend(
+                list,
+                pg_sys::makeTargetEntry(param.cast(), column, name, false).cast(),
+            );
+        }
+        list
+    }
+}
+
+/// Puts Spread between ModifyTable and its source, and Distribute on top.
 pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    let _ = (stmt, plan);
+    // SAFETY: the plan of an INSERT is a ModifyTable over one source.
+    unsafe {
+        let modify = (*stmt).planTree;
+        if (*modify).type_ != pg_sys::NodeTag::T_ModifyTable
+            || (*stmt).commandType != CmdType::CMD_INSERT
+        {
+            crate::error::Error::Internal("the plan of an INSERT has another shape".into()).raise();
+        }
+        let source = (*modify).lefttree;
+        let spread = statement::custom_scan(source, distribute_scan::spread_methods());
+        keep_dropped_columns(spread, source);
+        (*spread).custom_private = statement::private(&plan.distribution);
+        (*modify).lefttree = spread.cast();
+        let top = statement::custom_scan(modify, distribute_scan::distribute_methods());
+        (*top).custom_private = statement::private(&plan.distribution);
+        (*stmt).planTree = top.cast();
+    }
+}
+
+/// ModifyTable wants to see the NULL constants of dropped columns themselves.
+unsafe fn keep_dropped_columns(spread: *mut CustomScan, source: *mut pg_sys::Plan) {
+    // SAFETY: both lists have one entry a column.
+    unsafe {
+        let list = (*spread).scan.plan.targetlist;
+        for (own, below) in nodes::<pg_sys::TargetEntry>(list)
+            .zip(nodes::<pg_sys::TargetEntry>((*source).targetlist))
+        {
+            if crate::is_a!((*below).expr.cast::<Node>(), T_Const) {
+                (*own).expr = (*below).expr;
+            }
+        }
+    }
 }

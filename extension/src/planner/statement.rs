@@ -43,16 +43,7 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend; new nodes are palloc'd in its context.
     unsafe {
         let child = (*stmt).planTree;
-        let scan = pg_sys::palloc0(std::mem::size_of::<CustomScan>()).cast::<CustomScan>();
-        (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
-        (*scan).scan.plan.startup_cost = (*child).startup_cost;
-        (*scan).scan.plan.total_cost = (*child).total_cost;
-        (*scan).scan.plan.plan_rows = (*child).plan_rows;
-        (*scan).scan.plan.plan_width = (*child).plan_width;
-        let (output, columns, binary) = target_list((*child).targetlist);
-        (*scan).scan.plan.targetlist = output;
-        (*scan).custom_scan_tlist = columns;
-        (*scan).custom_plans = pg_sys::lappend(std::ptr::null_mut(), child.cast());
+        let (scan, binary) = scan_over(child, statement_scan::methods(plan.place));
         let mut expressions = std::ptr::null_mut();
         let mut key_type = pg_sys::InvalidOid;
         if !plan.key.is_null() {
@@ -69,7 +60,6 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             key_type: key_type.to_u32(),
         };
         (*scan).custom_private = private(&statement);
-        (*scan).methods = statement_scan::methods(plan.place);
         (*stmt).planTree = std::ptr::from_mut(&mut (*scan).scan.plan);
         if !plan.writes && (*child).type_ == pg_sys::NodeTag::T_Material {
             // A scrollable cursor: what can go backwards must stay on top.
@@ -78,8 +68,37 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
     }
 }
 
-/// The statement as a plan's private data.
-fn private(statement: &Statement) -> *mut List {
+/// A custom scan on top of a plan, with the plan's visible columns.
+pub fn custom_scan(
+    child: *mut pg_sys::Plan,
+    methods: *const pg_sys::CustomScanMethods,
+) -> *mut CustomScan {
+    scan_over(child, methods).0
+}
+
+fn scan_over(
+    child: *mut pg_sys::Plan,
+    methods: *const pg_sys::CustomScanMethods,
+) -> (*mut CustomScan, bool) {
+    // SAFETY: the child is a finished plan; the new node is zeroed memory with its tag.
+    unsafe {
+        let scan = pg_sys::palloc0(std::mem::size_of::<CustomScan>()).cast::<CustomScan>();
+        (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
+        (*scan).scan.plan.startup_cost = (*child).startup_cost;
+        (*scan).scan.plan.total_cost = (*child).total_cost;
+        (*scan).scan.plan.plan_rows = (*child).plan_rows;
+        (*scan).scan.plan.plan_width = (*child).plan_width;
+        let (output, columns, binary) = target_list((*child).targetlist);
+        (*scan).scan.plan.targetlist = output;
+        (*scan).custom_scan_tlist = columns;
+        (*scan).custom_plans = pg_sys::lappend(std::ptr::null_mut(), child.cast());
+        (*scan).methods = methods;
+        (scan, binary)
+    }
+}
+
+/// Plain data as a plan's private data.
+pub fn private<T: Serialize>(statement: &T) -> *mut List {
     let text = serde_json::to_string(statement).expect("plain data");
     let text = CString::new(text).expect("JSON escapes NUL bytes");
     // SAFETY: makeString keeps the pointer, which pstrdup allocated.
@@ -91,8 +110,8 @@ fn private(statement: &Statement) -> *mut List {
     }
 }
 
-/// The statement of a plan made by [`wrap`].
-pub fn statement_of(scan: *mut CustomScan) -> Statement {
+/// What [`private`] keeps in a plan.
+pub fn private_of<T: serde::de::DeserializeOwned>(scan: *mut CustomScan) -> T {
     // SAFETY: the private data is one String node, written by `private`.
     let text = unsafe {
         let value = (*(*(*scan).custom_private).elements)
@@ -100,7 +119,7 @@ pub fn statement_of(scan: *mut CustomScan) -> Statement {
             .cast::<pg_sys::String>();
         CStr::from_ptr((*value).sval)
     };
-    serde_json::from_slice(text.to_bytes()).expect("written by wrap")
+    serde_json::from_slice(text.to_bytes()).expect("written by private")
 }
 
 /// The scan's output: one column for each visible one of the child; and whether all may travel in binary.

@@ -16,6 +16,8 @@ mod explain;
 mod run;
 mod state;
 
+pub use state::{everywhere, owners};
+
 use crate::planner::statement::Place;
 use pgrx::pg_sys::{self, CustomExecMethods, CustomScan, CustomScanMethods, Node};
 

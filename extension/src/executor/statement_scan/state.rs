@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::rows::{to_text, Decoder};
 use crate::hashmap::Bucketer;
-use crate::planner::statement::{statement_of, Place, Statement};
+use crate::planner::statement::{private_of, Place, Statement};
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
 use std::collections::VecDeque;
 
@@ -48,7 +48,7 @@ impl Inner {
         // SAFETY: the plan is the one that planner::statement made.
         unsafe {
             let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-            let statement = statement_of(scan);
+            let statement: Statement = private_of(scan);
             let mut expressions: VecDeque<(*mut ExprState, Oid)> =
                 crate::planner::list::nodes::<pg_sys::Expr>((*scan).custom_exprs)
                     .map(|expr| {

@@ -1,0 +1,105 @@
+//! Spread: keeps this node's rows and hands the others out.
+
+use super::outbox::Outbox;
+use super::{exec_methods, ExecMethods};
+use crate::entry::{entry, raw};
+use crate::planner::statement::private_of;
+use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Node, PlanState, TupleTableSlot};
+use std::ffi::c_void;
+
+static EXEC: ExecMethods = exec_methods(c"Spread", begin, next, end, rescan);
+
+/// What PostgreSQL sees, with our part behind it.
+#[repr(C)]
+pub struct SpreadState {
+    custom: CustomScanState,
+    source: *mut PlanState,
+    pub outbox: *mut Outbox,
+}
+
+pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
+    // SAFETY: zeroed memory is a valid state before Begin.
+    unsafe {
+        let state = pg_sys::palloc0(std::mem::size_of::<SpreadState>()).cast::<SpreadState>();
+        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
+        (*state).custom.methods = &EXEC.0;
+        state.cast()
+    }
+}
+
+unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
+    let state = node.cast::<SpreadState>();
+    // SAFETY: the state that `create` made; the source is the first of the custom plans; nothing droppable lives in this
+    // frame while ExecInitNode runs.
+    unsafe {
+        let scan = (*node).ss.ps.plan.cast::<CustomScan>();
+        let source = (*(*(*scan).custom_plans).elements).ptr_value.cast();
+        (*state).source = raw::ExecInitNode(source, estate, flags);
+        entry(|| {
+            (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).source.cast());
+            let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
+            (*state).outbox = keep(Outbox::new(private_of(scan), descriptor));
+        });
+    }
+}
+
+/// Keeps the outbox until the query's memory context goes.
+unsafe fn keep(outbox: Outbox) -> *mut Outbox {
+    // SAFETY: the callback structure is palloc'd in the context whose reset calls it, once.
+    unsafe {
+        let outbox = Box::into_raw(Box::new(outbox));
+        let callback = pg_sys::palloc0(std::mem::size_of::<pg_sys::MemoryContextCallback>())
+            .cast::<pg_sys::MemoryContextCallback>();
+        (*callback).func = Some(discard);
+        (*callback).arg = outbox.cast();
+        pg_sys::MemoryContextRegisterResetCallback(pg_sys::CurrentMemoryContext, callback);
+        outbox
+    }
+}
+
+unsafe extern "C-unwind" fn discard(outbox: *mut c_void) {
+    // SAFETY: registered by `keep` with a boxed Outbox, called once.
+    drop(unsafe { Box::from_raw(outbox.cast::<Outbox>()) });
+}
+
+/// The next row of this node.
+unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableSlot {
+    let state = node.cast::<SpreadState>();
+    // SAFETY: begun by `begin`; the source is called by its own function pointer, with nothing droppable in this frame.
+    unsafe {
+        loop {
+            let source = (*state).source;
+            let slot = (*source).ExecProcNode.expect("a begun plan")(source);
+            if slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
+                return std::ptr::null_mut();
+            }
+            let here = entry(|| {
+                let context = (*(*node).ss.ps.ps_ExprContext).ecxt_per_tuple_memory;
+                pg_sys::MemoryContextReset(context);
+                let old = pg_sys::MemoryContextSwitchTo(context);
+                let here = (&mut *(*state).outbox).take(slot);
+                pg_sys::MemoryContextSwitchTo(old);
+                here
+            });
+            if here {
+                return slot;
+            }
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn end(node: *mut CustomScanState) {
+    let state = node.cast::<SpreadState>();
+    // SAFETY: begun by `begin`; nothing droppable lives in this frame.
+    unsafe {
+        if !(*state).source.is_null() {
+            raw::ExecEndNode((*state).source);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn rescan(node: *mut CustomScanState) {
+    let state = node.cast::<SpreadState>();
+    // SAFETY: begun by `begin`; a ModifyTable is never run again, but its source may be.
+    unsafe { raw::ExecReScan((*state).source) }
+}
