@@ -19,6 +19,7 @@ need libpq-dev header libpq-fe.h -I/usr/include/postgresql
 need postgresql-15 test -x /usr/lib/postgresql/15/bin/postgres
 need postgresql-server-dev-15 test -f /usr/include/postgresql/15/server/postgres.h
 need zookeeper test -f /usr/share/java/zookeeper.jar
+need libslf4j-java test -f /usr/share/java/slf4j-simple.jar
 need default-jre-headless command -v java
 need iproute2 command -v ip
 
