@@ -67,6 +67,30 @@ pub mod raw {
         );
         pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
         pub fn ExecEndNode(node: *mut PlanState);
+        pub fn BeginCopyFrom(
+            pstate: *mut ParseState,
+            relation: Relation,
+            condition: *mut Node,
+            filename: *const c_char,
+            program: bool,
+            source: copy_data_source_cb,
+            columns: *mut List,
+            options: *mut List,
+        ) -> CopyFromState;
+        pub fn CopyFrom(state: CopyFromState) -> u64;
+        pub fn EndCopyFrom(state: CopyFromState);
+        pub fn NextCopyFrom(
+            state: CopyFromState,
+            context: *mut ExprContext,
+            values: *mut Datum,
+            nulls: *mut bool,
+        ) -> bool;
+        pub fn NextCopyFromRawFields(
+            state: CopyFromState,
+            fields: *mut *mut *mut c_char,
+            count: *mut c_int,
+        ) -> bool;
+        pub fn CopyFromErrorCallback(state: *mut std::ffi::c_void);
         pub fn ExecReScan(node: *mut PlanState);
     }
 }

@@ -72,7 +72,8 @@ unsafe extern "C-unwind" fn process_utility(
     let utility = entry(|| ddl::before(pstmt, query_string, context, params, dest, qc));
     let (pstmt, after) = match utility {
         Utility::PassThrough => (pstmt, std::ptr::null_mut()),
-        Utility::Done => return,
+        // SAFETY: the job was prepared by `before`; nothing droppable lives in this frame.
+        Utility::CopyFrom(job) => return unsafe { crate::executor::copy_from::run(job, qc) },
         Utility::Around { pstmt, after } => (pstmt, after),
     };
     // SAFETY: PostgreSQL's own arguments (or a statement of ours in their place) are passed on; nothing

@@ -38,9 +38,8 @@ use std::os::raw::c_char;
 pub enum Utility {
     /// Nothing of ours is concerned.
     PassThrough,
-    /// Everything has been done already; `qc` is filled in.
-    #[allow(dead_code)] // COPY
-    Done,
+    /// Run this COPY FROM, which spreads the rows ([`crate::executor::copy_from`]).
+    CopyFrom(*mut c_void),
     /// Run `pstmt` here, then call [`after`] with the state (null, or a boxed [`Concern`], which is leaked when the
     /// statement fails).
     Around {
@@ -66,6 +65,9 @@ pub fn before(
     let extension_script = unsafe { creating_extension };
     if context == ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND || extension_script {
         return Utility::PassThrough;
+    }
+    if let Some(utility) = crate::executor::copy_from::before(pstmt) {
+        return utility;
     }
     let metadata = cluster();
     let concern = if crate::state::internal_session() {

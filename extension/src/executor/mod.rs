@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod connection;
 pub mod copy;
+pub mod copy_from;
 pub mod distribute_scan;
 pub mod libpq;
 pub mod pool;
