@@ -41,7 +41,7 @@ async fn behind_proxy(
 
 /// The result of a call that must end within its deadline, and how long it took.
 async fn timely<T>(timeouts: Timeouts, call: impl Future<Output = Result<T>>) -> Result<T> {
-    let bound = timeouts.call + Duration::from_millis(500);
+    let bound = timeouts.call + Duration::from_millis(1_500);
     tokio::time::timeout(bound, call)
         .await
         .expect("a call outlived its deadline")
@@ -373,7 +373,7 @@ async fn an_ensemble_survives_the_death_of_each_server() {
     let zookeeper = ZooKeeper::start(3).await;
     let url = zookeeper.place().url;
     let timeouts = Timeouts {
-        session: Duration::from_secs(8),
+        session: Duration::from_secs(10),
         ..Timeouts::default()
     };
     let store = connect(&url, "holder", timeouts).await.unwrap();

@@ -58,7 +58,7 @@ async fn write_pairs(store: &dyn Coordination) {
 /// Timeouts with a session that ends soon after its process.
 pub fn short() -> Timeouts {
     Timeouts {
-        session: Duration::from_millis(2_000),
+        session: Duration::from_secs(4),
         ..Timeouts::default()
     }
 }
