@@ -1,0 +1,78 @@
+//! Combining here what the nodes began.
+
+use super::group::Needs;
+use super::info::Fragment;
+use super::path::{self, Grouped};
+use super::query::Grouping;
+use super::raw;
+use pgrx::pg_sys::*;
+
+/// Offers a final aggregation over the nodes' parts, hashed and sorted as far as possible.
+///
+/// # Safety
+/// All is valid and of the planner at work.
+pub unsafe fn offer(
+    root: *mut PlannerInfo,
+    output: *mut RelOptInfo,
+    fragment: *mut Fragment,
+    needs: &Needs,
+    parts: *mut PathTarget,
+    having: *mut List,
+    groups: f64,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let parts = set_pathtarget_cost_width(root, parts);
+        let rel = fetch_upper_rel(
+            root,
+            UpperRelationKind::UPPERREL_PARTIAL_GROUP_AGG,
+            (*output).relids,
+        );
+        (*rel).reltarget = parts;
+        let grouping = Grouping {
+            clause: needs.clause(),
+            having: std::ptr::null_mut(),
+        };
+        let begun = path::grouped(
+            rel,
+            &Grouped {
+                fragment,
+                columns: parts,
+                target: parts,
+                grouping,
+                kept: std::ptr::null_mut(),
+                rows: groups * (*fragment).nodes,
+            },
+        );
+        let mut costs = AggClauseCosts::default();
+        raw::get_agg_clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &mut costs);
+        let clause = needs.clause();
+        let finish = |input: *mut Path, strategy: AggStrategy::Type| {
+            let path = create_agg_path(
+                root,
+                output,
+                input,
+                (*output).reltarget,
+                strategy,
+                AggSplit::AGGSPLIT_FINAL_DESERIAL,
+                clause,
+                having,
+                &costs,
+                groups,
+            );
+            add_path(output, path.cast());
+        };
+        if clause.is_null() {
+            finish(begun, AggStrategy::AGG_PLAIN);
+            return;
+        }
+        if grouping_is_hashable(clause) {
+            finish(begun, AggStrategy::AGG_HASHED);
+        }
+        if grouping_is_sortable(clause) {
+            let sorted = create_sort_path(root, output, begun, (*root).group_pathkeys, -1.0);
+            (*sorted).path.pathtarget = parts;
+            finish(sorted.cast(), AggStrategy::AGG_SORTED);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From a fragment to the query that the nodes run.
+//!
+//! The query shares the numbering of the planner's range table, so that expressions fit without change. Entries that are not
+//! the fragment's become empty ones, because the deparser looks at all of them.
+
+use super::info::Fragment;
+use super::list::{copy, items, length, make};
+use super::shippable::{ship, Shipment};
+use pgrx::pg_sys::*;
+use std::os::raw::c_int;
+
+/// What is put on top of a fragment's rows.
+#[derive(Clone, Copy)]
+pub struct Grouping {
+    pub clause: *mut List,
+    /// A plain expression or null.
+    pub having: *mut Node,
+}
+
+/// A query and what its parameters `$1`, `$2`, ... stand for.
+pub struct Built {
+    pub query: *mut Query,
+    pub params: *mut List,
+}
+
+/// The query for `columns` (with their sort-group references, when grouped).
+///
+/// # Safety
+/// All is valid and of the planner at work.
+pub unsafe fn build(
+    root: *mut PlannerInfo,
+    fragment: &Fragment,
+    columns: *mut List,
+    references: *const Index,
+    grouping: Option<&Grouping>,
+) -> Built {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut shipment = Shipment {
+            params: std::ptr::null_mut(),
+            rtable: (*(*root).parse).rtable,
+        };
+        let query = make::<Query>(NodeTag::T_Query);
+        let outer_members = from_members(fragment.from);
+        (*query).commandType = CmdType::CMD_SELECT;
+        (*query).canSetTag = true;
+        (*query).stmt_location = -1;
+        (*query).rtable = range_table(shipment.rtable, outer_members);
+        (*query).jointree = make::<FromExpr>(NodeTag::T_FromExpr);
+        (*(*query).jointree).fromlist = ship(fragment.from, &mut shipment);
+        (*(*query).jointree).quals = conjunction(ship(fragment.quals, &mut shipment));
+        number_joins(query);
+        for (index, column) in items::<Expr>(columns).enumerate() {
+            let expr = ship(column, &mut shipment);
+            let entry = makeTargetEntry(expr, index as AttrNumber + 1, std::ptr::null_mut(), false);
+            if !references.is_null() {
+                (*entry).ressortgroupref = *references.add(index);
+            }
+            (*query).targetList = lappend((*query).targetList, entry.cast());
+        }
+        if let Some(grouping) = grouping {
+            (*query).groupClause = copy(grouping.clause);
+            (*query).havingQual = ship(grouping.having, &mut shipment);
+            (*query).hasAggs = contain_agg_clause((*query).targetList.cast())
+                || contain_agg_clause((*query).havingQual);
+        }
+        (*query).hasSubLinks = checkExprHasSubLink((*query).jointree.cast());
+        Built {
+            query,
+            params: shipment.params,
+        }
+    }
+}
+
+/// The tables that stand in FROM; those of an EXISTS have a range table of their own.
+unsafe fn from_members(from: *mut List) -> Relids {
+    let mut members = std::ptr::null_mut();
+    // SAFETY: a valid from list.
+    unsafe {
+        for item in items::<Node>(from) {
+            members = bms_add_members(members, super::raw::get_relids_in_jointree(item, false));
+        }
+    }
+    members
+}
+
+/// One expression from a list of conditions; null when there is none.
+///
+/// # Safety
+/// `list` is null or a valid list of expressions.
+pub unsafe fn conjunction(list: *mut List) -> *mut Node {
+    if list.is_null() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: as the caller promises.
+    unsafe { make_ands_explicit(list).cast() }
+}
+
+/// The planner's range table with everything but `members` replaced by empty entries.
+///
+/// # Safety
+/// `rtable` is a valid range table.
+pub unsafe fn range_table(rtable: *mut List, members: Relids) -> *mut List {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: as the caller promises.
+    unsafe {
+        for (index, entry) in items::<RangeTblEntry>(rtable).enumerate() {
+            let entry = if bms_is_member(index as c_int + 1, members) {
+                table_entry(entry)
+            } else {
+                empty_entry(RTEKind::RTE_RESULT)
+            };
+            result = lappend(result, entry.cast());
+        }
+    }
+    result
+}
+
+/// Privileges and row security are checked by the plan around it (here) or by the node itself.
+unsafe fn table_entry(entry: *mut RangeTblEntry) -> *mut RangeTblEntry {
+    // SAFETY: a valid entry by the caller's promise.
+    unsafe {
+        let entry = copy(entry);
+        (*entry).securityQuals = std::ptr::null_mut();
+        (*entry).requiredPerms = 0;
+        (*entry).checkAsUser = InvalidOid;
+        (*entry).inh = true;
+        (*entry).inFromCl = true;
+        (*entry).rellockmode = AccessShareLock as c_int;
+        entry
+    }
+}
+
+unsafe fn empty_entry(kind: RTEKind::Type) -> *mut RangeTblEntry {
+    // SAFETY: the structure matches the tag.
+    unsafe {
+        let entry = make::<RangeTblEntry>(NodeTag::T_RangeTblEntry);
+        (*entry).rtekind = kind;
+        (*entry).eref = makeAlias(c"unused".as_ptr(), std::ptr::null_mut());
+        entry
+    }
+}
+
+/// Gives every join of the query its range table entry.
+///
+/// # Safety
+/// The query is ours.
+pub unsafe fn number_joins(query: *mut Query) {
+    // SAFETY: a valid query of ours.
+    unsafe {
+        for item in items::<Node>((*(*query).jointree).fromlist) {
+            number_join(query, item);
+        }
+    }
+}
+
+unsafe fn number_join(query: *mut Query, item: *mut Node) {
+    // SAFETY: join trees consist of references and joins only.
+    unsafe {
+        if (*item).type_ != NodeTag::T_JoinExpr {
+            return;
+        }
+        let join = item.cast::<JoinExpr>();
+        number_join(query, (*join).larg);
+        number_join(query, (*join).rarg);
+        let entry = empty_entry(RTEKind::RTE_JOIN);
+        (*entry).jointype = (*join).jointype;
+        (*entry).inFromCl = true;
+        (*query).rtable = lappend((*query).rtable, entry.cast());
+        (*join).rtindex = length((*query).rtable) as c_int;
+    }
+}
+
+/// The query as SQL that every node understands: all names with their schema, all literals in ISO style.
+///
+/// # Safety
+/// The query is ours; it may be changed.
+pub unsafe fn deparse(query: *mut Query) -> std::string::String {
+    // SAFETY: the settings are undone below, or by the abort of the transaction.
+    unsafe {
+        let level = NewGUCNestLevel();
+        for (name, value) in [
+            (c"search_path", c"pg_catalog"),
+            (c"datestyle", c"ISO"),
+            (c"intervalstyle", c"postgres"),
+            (c"extra_float_digits", c"3"),
+        ] {
+            set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                GucContext::PGC_USERSET,
+                GucSource::PGC_S_SESSION,
+                GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+        let text = pg_get_querydef(query, false);
+        AtEOXact_GUC(true, level);
+        one_line(&std::ffi::CStr::from_ptr(text).to_string_lossy())
+    }
+}
+
+/// Line breaks and indentation outside of quotes as single spaces.
+fn one_line(text: &str) -> std::string::String {
+    let mut line = std::string::String::with_capacity(text.len());
+    let mut quote = None;
+    for character in text.trim().chars() {
+        match (quote, character) {
+            (None, '\'' | '"') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            (None, '\n' | ' ') => {
+                if !line.ends_with([' ', '(']) {
+                    line.push(' ');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        line.push(character);
+    }
+    line
+}
