@@ -10,6 +10,7 @@ use crate::executor::remote::{advance_any, Access, Command, Stream};
 use crate::planner::fragment::list::copy;
 use crate::planner::fragment::owned;
 use crate::planner::fragment::query::deparse;
+use crate::transaction::consistency::agree::agree;
 use pgrx::pg_sys::*;
 use std::rc::Rc;
 
@@ -88,7 +89,7 @@ unsafe fn start(state: *mut FragmentScanState, params: ParamListInfo) {
             .filter(|&node| node != metadata.local_node)
             .collect();
         let moving = metadata.group(run.plan.group).moving_to.is_some();
-        start_remote(run, &others, params, moving, &metadata);
+        start_remote(run, &nodes, &others, params, moving, &metadata);
         if nodes.contains(&metadata.local_node) {
             let outer = MemoryContextSwitchTo((*state).run_context);
             let query = copy(run.query);
@@ -104,6 +105,7 @@ unsafe fn start(state: *mut FragmentScanState, params: ParamListInfo) {
 
 unsafe fn start_remote(
     run: &mut Run,
+    all: &[NodeId],
     nodes: &[NodeId],
     params: ParamListInfo,
     moving: bool,
@@ -112,7 +114,7 @@ unsafe fn start_remote(
     // SAFETY: the parameters have been evaluated; the user is set back below or by the abort of the transaction.
     unsafe {
         let (param_types, values) = params::as_text(params);
-        let access = if run.shared || nodes.len() > 1 {
+        let access = if run.shared || all.len() > 1 {
             Access::ReadShared
         } else {
             Access::Read
@@ -121,6 +123,9 @@ unsafe fn start_remote(
         GetUserIdAndSecContext(&mut user, &mut security);
         if run.plan.user != 0 {
             SetUserIdAndSecContext(Oid::from(run.plan.user), security);
+        }
+        if run.shared || all.len() > 1 {
+            run.agreement = Some(agree(all));
         }
         for &node in nodes {
             let sql = if moving {

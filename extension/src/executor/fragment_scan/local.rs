@@ -2,6 +2,7 @@
 
 use super::state::FragmentScanState;
 use crate::planner::scope;
+use crate::transaction::consistency::agree::local_snapshot;
 use pgrx::pg_sys::*;
 
 /// Plans the query for this node and starts it under the scan's snapshot.
@@ -20,10 +21,18 @@ pub unsafe fn start(
         scope::enter();
         let planned = pg_plan_query(query, c"fragment".as_ptr(), 0, params);
         scope::leave();
+        // What the nodes agreed on, if others take part.
+        let agreed = local_snapshot();
+        let of_several = (*(*state).run).agreement.is_some() && !agreed.is_null();
+        let snapshot = if of_several {
+            agreed
+        } else {
+            (*estate).es_snapshot
+        };
         let description = CreateQueryDesc(
             planned,
             c"fragment".as_ptr(),
-            (*estate).es_snapshot,
+            snapshot,
             std::ptr::null_mut(),
             None_Receiver,
             params,

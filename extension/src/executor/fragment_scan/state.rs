@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::{exec, explain, local, params};
 use crate::entry::entry;
 use crate::executor::remote::Stream;
+use crate::transaction::consistency::agree::Agreement;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
 use std::os::raw::c_int;
@@ -31,6 +32,8 @@ pub struct Run {
     /// Index in the scan's row of each result column.
     pub places: Vec<usize>,
     pub shared: bool,
+    /// Holds the snapshots that the nodes agreed on.
+    pub agreement: Option<Agreement>,
     pub delivered: Vec<Delivered>,
     pub started_at: Option<std::time::Instant>,
     pub instrument: bool,
@@ -119,6 +122,7 @@ unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, _eflags: c
         (*state).row_context = context(c"fragment row");
         let run = Run {
             shared: shares_statement(estate) || !(*scan).scan.plan.extParam.is_null(),
+            agreement: None,
             plan,
             query,
             streams: Vec::new(),
@@ -211,7 +215,11 @@ unsafe fn stop(state: *mut FragmentScanState) {
         }
         if (*state).started {
             (*state).started = false;
-            entry(|| (*(*state).run).streams.clear());
+            entry(|| {
+                let run = &mut *(*state).run;
+                run.streams.clear();
+                run.agreement = None;
+            });
             super::raw::MemoryContextReset((*state).run_context);
         }
     }
