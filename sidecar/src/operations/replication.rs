@@ -148,7 +148,7 @@ fn conninfo(context: &Context, source: &NodeAddress) -> String {
     let settings = &context.config().postgres;
     let quote = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     let mut text = format!(
-        "host={} port={} dbname={} user={} application_name=expanse",
+        "host={} port={} dbname={} user={}",
         quote(&source.host),
         source.port,
         quote(&settings.dbname),
