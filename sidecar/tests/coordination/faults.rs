@@ -1,7 +1,6 @@
-//! ZooKeeper with something broken: connections, sessions, servers, the whole ensemble.
+//! ZooKeeper with something broken on the way to it: connections, sessions, answers, credentials.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::proxy::{Network, Proxy};
 use crate::stores::{self, ZooKeeper};
 
 /// Short times, so that faults have their effects soon.
-fn quick() -> Timeouts {
+pub fn quick() -> Timeouts {
     Timeouts {
         connect: Duration::from_secs(10),
         call: Duration::from_millis(1_500),
@@ -40,7 +39,7 @@ async fn behind_proxy(
 }
 
 /// The result of a call that must end within its deadline, and how long it took.
-async fn timely<T>(timeouts: Timeouts, call: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn timely<T>(timeouts: Timeouts, call: impl Future<Output = Result<T>>) -> Result<T> {
     let bound = timeouts.call + Duration::from_millis(1_500);
     tokio::time::timeout(bound, call)
         .await
@@ -290,249 +289,6 @@ async fn many_calls_and_watches_survive_a_broken_connection() {
     for mut watch in watches {
         soon(wait_for_data(&mut watch, b"x")).await;
     }
-}
-
-/// Counts as fast as it can; what is acknowledged must be there in the end.
-struct Counting {
-    acknowledged: Arc<AtomicI64>,
-    ambiguous: Arc<AtomicI64>,
-    stop: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Counting {
-    async fn start(url: String, timeouts: Timeouts) -> Self {
-        let store = connect(&url, "counter", timeouts).await.unwrap();
-        let (acknowledged, ambiguous, stop) = (
-            Arc::new(AtomicI64::new(0)),
-            Arc::new(AtomicI64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let counts = (acknowledged.clone(), ambiguous.clone(), stop.clone());
-        let task = tokio::spawn(async move {
-            let (acknowledged, ambiguous, stop) = counts;
-            while !stop.load(Ordering::SeqCst) {
-                // A read and a write, and they may be repeated once.
-                let bound = timeouts.call * 3;
-                match tokio::time::timeout(bound, update(&*store, "/counter", increment))
-                    .await
-                    .expect("a call hangs")
-                {
-                    Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
-                    Err(error) if error.is_ambiguous() => ambiguous.fetch_add(1, Ordering::SeqCst),
-                    Err(error) if error.is_retryable() => 0,
-                    Err(error) => panic!("{error}"),
-                };
-            }
-        });
-        Self {
-            acknowledged,
-            ambiguous,
-            stop,
-            task,
-        }
-    }
-
-    fn acknowledged(&self) -> i64 {
-        self.acknowledged.load(Ordering::SeqCst)
-    }
-
-    async fn goes_on(&self) {
-        let goal = self.acknowledged() + 20;
-        let reached = async {
-            while self.acknowledged() < goal && !self.task.is_finished() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), reached)
-            .await
-            .expect("the store has not come back");
-    }
-
-    async fn check(self, store: &dyn Coordination) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.task.await.unwrap();
-        let entry = store.get_fresh("/counter").await.unwrap().unwrap();
-        let counted: i64 = String::from_utf8(entry.data).unwrap().parse().unwrap();
-        let acknowledged = self.acknowledged.load(Ordering::SeqCst);
-        let ambiguous = self.ambiguous.load(Ordering::SeqCst);
-        println!("{counted} counted, {acknowledged} acknowledged, {ambiguous} ambiguous");
-        assert!((acknowledged..=acknowledged + ambiguous).contains(&counted));
-    }
-}
-
-fn increment(entry: Option<&expanse_sidecar::coordination::Entry>) -> Option<Vec<u8>> {
-    let count = entry.map_or(0, |entry| {
-        String::from_utf8_lossy(&entry.data).parse().unwrap()
-    });
-    Some(format!("{}", count + 1i64).into_bytes())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_ensemble_survives_the_death_of_each_server() {
-    let zookeeper = ZooKeeper::start(3).await;
-    let url = zookeeper.place().url;
-    let timeouts = Timeouts {
-        session: Duration::from_secs(10),
-        ..Timeouts::default()
-    };
-    let store = connect(&url, "holder", timeouts).await.unwrap();
-    store.create_ephemeral("/status/n1", b"up").await.unwrap();
-    let leadership = store.campaign("/leader", "n1").await.unwrap();
-    let counting = Counting::start(url, timeouts).await;
-    for index in 0..zookeeper.count() {
-        zookeeper.kill(index).await;
-        counting.goes_on().await;
-        zookeeper.restart(index).await;
-        zookeeper.wait_for_all().await;
-        counting.goes_on().await;
-    }
-    assert!(matches!(
-        *store.session().borrow(),
-        SessionState::Connected { number: 1 }
-    ));
-    assert_eq!(
-        store.get_fresh("/status/n1").await.unwrap().unwrap().owner,
-        Owner::ThisClient
-    );
-    assert!(leadership.holds());
-    counting.check(&*store).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_ensemble_survives_servers_that_hang() {
-    let zookeeper = ZooKeeper::start(3).await;
-    let url = zookeeper.place().url;
-    let timeouts = Timeouts {
-        session: Duration::from_secs(6),
-        ..Timeouts::default()
-    };
-    let store = connect(&url, "holder", timeouts).await.unwrap();
-    store.create_ephemeral("/status/n1", b"up").await.unwrap();
-    let counting = Counting::start(url, timeouts).await;
-    for index in 0..zookeeper.count() {
-        zookeeper.signal(index, "STOP");
-        counting.goes_on().await;
-        let outcome = timely(timeouts, store.get_fresh("/status/n1")).await;
-        assert!(!matches!(outcome, Ok(None)), "the entry has gone");
-        zookeeper.signal(index, "CONT");
-        zookeeper.wait_for_all().await;
-        counting.goes_on().await;
-    }
-    assert!(store.get_fresh("/status/n1").await.unwrap().is_some());
-    counting.check(&*store).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_ends_while_the_whole_ensemble_is_gone() {
-    let zookeeper = ZooKeeper::start(3).await;
-    let place = zookeeper.place();
-    let store = connect(&place.url, "holder", quick()).await.unwrap();
-    store.create_ephemeral("/status/n1", b"up").await.unwrap();
-    store.create("/config", b"0").await.unwrap();
-    let leadership = store.campaign("/leader", "n1").await.unwrap();
-    let mut config = store.watch("/config").await.unwrap();
-
-    for index in 0..zookeeper.count() {
-        zookeeper.kill(index).await;
-    }
-    let patience = store.session_timeout();
-    tokio::time::timeout(patience, leadership.lost().cancelled())
-        .await
-        .expect("leadership outlives its lease");
-    every_call_fails_in_time(&*store, quick()).await;
-    let refused = connect(
-        &place.url,
-        "newcomer",
-        Timeouts {
-            connect: Duration::from_secs(1),
-            ..quick()
-        },
-    )
-    .await;
-    assert!(matches!(refused, Err(Error::Unavailable { .. })));
-
-    for index in 0..zookeeper.count() {
-        zookeeper.restart(index).await;
-    }
-    zookeeper.wait_for_all().await;
-    let mut session = store.session();
-    soon(session.wait_for(|state| state.is_connected()))
-        .await
-        .unwrap();
-    update(&*store, "/config", |_| Some(b"1".to_vec()))
-        .await
-        .unwrap();
-    soon(wait_for_data(&mut config, b"1")).await;
-    let mut status = store.watch("/status/n1").await.unwrap();
-    soon(status.wait_for(|entry| {
-        entry
-            .as_ref()
-            .is_some_and(|entry| entry.owner == Owner::ThisClient)
-    }))
-    .await
-    .unwrap();
-    let again = soon(store.campaign("/leader", "n1")).await.unwrap();
-    assert!(again.epoch() > leadership.epoch());
-}
-
-async fn every_call_fails_in_time(store: &dyn Coordination, timeouts: Timeouts) {
-    let ops = || {
-        vec![Op::Check {
-            path: "/config".to_owned(),
-            expected: Version(0),
-        }]
-    };
-    let failures = [
-        timely(timeouts, store.get("/config")).await.map(drop),
-        timely(timeouts, store.get_fresh("/config")).await.map(drop),
-        timely(timeouts, store.children("/status")).await.map(drop),
-        timely(timeouts, store.create("/new", b"")).await.map(drop),
-        timely(timeouts, store.create_ephemeral("/new", b""))
-            .await
-            .map(drop),
-        timely(timeouts, store.publish("/status/n1", b""))
-            .await
-            .map(drop),
-        timely(timeouts, store.put("/config", b"", Version(0)))
-            .await
-            .map(drop),
-        timely(timeouts, store.delete("/config", Version(0))).await,
-        timely(timeouts, store.multi(ops())).await,
-        timely(timeouts, store.watch("/config")).await.map(drop),
-        timely(timeouts, store.watch_children("/status"))
-            .await
-            .map(drop),
-    ];
-    for failure in failures {
-        assert!(
-            failure.as_ref().is_err_and(Error::is_retryable),
-            "{failure:?}"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_restarts_keeps_what_it_held() {
-    let zookeeper = ZooKeeper::start(1).await;
-    let url = zookeeper.place().url;
-    let store = client(&url).await;
-    store.create("/config", b"kept").await.unwrap();
-    store.create_ephemeral("/status/n1", b"up").await.unwrap();
-    zookeeper.kill(0).await;
-    zookeeper.restart(0).await;
-    assert_eq!(
-        soon(store.get("/config")).await.unwrap().unwrap().data,
-        b"kept"
-    );
-    assert_eq!(
-        store.get_fresh("/status/n1").await.unwrap().unwrap().owner,
-        Owner::ThisClient
-    );
-    assert!(matches!(
-        *store.session().borrow(),
-        SessionState::Connected { number: 1 }
-    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

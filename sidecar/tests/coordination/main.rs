@@ -4,9 +4,11 @@
 mod contract;
 mod contract_hostile;
 mod contract_leaders;
+mod counting;
 mod differential;
 mod directory_faults;
 mod faults;
+mod faults_servers;
 mod helper;
 mod proxy;
 mod stores;

@@ -3,7 +3,7 @@
 //! # How it works
 //! * Each entry is a directory with a file `.entry` in it, replaced by atomic rename ([`record`]).
 //! * Writers hold the file lock of `.lock`. A change of several entries is written to `.journal`
-//!   first, and whoever comes next finishes it ([`store`]).
+//!   first, and whoever comes next finishes it ([`write`]).
 //! * A client holds the lock of its file in `.sessions`. The kernel releases it when the process
 //!   dies, and from then on the client's ephemeral entries are not there any more ([`holder`]).
 //! * Writers touch `.revision`; inotify tells the others. A sweep twice a second catches what
@@ -13,9 +13,11 @@
 //! A process that is stopped (`SIGSTOP`) keeps its session. File locks need a local file system.
 
 mod changes;
+mod decide;
 mod holder;
 mod record;
 mod store;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;

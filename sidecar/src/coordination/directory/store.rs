@@ -1,18 +1,18 @@
 //! The tree of files behind the directory store. Everything here blocks.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::RwLock;
 
 use super::holder::{self, Holder};
 use super::record::{decode_part, encode_part, Record};
-use crate::coordination::{path, Entry, Error, Op, Owner, Result, Version};
-use crate::sys::{try_lock, LockKind};
+use super::write::{open_own, subdirectories};
+use crate::coordination::{Entry, Error, Op, Owner, Result};
 
 #[derive(Debug)]
 pub struct Store {
@@ -22,7 +22,7 @@ pub struct Store {
 }
 
 /// What an operation list makes of the entries it touches; `None` is a deletion.
-type Changes = BTreeMap<String, Option<Record>>;
+pub(super) type Changes = BTreeMap<String, Option<Record>>;
 
 impl Store {
     /// # Errors
@@ -72,6 +72,10 @@ impl Store {
 
     pub fn session_stands(&self) -> bool {
         self.holder.read().as_ref().is_none_or(Holder::stands)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub fn sessions(&self) -> PathBuf {
@@ -164,105 +168,7 @@ impl Store {
         Ok(())
     }
 
-    fn decide_parents(&self, path: &str, changes: &mut Changes) -> Result<()> {
-        let Some(parent) = path::parent(path) else {
-            return Ok(());
-        };
-        if self.seen(parent, changes)?.is_none() {
-            self.decide_parents(parent, changes)?;
-            let record = Record {
-                version: Version::FIRST,
-                session: None,
-                data: Vec::new(),
-            };
-            changes.insert(parent.to_owned(), Some(record));
-        }
-        Ok(())
-    }
-
-    /// What `op` makes of the entries as they are after `changes`.
-    fn decide(&self, op: &Op, session: &str, changes: &mut Changes) -> Result<()> {
-        let path = op.path().to_owned();
-        let found = self.seen(&path, changes)?;
-        let after = match op {
-            Op::Check { expected, .. } => {
-                at(&path, found, *expected)?;
-                return Ok(());
-            }
-            Op::Create { data, .. } => self.creation(&path, found, data, None, changes)?,
-            Op::CreateEphemeral { data, .. } => {
-                self.creation(&path, found, data, Some(session), changes)?
-            }
-            Op::Put { data, expected, .. } => {
-                let found = at(&path, found, *expected)?;
-                Some(Record {
-                    version: expected.next(),
-                    data: data.clone(),
-                    ..found
-                })
-            }
-            Op::Delete { expected, .. } => {
-                at(&path, found, *expected)?;
-                if self.has_children(&path, changes)? {
-                    return Err(Error::NotEmpty { path });
-                }
-                None
-            }
-        };
-        changes.insert(path, after);
-        Ok(())
-    }
-
-    fn creation(
-        &self,
-        path: &str,
-        found: Option<Record>,
-        data: &[u8],
-        session: Option<&str>,
-        changes: &Changes,
-    ) -> Result<Option<Record>> {
-        if found.is_some() {
-            return Err(Error::AlreadyExists {
-                path: path.to_owned(),
-            });
-        }
-        if let Some(parent) = path::parent(path) {
-            match self.seen(parent, changes)? {
-                None => {
-                    return Err(Error::NotFound {
-                        path: parent.to_owned(),
-                    })
-                }
-                Some(Record {
-                    session: Some(_), ..
-                }) => {
-                    return Err(Error::EphemeralParent {
-                        path: path.to_owned(),
-                    })
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(Some(Record {
-            version: Version::FIRST,
-            session: session.map(str::to_owned),
-            data: data.to_vec(),
-        }))
-    }
-
-    fn has_children(&self, path: &str, changes: &Changes) -> Result<bool> {
-        let below = format!("{path}/");
-        let made = changes
-            .iter()
-            .any(|(path, record)| path.starts_with(&below) && record.is_some());
-        let kept = self
-            .list(path)?
-            .into_iter()
-            .any(|name| !changes.contains_key(&format!("{below}{name}")));
-        Ok(made || kept)
-    }
-
-    fn seen(&self, path: &str, changes: &Changes) -> Result<Option<Record>> {
+    pub(super) fn seen(&self, path: &str, changes: &Changes) -> Result<Option<Record>> {
         match changes.get(path) {
             Some(changed) => Ok(changed.clone()),
             None => self.read(path),
@@ -298,7 +204,7 @@ impl Store {
         }
     }
 
-    fn list(&self, path: &str) -> Result<Vec<String>> {
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>> {
         let directory = self.directory_of(path);
         let names = match subdirectories(&directory) {
             Ok(names) => names,
@@ -327,186 +233,16 @@ impl Store {
         }
     }
 
-    fn directory_of(&self, path: &str) -> PathBuf {
+    pub(super) fn directory_of(&self, path: &str) -> PathBuf {
         let parts = path.split('/').filter(|part| !part.is_empty());
         parts.fold(self.root.clone(), |directory, part| {
             directory.join(encode_part(part))
         })
     }
 
-    fn lock(&self, deadline: Instant) -> Result<File> {
-        let path = self.root.join(".lock");
-        let file = open_own(&path).map_err(|error| self.failed(&path, &error))?;
-        let mut pause = Duration::from_micros(100);
-        while !try_lock(&file, LockKind::Exclusive).map_err(|error| self.failed(&path, &error))? {
-            if Instant::now() + pause >= deadline {
-                return Err(Error::DeadlineExceeded {
-                    call: "lock of the directory".to_owned(),
-                });
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(4));
-        }
-        self.replay_journal()?;
-        Ok(file)
-    }
-
-    /// Lets a change of several entries that has begun come to its end before anything is read.
-    fn finish_journal(&self, deadline: Instant) -> Result<()> {
-        if self.journal().exists() {
-            drop(self.lock(deadline)?);
-        }
-        Ok(())
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.root.join(".journal")
-    }
-
-    fn write(&self, changes: &Changes) -> Result<()> {
-        let write = || -> io::Result<()> {
-            if changes.len() > 1 {
-                let ordered: Vec<_> = changes
-                    .iter()
-                    .map(|(path, record)| (path, record.as_ref().map(Record::encode)))
-                    .collect();
-                let journal = serde_json::to_vec(&ordered).map_err(io::Error::other)?;
-                self.replace_file(&self.journal(), &journal, true)?;
-            }
-            self.carry_out(changes)
-        };
-        write().map_err(|error| self.failed(&self.root, &error))?;
-        if changes.is_empty() {
-            Ok(())
-        } else {
-            self.touch_revision()
-        }
-    }
-
-    /// Finishes what a client that died has left half done.
-    fn replay_journal(&self) -> Result<()> {
-        let damaged = |reason: String| Error::Damaged {
-            path: "/.journal".to_owned(),
-            reason,
-        };
-        let bytes = match std::fs::read(self.journal()) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(self.failed(&self.journal(), &error)),
-        };
-        let ordered: Vec<(String, Option<Vec<u8>>)> =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let mut changes = Changes::new();
-        for (path, record) in ordered {
-            let record = record
-                .map(|bytes| Record::decode(&bytes))
-                .transpose()
-                .map_err(damaged)?;
-            changes.insert(path, record);
-        }
-        self.carry_out(&changes)
-            .map_err(|error| self.failed(&self.root, &error))?;
-        self.touch_revision()
-    }
-
-    /// Parents before children when they are made, after them when they go. Doing it twice is doing it once.
-    fn carry_out(&self, changes: &Changes) -> io::Result<()> {
-        for (path, record) in changes {
-            let Some(record) = record else { continue };
-            let directory = self.directory_of(path);
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&directory)?;
-            // What dies with a process need not survive the machine.
-            self.replace_file(
-                &directory.join(".entry"),
-                &record.encode(),
-                record.session.is_none(),
-            )?;
-        }
-        for (path, _) in changes.iter().rev().filter(|(_, record)| record.is_none()) {
-            let directory = self.directory_of(path);
-            remove_if_there(&directory.join(".entry"))?;
-            // Not empty if a stranger has put something there: it is no entry any more all the same.
-            let _ = std::fs::remove_dir(&directory);
-        }
-        remove_if_there(&self.journal())
-    }
-
-    fn replace_file(&self, path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
-        let draft = self
-            .root
-            .join(".tmp")
-            .join(format!("{:016x}", rand::random::<u64>()));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(bytes)?;
-        if durable {
-            file.sync_data()?;
-        }
-        std::fs::rename(&draft, path)?;
-        match path.parent() {
-            Some(directory) if durable => File::open(directory)?.sync_all(),
-            _ => Ok(()),
-        }
-    }
-
-    fn touch_revision(&self) -> Result<()> {
-        let touch = || open_own(&self.revision())?.write_all(b".").map(drop);
-        touch().map_err(|error| self.failed(&self.revision(), &error))
-    }
-
-    fn failed(&self, path: &Path, error: &io::Error) -> Error {
+    pub(super) fn failed(&self, path: &Path, error: &io::Error) -> Error {
         Error::Unavailable {
             reason: format!("{}: {error}", path.display()),
         }
     }
-}
-
-/// The record, if it is there and at the version that is expected.
-fn at(path: &str, found: Option<Record>, expected: Version) -> Result<Record> {
-    match found {
-        None => Err(Error::NotFound {
-            path: path.to_owned(),
-        }),
-        Some(record) if record.version == expected => Ok(record),
-        Some(_) => Err(Error::VersionMismatch {
-            path: path.to_owned(),
-            expected: expected.0,
-        }),
-    }
-}
-
-/// Opens one of the store's own files from its beginning, making it if it is not there.
-fn open_own(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn subdirectories(directory: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if let Some(name) = entry.file_name().to_str() {
-            if !name.starts_with('.') && entry.file_type()?.is_dir() {
-                names.push(name.to_owned());
-            }
-        }
-    }
-    Ok(names)
 }
