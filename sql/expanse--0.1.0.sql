@@ -602,7 +602,7 @@ COMMENT ON FUNCTION expanse.recover_transactions() IS
     'finishes prepared transactions that this node coordinates and a crash left; how many';
 
 -- Snapshots of several nodes that belong together: called by the coordinator of a read or write as its own user.
-CREATE FUNCTION expanse.announce_transaction(name text) RETURNS void
+CREATE FUNCTION expanse.announce_transaction(name text, members bigint) RETURNS void
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'announce_transaction';
 CREATE FUNCTION expanse.report_transactions() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'report_transactions';

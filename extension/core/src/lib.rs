@@ -11,6 +11,7 @@ mod apportion;
 pub mod hash_map;
 mod layout;
 pub mod move_plan;
+pub mod snapshots;
 pub mod transaction_name;
 pub mod wire;
 

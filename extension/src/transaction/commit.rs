@@ -8,6 +8,7 @@ use crate::error::{Error, Raised};
 use crate::executor::connection::{Connection, Event};
 use crate::executor::pool;
 use crate::executor::wait::{check_for_interrupts, interrupted};
+use expanse_core::snapshots::member;
 use expanse_core::TransactionName;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
@@ -114,11 +115,15 @@ fn commit_there(connection: &mut Connection) {
 fn prepare(written: &[Shared]) {
     fault::point("before_prepare");
     let name = new_name();
+    let members = written.iter().fold(member(name.coordinator), |all, c| {
+        all | member(c.borrow().node)
+    });
     for (n, connection) in written.iter().enumerate() {
         let mut connection = connection.borrow_mut();
         let part = name.part(n + 1);
         let sent = connection.send_control(&format!(
-            "SELECT expanse.announce_transaction('{name}'); PREPARE TRANSACTION '{part}'"
+            "SELECT expanse.announce_transaction('{name}', {}); PREPARE TRANSACTION '{part}'",
+            members as i64
         ));
         connection.participant.prepared_as = Some(part);
         if !sent {
@@ -127,7 +132,7 @@ fn prepare(written: &[Shared]) {
     }
     // While the nodes prepare. The commit must be on disk before any of them commits.
     record::write(&name);
-    record_here(&name);
+    record_here(&name, members);
     // SAFETY: sets a flag of the running transaction.
     unsafe { pg_sys::ForceSyncCommit() };
     let mut failure: Option<Raised> = None;
@@ -153,11 +158,10 @@ fn prepare(written: &[Shared]) {
 }
 
 /// Readers on this node must know the transaction before they can see it.
-fn record_here(name: &TransactionName) {
+fn record_here(name: &TransactionName, members: u64) {
     // SAFETY: reads the id that `new_name` has assigned.
     let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
-    let fingerprint = consistency::fingerprint(&name.to_string());
-    consistency::ring::record(consistency::ring::Entry { fingerprint, xid });
+    consistency::report::remember(&name.to_string(), members, xid);
 }
 
 /// True when the answer has come, or never will (the connection is lost then).

@@ -1,10 +1,11 @@
 //! Snapshots of several nodes that belong together.
 
-use super::report::{wait_for, Report};
+use super::report::{from_text, view, wait_for};
 use crate::catalog::{metadata, NodeId};
 use crate::error::{Error, Raised};
 use crate::executor::pool;
 use crate::executor::remote::{run_on, Access};
+use expanse_core::snapshots::{lacking, View};
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,10 +47,12 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     if in_force || nodes.len() < 2 {
         return agreement;
     }
-    let mut reports: BTreeMap<NodeId, Report> = BTreeMap::new();
+    let mut reports: BTreeMap<NodeId, View> = BTreeMap::new();
     let mut outdated: BTreeSet<NodeId> = nodes.iter().copied().collect();
     let start = Instant::now();
+    let mut round = 0;
     loop {
+        round += 1;
         let ask: Vec<NodeId> = outdated
             .iter()
             .copied()
@@ -66,15 +69,16 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
                 .flatten()
                 .next()
                 .unwrap_or_default();
-            let report = Report::from_text(&text).unwrap_or_else(|| {
+            let report = from_text(&text, round).unwrap_or_else(|| {
                 Error::Internal(format!("node {node} reports \"{text}\"")).raise()
             });
             reports.insert(node, report);
         }
         if outdated.contains(&here) {
-            reports.insert(here, Report::of(renew_local_snapshot()));
+            let own = view(renew_local_snapshot());
+            reports.insert(here, View { round, ..own });
         }
-        let torn = torn(&reports);
+        let torn = lacking(&reports);
         if torn.is_empty() {
             return agreement;
         }
@@ -96,27 +100,6 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             outdated.insert(node);
         }
     }
-}
-
-/// Nodes whose snapshot lacks what another's shows, with the transactions they lack.
-fn torn(reports: &BTreeMap<NodeId, Report>) -> BTreeMap<NodeId, BTreeSet<u64>> {
-    let mut found = BTreeMap::new();
-    for (&node, report) in reports {
-        let lacking: BTreeSet<u64> = report
-            .pending
-            .iter()
-            .copied()
-            .filter(|f| {
-                reports
-                    .iter()
-                    .any(|(&other, r)| other != node && r.done.contains(f))
-            })
-            .collect();
-        if !lacking.is_empty() {
-            found.insert(node, lacking);
-        }
-    }
-    found
 }
 
 /// Lets a node wait and give up its snapshot.

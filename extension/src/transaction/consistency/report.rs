@@ -2,68 +2,83 @@
 
 use super::{fingerprint, ring};
 use crate::catalog::scan;
+use expanse_core::snapshots::View;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
 
-/// Transactions over nodes as one snapshot sees them.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Not visible: still prepared, or about to be.
-    pub pending: BTreeSet<u64>,
-    /// Visible.
-    pub done: BTreeSet<u64>,
-}
+/// For how long a transaction that is done is reported, and after how long a pending one counts as old, in microseconds.
+const RECENT: i64 = 2_000_000;
 
-impl Report {
-    /// How `snapshot` of this node sees them.
-    pub fn of(snapshot: pg_sys::Snapshot) -> Report {
-        let mut report = Report::default();
-        // What this node has decided as coordinator is known for longer than the ring remembers.
-        scan::scan(c"commit_record", |row| {
-            report
-                .done
-                .insert(fingerprint(&row.get::<String>(1).unwrap_or_default()));
-        });
-        for entry in ring::entries() {
-            let xid = entry.xid.into();
-            // SAFETY: lookups of a transaction id in a valid snapshot and in the commit log, which reaches further back
-            // than the ring.
-            unsafe {
-                if pg_sys::TransactionIdIsCurrentTransactionId(xid) {
-                    continue;
-                }
-                if pg_sys::XidInMVCCSnapshot(xid, snapshot) {
-                    report.pending.insert(entry.fingerprint);
-                } else if pg_sys::TransactionIdDidCommit(xid) {
-                    report.done.insert(entry.fingerprint);
-                }
+/// How `snapshot` of this node sees transactions over nodes.
+pub fn view(snapshot: pg_sys::Snapshot) -> View {
+    let mut view = View::default();
+    // What this node has decided as coordinator is known for longer than the ring remembers.
+    scan::scan(c"commit_record", |row| {
+        let name: String = row.get(1).unwrap_or_default();
+        view.done.insert(fingerprint(&name), 0);
+    });
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    for entry in ring::entries() {
+        let xid = entry.xid.into();
+        let old = now - entry.at > RECENT;
+        // SAFETY: lookups of a transaction id in a valid snapshot and in the commit log, which reaches further back
+        // than the ring.
+        unsafe {
+            if pg_sys::TransactionIdIsCurrentTransactionId(xid) {
+                view.done.remove(&entry.fingerprint);
+            } else if pg_sys::XidInMVCCSnapshot(xid, snapshot) {
+                view.pending.insert(entry.fingerprint, old);
+            } else if !old && pg_sys::TransactionIdDidCommit(xid) {
+                view.done.insert(entry.fingerprint, entry.members);
             }
         }
-        for pending in &report.pending {
-            report.done.remove(pending);
-        }
-        report
     }
-
-    /// `pending;done`, each a list of hexadecimal numbers.
-    pub fn to_text(&self) -> String {
-        let list = |set: &BTreeSet<u64>| {
-            set.iter()
-                .map(|f| format!("{f:x}"))
-                .collect::<Vec<_>>()
-                .join(",")
-        };
-        format!("{};{}", list(&self.pending), list(&self.done))
+    for pending in view.pending.keys() {
+        view.done.remove(pending);
     }
+    view
+}
 
-    /// The other way round; `None` when the text is not of this form.
-    pub fn from_text(text: &str) -> Option<Report> {
-        let (pending, done) = text.split_once(';')?;
-        Some(Report {
-            pending: parse(pending)?,
-            done: parse(done)?,
+/// `pending;done`: lists of hexadecimal `fingerprint.old` and `fingerprint.members`.
+fn to_text(view: &View) -> String {
+    let pending = view
+        .pending
+        .iter()
+        .map(|(f, old)| format!("{f:x}.{}", u8::from(*old)));
+    let done = view
+        .done
+        .iter()
+        .map(|(f, members)| format!("{f:x}.{members:x}"));
+    format!(
+        "{};{}",
+        pending.collect::<Vec<_>>().join(","),
+        done.collect::<Vec<_>>().join(",")
+    )
+}
+
+/// The other way round; `None` when the text is not of this form.
+pub fn from_text(text: &str, round: u32) -> Option<View> {
+    let (pending, done) = text.split_once(';')?;
+    Some(View {
+        round,
+        pending: pairs(pending)?
+            .into_iter()
+            .map(|(f, old)| (f, old != 0))
+            .collect(),
+        done: pairs(done)?.into_iter().collect(),
+    })
+}
+
+fn pairs(list: &str) -> Option<Vec<(u64, u64)>> {
+    list.split(',')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (left, right) = part.split_once('.')?;
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            number(left).zip(number(right))
         })
-    }
+        .collect()
 }
 
 /// A list of hexadecimal numbers.
@@ -100,13 +115,14 @@ pub fn prepared_here() -> Vec<(String, u32)> {
 }
 
 crate::sql_function! {
-    /// `expanse.announce_transaction(name text)`: the running transaction is about to be prepared under this name.
+    /// `expanse.announce_transaction(name text, members bigint)`: the running transaction is about to be prepared under this
+    /// name; the members are bits as `expanse_core::snapshots::member` gives them.
     fn announce_transaction(args) {
         if let Some(name) = args.get::<String>(0) {
             // SAFETY: reads this transaction's id.
             let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() };
             if xid != pg_sys::InvalidTransactionId {
-                ring::record(ring::Entry { fingerprint: fingerprint(&name), xid: xid.into_inner() });
+                remember(&name, args.get::<i64>(1).unwrap_or(0) as u64, xid.into_inner());
             }
         }
         None::<i32>
@@ -118,7 +134,7 @@ crate::sql_function! {
     fn report_transactions(args) {
         let _ = args;
         // SAFETY: a statement runs, so there is an active snapshot.
-        Some(Report::of(unsafe { pg_sys::GetActiveSnapshot() }).to_text())
+        Some(to_text(&view(unsafe { pg_sys::GetActiveSnapshot() })))
     }
 }
 
@@ -153,4 +169,17 @@ pub fn wait_for(wanted: &BTreeSet<u64>, timeout_ms: i32) -> bool {
         }
         pgrx::check_for_interrupts!();
     }
+}
+
+/// Remembers a transaction that is about to be prepared, or to commit here.
+pub fn remember(name: &str, members: u64, xid: u32) {
+    // SAFETY: reads the clock.
+    let at = unsafe { pg_sys::GetCurrentTimestamp() };
+    let fingerprint = fingerprint(name);
+    ring::record(ring::Entry {
+        fingerprint,
+        members,
+        at,
+        xid,
+    });
 }

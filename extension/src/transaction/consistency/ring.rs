@@ -17,6 +17,10 @@ pub const CAPACITY: usize = 1024;
 #[repr(C)]
 pub struct Entry {
     pub fingerprint: u64,
+    /// The nodes that take part (`expanse_core::snapshots::member`); 0 when not known.
+    pub members: u64,
+    /// When it was recorded, in microseconds of PostgreSQL's clock.
+    pub at: i64,
     pub xid: u32,
 }
 
@@ -121,6 +125,8 @@ fn restore() {
     for (name, xid) in super::report::prepared_here() {
         record(Entry {
             fingerprint: super::fingerprint(&name),
+            members: 0,
+            at: 0,
             xid,
         });
     }
