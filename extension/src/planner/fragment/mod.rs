@@ -19,6 +19,7 @@ pub mod cost;
 pub mod group;
 pub mod info;
 pub mod join;
+pub mod joins;
 pub mod list;
 pub mod owned;
 pub mod partial;

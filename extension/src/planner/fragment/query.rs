@@ -49,7 +49,7 @@ pub unsafe fn build(
         (*query).jointree = make::<FromExpr>(NodeTag::T_FromExpr);
         (*(*query).jointree).fromlist = ship(fragment.from, &mut shipment);
         (*(*query).jointree).quals = conjunction(ship(fragment.quals, &mut shipment));
-        number_joins(query);
+        super::joins::number(query);
         for (index, column) in items::<Expr>(columns).enumerate() {
             let expr = ship(column, &mut shipment);
             let entry = makeTargetEntry(expr, index as AttrNumber + 1, std::ptr::null_mut(), false);
@@ -131,43 +131,17 @@ unsafe fn table_entry(entry: *mut RangeTblEntry) -> *mut RangeTblEntry {
     }
 }
 
-unsafe fn empty_entry(kind: RTEKind::Type) -> *mut RangeTblEntry {
+/// An entry that stands for nothing.
+///
+/// # Safety
+/// The current memory context is the planner's.
+pub unsafe fn empty_entry(kind: RTEKind::Type) -> *mut RangeTblEntry {
     // SAFETY: the structure matches the tag.
     unsafe {
         let entry = make::<RangeTblEntry>(NodeTag::T_RangeTblEntry);
         (*entry).rtekind = kind;
         (*entry).eref = makeAlias(c"unused".as_ptr(), std::ptr::null_mut());
         entry
-    }
-}
-
-/// Gives every join of the query its range table entry.
-///
-/// # Safety
-/// The query is ours.
-pub unsafe fn number_joins(query: *mut Query) {
-    // SAFETY: a valid query of ours.
-    unsafe {
-        for item in items::<Node>((*(*query).jointree).fromlist) {
-            number_join(query, item);
-        }
-    }
-}
-
-unsafe fn number_join(query: *mut Query, item: *mut Node) {
-    // SAFETY: join trees consist of references and joins only.
-    unsafe {
-        if (*item).type_ != NodeTag::T_JoinExpr {
-            return;
-        }
-        let join = item.cast::<JoinExpr>();
-        number_join(query, (*join).larg);
-        number_join(query, (*join).rarg);
-        let entry = empty_entry(RTEKind::RTE_JOIN);
-        (*entry).jointype = (*join).jointype;
-        (*entry).inFromCl = true;
-        (*query).rtable = lappend((*query).rtable, entry.cast());
-        (*join).rtindex = length((*query).rtable) as c_int;
     }
 }
 

@@ -60,7 +60,12 @@ unsafe extern "C-unwind" fn unfit(node: *mut Node, context: *mut c_void) -> bool
             {
                 return true
             }
-            NodeTag::T_List | NodeTag::T_TargetEntry | NodeTag::T_Const | NodeTag::T_Aggref => {}
+            NodeTag::T_SortGroupClause => return false,
+            NodeTag::T_List
+            | NodeTag::T_TargetEntry
+            | NodeTag::T_CaseWhen
+            | NodeTag::T_Const
+            | NodeTag::T_Aggref => {}
             _ if constant(node) => return !sendable(node),
             _ => {
                 if raw::check_functions_in_node(node, changeable, std::ptr::null_mut()) {
@@ -154,10 +159,14 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
     // SAFETY: a valid tree; the context is the shipment.
     unsafe {
         match (*node).type_ {
-            NodeTag::T_Var | NodeTag::T_Const | NodeTag::T_RangeTblRef => copy(node),
-            NodeTag::T_List | NodeTag::T_TargetEntry | NodeTag::T_JoinExpr => {
-                descend(node, context)
-            }
+            NodeTag::T_Var
+            | NodeTag::T_Const
+            | NodeTag::T_RangeTblRef
+            | NodeTag::T_SortGroupClause => copy(node),
+            NodeTag::T_List
+            | NodeTag::T_TargetEntry
+            | NodeTag::T_CaseWhen
+            | NodeTag::T_JoinExpr => descend(node, context),
             NodeTag::T_Aggref => {
                 let aggregate = descend(node, context);
                 super::partial::as_asked(aggregate.cast());
@@ -186,7 +195,7 @@ unsafe fn exists(link: *mut SubLink, shipment: &mut Shipment) -> *mut Node {
         };
         raise_outside(tree.cast(), std::ptr::from_mut(&mut lift).cast());
         (*query).rtable = super::query::range_table(shipment.rtable, lift.members);
-        super::query::number_joins(query);
+        super::joins::number(query);
         (*query).hasSubLinks = checkExprHasSubLink(tree.cast());
         (*link).subselect = query.cast();
         link.cast()
