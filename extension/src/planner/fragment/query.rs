@@ -4,7 +4,7 @@
 //! the fragment's become empty ones, because the deparser looks at all of them.
 
 use super::info::Fragment;
-use super::list::{copy, items, length, make};
+use super::list::{copy, items, make};
 use super::shippable::{ship, Shipment};
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
