@@ -1,0 +1,217 @@
+//! What a utility statement is about: which spread tables, and what the other nodes have to do.
+
+mod objects;
+mod tables;
+mod upkeep;
+
+use super::names::spread_table;
+use super::nodes::{list, relation, tag};
+use super::refuse;
+use crate::catalog::Metadata;
+use pgrx::pg_sys::{self, DropBehavior, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
+use std::os::raw::c_char;
+
+/// What is to be done once the statement has run here.
+pub enum Action {
+    /// Only this node's own metadata follows: another node coordinates the statement.
+    Own,
+    /// A table of this node alone has changed: it must not point to distributed rows.
+    Check,
+    /// The same text runs on the other nodes.
+    Schema(String),
+    /// A new index; those with a lower or equal OID were there before.
+    Index { newest: u32 },
+    /// Whatever spread tables were dropped here are dropped there.
+    Drop { cascade: bool },
+    /// As `Schema`, but only writers have to wait for it.
+    Truncate(String),
+    /// Nothing about the schema changes: ANALYZE, REINDEX, CLUSTER, LOCK.
+    Maintain(String),
+    /// Runs on each node by itself, outside of any transaction.
+    Vacuum(String),
+}
+
+/// A statement about spread tables.
+pub struct Concern {
+    pub tables: Vec<Oid>,
+    pub action: Action,
+    /// Table, old and new name of a renamed column.
+    pub renamed_column: Option<(Oid, String, String)>,
+    /// Columns may be filled by new sequences.
+    pub sequences: bool,
+    /// Columns that ALTER TABLE adds.
+    pub new_columns: Vec<String>,
+    /// The tables may need schemas, types and functions that they did not need before.
+    pub needs: bool,
+}
+
+impl Concern {
+    fn new(tables: Vec<Oid>, action: Action) -> Concern {
+        Concern {
+            tables,
+            action,
+            renamed_column: None,
+            sequences: false,
+            new_columns: Vec::new(),
+            needs: false,
+        }
+    }
+}
+
+/// `None` when no spread table is concerned. Refuses (raises) what can not be spread.
+pub fn classify(
+    pstmt: *mut PlannedStmt,
+    query_string: *const c_char,
+    metadata: &Metadata,
+) -> Option<Concern> {
+    let mut concern = by_statement(pstmt, query_string, metadata)?;
+    // SAFETY: PostgreSQL passes a utility statement.
+    let tag = tag(unsafe { (*pstmt).utilityStmt });
+    concern.needs = matches!(
+        tag,
+        NodeTag::T_AlterTableStmt
+            | NodeTag::T_AlterObjectSchemaStmt
+            | NodeTag::T_IndexStmt
+            | NodeTag::T_CreateTrigStmt
+            | NodeTag::T_CreatePolicyStmt
+            | NodeTag::T_AlterPolicyStmt
+            | NodeTag::T_CreateStatsStmt
+    );
+    Some(concern)
+}
+
+/// One arm a kind of statement.
+fn by_statement(
+    pstmt: *mut PlannedStmt,
+    query_string: *const c_char,
+    metadata: &Metadata,
+) -> Option<Concern> {
+    // SAFETY: PostgreSQL passes a utility statement.
+    let node = unsafe { (*pstmt).utilityStmt };
+    let source = || objects::source_text(pstmt, query_string);
+    let about = |tables: Vec<Oid>| {
+        (!tables.is_empty()).then(|| Concern::new(tables, Action::Schema(source())))
+    };
+    let one = |table: Option<Oid>| {
+        about(
+            table
+                .and_then(|oid| spread_table(metadata, oid))
+                .into_iter()
+                .collect(),
+        )
+    };
+    // SAFETY: each node is read as the type that its tag names.
+    unsafe {
+        match tag(node) {
+            NodeTag::T_AlterTableStmt => tables::alter_table(&*node.cast(), metadata, source),
+            NodeTag::T_CreateStmt => {
+                let stmt = &*node.cast::<pg_sys::CreateStmt>();
+                for parent in list::<RangeVar>(stmt.inhRelations) {
+                    refuse::if_spread(
+                        metadata,
+                        relation(parent),
+                        "inheritance",
+                        "Only ordinary tables can be spread.",
+                    );
+                }
+                Some(Concern::new(Vec::new(), Action::Check))
+            }
+            NodeTag::T_IndexStmt => tables::index(&*node.cast(), metadata),
+            NodeTag::T_RenameStmt => tables::rename(&*node.cast(), metadata, one, about),
+            NodeTag::T_AlterObjectSchemaStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterObjectSchemaStmt>();
+                match stmt.objectType {
+                    ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN => {
+                        about(objects::using_type(metadata, stmt.object.cast()))
+                    }
+                    _ => one(relation(stmt.relation)),
+                }
+            }
+            NodeTag::T_DropStmt => tables::drop(&*node.cast(), metadata, one),
+            NodeTag::T_DropOwnedStmt => {
+                let stmt = &*node.cast::<pg_sys::DropOwnedStmt>();
+                let cascade = stmt.behavior == DropBehavior::DROP_CASCADE;
+                let tables = metadata
+                    .tables
+                    .values()
+                    .map(|table| table.relation)
+                    .collect();
+                Some(Concern::new(tables, Action::Drop { cascade }))
+            }
+            NodeTag::T_TruncateStmt => upkeep::truncate(&*node.cast(), metadata),
+            NodeTag::T_CommentStmt => {
+                let stmt = &*node.cast::<pg_sys::CommentStmt>();
+                one(objects::commented(stmt.objtype, stmt.object))
+            }
+            NodeTag::T_GrantStmt => tables::grant(&*node.cast(), metadata, about),
+            NodeTag::T_CreateTrigStmt => {
+                one(relation((*node.cast::<pg_sys::CreateTrigStmt>()).relation))
+            }
+            NodeTag::T_CreatePolicyStmt => {
+                one(relation((*node.cast::<pg_sys::CreatePolicyStmt>()).table))
+            }
+            NodeTag::T_AlterPolicyStmt => {
+                one(relation((*node.cast::<pg_sys::AlterPolicyStmt>()).table))
+            }
+            NodeTag::T_CreateStatsStmt => {
+                let stmt = &*node.cast::<pg_sys::CreateStatsStmt>();
+                one(list::<RangeVar>(stmt.relations)
+                    .into_iter()
+                    .find_map(relation))
+            }
+            NodeTag::T_AlterStatsStmt => one(objects::statistics_table(
+                (*node.cast::<pg_sys::AlterStatsStmt>()).defnames,
+            )),
+            NodeTag::T_AlterEnumStmt => about(objects::using_type(
+                metadata,
+                (*node.cast::<pg_sys::AlterEnumStmt>()).typeName,
+            )),
+            NodeTag::T_AlterDomainStmt => about(objects::using_type(
+                metadata,
+                (*node.cast::<pg_sys::AlterDomainStmt>()).typeName,
+            )),
+            NodeTag::T_RuleStmt => {
+                let range = (*node.cast::<pg_sys::RuleStmt>()).relation;
+                refuse::if_spread(
+                    metadata,
+                    relation(range),
+                    "a rule",
+                    "A trigger can do its work.",
+                );
+                None
+            }
+            NodeTag::T_AlterSeqStmt => {
+                let range = (*node.cast::<pg_sys::AlterSeqStmt>()).sequence;
+                let table = relation(range).and_then(|oid| spread_table(metadata, oid));
+                refuse::if_spread(
+                    metadata,
+                    table,
+                    "ALTER SEQUENCE of a column's sequence",
+                    "Every node gives its own values; they stay unique only as they are.",
+                );
+                None
+            }
+            NodeTag::T_ReindexStmt => upkeep::reindex(&*node.cast(), metadata, source),
+            NodeTag::T_ClusterStmt => {
+                let range = (*node.cast::<pg_sys::ClusterStmt>()).relation;
+                let table = relation(range).and_then(|oid| spread_table(metadata, oid))?;
+                Some(Concern::new(vec![table], Action::Maintain(source())))
+            }
+            NodeTag::T_VacuumStmt => upkeep::vacuum(&*node.cast(), metadata),
+            NodeTag::T_LockStmt => upkeep::lock(&*node.cast(), metadata),
+            _ => None,
+        }
+    }
+}
+
+/// In an internal session: what this node's own metadata has to follow. All else is the coordinating node's.
+pub fn own(pstmt: *mut PlannedStmt, metadata: &Metadata) -> Option<Concern> {
+    // SAFETY: PostgreSQL passes a utility statement; it is read as the type that its tag names.
+    let stmt = unsafe {
+        let node = (*pstmt).utilityStmt;
+        (tag(node) == NodeTag::T_RenameStmt).then(|| &*node.cast::<pg_sys::RenameStmt>())
+    }?;
+    let about = |tables| Some(Concern::new(tables, Action::Own));
+    tables::rename(stmt, metadata, |table| about(vec![table?]), about)
+        .filter(|concern| concern.renamed_column.is_some())
+}

@@ -1,0 +1,172 @@
+//! Statements that change tables, their indexes, names and privileges.
+
+use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
+use super::{Action, Concern};
+use crate::catalog::{self, Metadata};
+use crate::ddl::names::spread_table;
+use crate::ddl::nodes::{list, names, relation, relation_before_last, relation_named, text};
+use crate::ddl::{alter, refuse, rules};
+use pgrx::pg_sys::{self, DropBehavior, ObjectType, Oid, RangeVar};
+
+pub fn alter_table(
+    stmt: &pg_sys::AlterTableStmt,
+    metadata: &Metadata,
+    source: impl Fn() -> String,
+) -> Option<Concern> {
+    let target = relation(stmt.relation)?;
+    let Some(table) = spread_table(metadata, target) else {
+        return Some(Concern::new(Vec::new(), Action::Check));
+    };
+    alter::check(stmt, metadata, table);
+    let mut concern = Concern::new(vec![table], Action::Schema(source()));
+    concern.sequences = alter::may_add_sequence(stmt);
+    concern.new_columns = alter::new_columns(stmt);
+    Some(concern)
+}
+
+pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
+    let table = relation(stmt.relation).filter(|&oid| metadata.table(oid).is_some())?;
+    if stmt.concurrent {
+        refuse::raise(
+            metadata,
+            table,
+            "CREATE INDEX CONCURRENTLY",
+            "Run CREATE INDEX without CONCURRENTLY; writes of the table wait meanwhile.",
+        );
+    }
+    let newest = rules::newest_index(table);
+    Some(Concern::new(vec![table], Action::Index { newest }))
+}
+
+pub fn rename(
+    stmt: &pg_sys::RenameStmt,
+    metadata: &Metadata,
+    one: impl Fn(Option<Oid>) -> Option<Concern>,
+    about: impl Fn(Vec<Oid>) -> Option<Concern>,
+) -> Option<Concern> {
+    match stmt.renameType {
+        ObjectType::OBJECT_SCHEMA => about(in_schema(metadata, &text(stmt.subname)?)),
+        ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN | ObjectType::OBJECT_DOMCONSTRAINT => {
+            about(using_type(metadata, stmt.object.cast()))
+        }
+        ObjectType::OBJECT_COLUMN => {
+            let table = relation(stmt.relation);
+            let mut concern = one(table)?;
+            concern.renamed_column = Some((table?, text(stmt.subname)?, text(stmt.newname)?));
+            Some(concern)
+        }
+        _ => one(relation(stmt.relation)),
+    }
+}
+
+pub fn drop(
+    stmt: &pg_sys::DropStmt,
+    metadata: &Metadata,
+    one: impl Fn(Option<Oid>) -> Option<Concern>,
+) -> Option<Concern> {
+    let cascade = stmt.behavior == DropBehavior::DROP_CASCADE;
+    let objects = list::<pg_sys::List>(stmt.objects);
+    match stmt.removeType {
+        ObjectType::OBJECT_INDEX => drop_indexes(stmt, &objects, metadata, cascade),
+        ObjectType::OBJECT_TRIGGER | ObjectType::OBJECT_POLICY | ObjectType::OBJECT_RULE => {
+            one(objects.into_iter().find_map(relation_before_last))
+        }
+        ObjectType::OBJECT_STATISTIC_EXT => one(objects.into_iter().find_map(statistics_table)),
+        ObjectType::OBJECT_SEQUENCE => {
+            for sequence in objects {
+                let table = relation_named(sequence).and_then(|oid| spread_table(metadata, oid));
+                let hint = "Drop the column, or its default first.";
+                refuse::if_spread(
+                    metadata,
+                    table,
+                    "DROP SEQUENCE of a column's sequence",
+                    hint,
+                );
+            }
+            None
+        }
+        ObjectType::OBJECT_TABLE => {
+            let tables = spread_names(metadata, objects.into_iter().filter_map(relation_named));
+            Some(Concern::new(oids(&tables), Action::Drop { cascade }))
+        }
+        ObjectType::OBJECT_SCHEMA => {
+            let schemas = list::<pg_sys::String>(stmt.objects).into_iter();
+            let tables = schemas
+                // SAFETY: DROP SCHEMA lists String nodes.
+                .filter_map(|name| text(unsafe { (*name).sval }))
+                .flat_map(|schema| in_schema(metadata, &schema))
+                .collect();
+            Some(Concern::new(tables, Action::Drop { cascade }))
+        }
+        _ => Some(Concern::new(Vec::new(), Action::Drop { cascade })),
+    }
+}
+
+pub fn drop_indexes(
+    stmt: &pg_sys::DropStmt,
+    objects: &[*mut pg_sys::List],
+    metadata: &Metadata,
+    cascade: bool,
+) -> Option<Concern> {
+    let indexes = objects.iter().filter_map(|&names| relation_named(names));
+    let spread: Vec<(Oid, String)> = indexes
+        .filter_map(|index| {
+            Some((
+                spread_table(metadata, index)?,
+                catalog::names::qualified(index)?,
+            ))
+        })
+        .collect();
+    let &(table, _) = spread.first()?;
+    if stmt.concurrent {
+        let hint = "Run DROP INDEX without CONCURRENTLY.";
+        refuse::raise(metadata, table, "DROP INDEX CONCURRENTLY", hint);
+    }
+    let tail = if cascade { " CASCADE" } else { "" };
+    let sql = format!("DROP INDEX IF EXISTS {}{tail}", joined(&spread));
+    Some(Concern::new(oids(&spread), Action::Schema(sql)))
+}
+
+pub fn grant(
+    stmt: &pg_sys::GrantStmt,
+    metadata: &Metadata,
+    about: impl Fn(Vec<Oid>) -> Option<Concern>,
+) -> Option<Concern> {
+    if !matches!(
+        stmt.objtype,
+        ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE
+    ) {
+        return None;
+    }
+    if stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_ALL_IN_SCHEMA {
+        let schemas = names(stmt.objects);
+        return about(
+            schemas
+                .iter()
+                .flat_map(|schema| in_schema(metadata, schema))
+                .collect(),
+        );
+    }
+    if stmt.targtype != pg_sys::GrantTargetType::ACL_TARGET_OBJECT {
+        return None;
+    }
+    let named: Vec<Oid> = list::<RangeVar>(stmt.objects)
+        .into_iter()
+        .filter_map(relation)
+        .collect();
+    let spread: Vec<Oid> = named
+        .iter()
+        .filter_map(|&oid| spread_table(metadata, oid))
+        .collect();
+    let first = *spread.first()?;
+    if spread.len() < named.len() {
+        let hint = "Name them in a statement of their own.";
+        refuse::raise(
+            metadata,
+            first,
+            "GRANT or REVOKE together with tables of this node",
+            hint,
+        );
+    }
+    about(spread)
+}

@@ -1,0 +1,143 @@
+//! Statements that leave the schema as it is: TRUNCATE, VACUUM, ANALYZE, REINDEX, LOCK.
+
+use super::objects::{joined, oids, spread_names};
+use super::{Action, Concern};
+use crate::catalog::{self, spi, Metadata};
+use crate::ddl::names::spread_table;
+use crate::ddl::nodes::{list, names, relation, text};
+use crate::ddl::refuse;
+use pgrx::pg_sys::{self, DropBehavior, RangeVar};
+
+pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Concern> {
+    let named = list::<RangeVar>(stmt.relations)
+        .into_iter()
+        .filter_map(relation);
+    let spread = spread_names(metadata, named);
+    if spread.is_empty() {
+        return None;
+    }
+    let sql = format!(
+        "TRUNCATE TABLE {}{}{}",
+        joined(&spread),
+        if stmt.restart_seqs {
+            " RESTART IDENTITY"
+        } else {
+            ""
+        },
+        if stmt.behavior == DropBehavior::DROP_CASCADE {
+            " CASCADE"
+        } else {
+            ""
+        },
+    );
+    Some(Concern::new(oids(&spread), Action::Truncate(sql)))
+}
+
+pub fn reindex(
+    stmt: &pg_sys::ReindexStmt,
+    metadata: &Metadata,
+    source: impl Fn() -> String,
+) -> Option<Concern> {
+    let table = relation(stmt.relation).and_then(|oid| spread_table(metadata, oid))?;
+    if option_set(stmt.params, "concurrently") {
+        let hint = "Run REINDEX without CONCURRENTLY.";
+        refuse::raise(metadata, table, "REINDEX CONCURRENTLY", hint);
+    }
+    Some(Concern::new(vec![table], Action::Maintain(source())))
+}
+
+pub fn option_set(options: *mut pg_sys::List, wanted: &str) -> bool {
+    list::<pg_sys::DefElem>(options).into_iter().any(|option| {
+        // SAFETY: a list of options of the parser.
+        unsafe {
+            text((*option).defname).as_deref() == Some(wanted) && pg_sys::defGetBoolean(option)
+        }
+    })
+}
+
+pub fn vacuum(stmt: &pg_sys::VacuumStmt, metadata: &Metadata) -> Option<Concern> {
+    let mut tables = Vec::new();
+    let mut targets = Vec::new();
+    for target in list::<pg_sys::VacuumRelation>(stmt.rels) {
+        // SAFETY: the parser's list of relations to process.
+        let target = unsafe { &*target };
+        let Some(oid) = relation(target.relation).filter(|&oid| metadata.table(oid).is_some())
+        else {
+            continue;
+        };
+        let columns: Vec<String> = names(target.va_cols)
+            .iter()
+            .map(|name| spi::identifier(name))
+            .collect();
+        let columns = if columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", columns.join(", "))
+        };
+        targets.push(format!("{}{columns}", catalog::names::qualified(oid)?));
+        tables.push(oid);
+    }
+    if tables.is_empty() {
+        return None;
+    }
+    let options: Vec<String> = list::<pg_sys::DefElem>(stmt.options)
+        .into_iter()
+        .map(option_text)
+        .collect();
+    let options = if options.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", options.join(", "))
+    };
+    let verb = if stmt.is_vacuumcmd {
+        "VACUUM"
+    } else {
+        "ANALYZE"
+    };
+    let sql = format!("{verb}{options} {}", targets.join(", "));
+    let action = if stmt.is_vacuumcmd {
+        Action::Vacuum(sql)
+    } else {
+        Action::Maintain(sql)
+    };
+    Some(Concern::new(tables, action))
+}
+
+pub fn option_text(option: *mut pg_sys::DefElem) -> String {
+    // SAFETY: an option of the parser; defGetString gives a palloc'd or static string.
+    unsafe {
+        let name = text((*option).defname).unwrap_or_default();
+        if (*option).arg.is_null() {
+            name
+        } else {
+            format!(
+                "{name} {}",
+                text(pg_sys::defGetString(option)).unwrap_or_default()
+            )
+        }
+    }
+}
+
+pub fn lock(stmt: &pg_sys::LockStmt, metadata: &Metadata) -> Option<Concern> {
+    const MODES: [&str; 8] = [
+        "ACCESS SHARE",
+        "ROW SHARE",
+        "ROW EXCLUSIVE",
+        "SHARE UPDATE EXCLUSIVE",
+        "SHARE",
+        "SHARE ROW EXCLUSIVE",
+        "EXCLUSIVE",
+        "ACCESS EXCLUSIVE",
+    ];
+    let named = list::<RangeVar>(stmt.relations)
+        .into_iter()
+        .filter_map(relation);
+    let spread = spread_names(metadata, named);
+    if spread.is_empty() {
+        return None;
+    }
+    let mode = MODES[usize::try_from(stmt.mode - 1).unwrap_or(7).min(7)];
+    let nowait = if stmt.nowait { " NOWAIT" } else { "" };
+    let sql = format!("LOCK TABLE {} IN {mode} MODE{nowait}", joined(&spread));
+    Some(Concern::new(oids(&spread), Action::Maintain(sql)))
+}
