@@ -211,9 +211,12 @@ async fn busy_writers(session: &Leased, plan: &MovePlan, limit: Duration) -> Res
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND l.relation = ANY (SELECT r::regclass::oid FROM unnest($1::text[]) AS r) \
         AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
-        AND NOT EXISTS (SELECT FROM pg_stat_subscription s WHERE s.pid = l.pid))";
+        AND NOT EXISTS (SELECT FROM pg_stat_subscription s WHERE s.pid = l.pid) \
+        AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted \
+            AND w.relation = $2::text::regclass))";
+    let gate = format!("expanse.gate_{}", plan.group_id);
     Ok(session
-        .value("look for writers", SQL, &[&plan.relations], limit)
+        .value("look for writers", SQL, &[&plan.relations, &gate], limit)
         .await?)
 }
 
