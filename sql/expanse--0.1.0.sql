@@ -615,6 +615,71 @@ CREATE FUNCTION pg_catalog.cluster_run_on_nodes(command text,
 COMMENT ON FUNCTION pg_catalog.cluster_run_on_nodes(text) IS
     'runs a command on every node, each in a session and transaction of its own';
 
+-- Who waits for whom on this node. A session is named node:pid:user; one that works for another node's session (its
+-- application name says so) by that one, so that the edges of all nodes make one graph.
+CREATE FUNCTION expanse.wait_edges(OUT waiting text, OUT blocking text) RETURNS SETOF record
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        WITH session AS MATERIALIZED (
+            SELECT a.pid,
+                   CASE WHEN a.application_name ~ '^expanse:[^:]+:[0-9]+$' THEN substr(a.application_name, 9)
+                        ELSE n.node_name || ':' || a.pid END || ':' || a.usename AS vertex
+            FROM pg_stat_activity a, expanse.local_node l JOIN expanse.node n ON n.node_id = l.node_id
+            WHERE a.backend_type = 'client backend' AND a.datname = current_database()
+        )
+        SELECT DISTINCT w.vertex, b.vertex
+        FROM pg_locks k
+        JOIN session w ON w.pid = k.pid
+        CROSS JOIN LATERAL unnest(pg_blocking_pids(k.pid)) AS p (pid)
+        JOIN session b ON b.pid = p.pid
+        WHERE NOT k.granted AND k.waitstart < clock_timestamp() - interval '500 ms' AND w.vertex <> b.vertex;
+    END;
+COMMENT ON FUNCTION expanse.wait_edges() IS 'waits for locks on this node, by the sessions they are for';
+
+-- Cancels the sessions of this node that are to give way in a cycle of waits over nodes; how many. Every node
+-- finds the same cycles and the same victim in each, so exactly one node acts.
+CREATE FUNCTION expanse.break_deadlocks() RETURNS int
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    victim text;
+    broken int := 0;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()
+          AND datname = current_database() AND wait_event_type IN ('Lock', 'Extension')
+          AND state_change < clock_timestamp() - interval '500 ms'
+    ) THEN
+        RETURN 0;
+    END IF;
+    FOR victim IN
+        WITH RECURSIVE edge AS MATERIALIZED (
+            SELECT DISTINCT e.waiting, e.blocking
+            FROM cluster_run_on_nodes('SELECT coalesce(json_agg(e), ''[]'') FROM expanse.wait_edges() e') r
+            CROSS JOIN LATERAL json_to_recordset(r.result::json) AS e (waiting text, blocking text)
+            WHERE r.ok
+        ), reach AS (
+            SELECT waiting, blocking FROM edge
+            UNION
+            SELECT r.waiting, e.blocking FROM reach r JOIN edge e ON e.waiting = r.blocking
+        )
+        SELECT DISTINCT max(there.blocking COLLATE "C")
+        FROM reach there JOIN reach back ON back.waiting = there.blocking AND back.blocking = there.waiting
+        GROUP BY there.waiting
+    LOOP
+        IF split_part(victim, ':', 1) = (
+            SELECT node_name FROM expanse.local_node JOIN expanse.node USING (node_id)
+        ) AND pg_cancel_backend(split_part(victim, ':', 2)::int) THEN
+            RAISE LOG 'deadlock over nodes: session % gives way', victim;
+            broken := broken + 1;
+        END IF;
+    END LOOP;
+    RETURN broken;
+END
+$$;
+COMMENT ON FUNCTION expanse.break_deadlocks() IS
+    'cancels sessions of this node that close a cycle of waits over nodes; how many';
+
 -- ---------------------------------------------------------------------------
 -- Privileges: what changes the cluster is for superusers and members of expanse_admin
 -- ---------------------------------------------------------------------------

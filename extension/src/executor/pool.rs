@@ -65,7 +65,7 @@ fn refuse_inactive(target: &Node) {
 }
 
 fn open(target: &Node, user: pg_sys::Oid) -> Rc<RefCell<Connection>> {
-    let pq = connect(&target.host, target.port, &target.name, true).unwrap_or_else(|reason| {
+    let pq = connect(&target.host, target.port, &own_name(), true).unwrap_or_else(|reason| {
         Error::Unreachable {
             node: target.name.clone(),
             host: target.host.clone(),
@@ -77,6 +77,15 @@ fn open(target: &Node, user: pg_sys::Oid) -> Rc<RefCell<Connection>> {
     let connection = Rc::new(RefCell::new(Connection::new(pq, target, user)));
     CONNECTIONS.with_borrow_mut(|connections| connections.push(connection.clone()));
     connection
+}
+
+/// This session, as other nodes are told and `expanse.wait_edges` reads it.
+fn own_name() -> String {
+    let known = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
+    let node = known.nodes.get(&known.local_node);
+    // SAFETY: a plain variable of the backend.
+    let pid = unsafe { pg_sys::MyProcPid };
+    format!("{}:{pid}", node.map_or("", |node| &node.name))
 }
 
 fn remove(connection: &Rc<RefCell<Connection>>) {
