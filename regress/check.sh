@@ -83,18 +83,24 @@ cluster() { on_box cluster 3 $((port + 10)) regress regress/cluster $((port + 10
 differential() {
     on_box differential 3 $((port + 20)) target/release/expanse-differential --attach $((port + 20))
 }
+foreign() { regress/foreign/run.sh "$box" "$work" $((port + 40)); }
+crash() {
+    on_box crash 3 $((port + 50)) regress/scenarios/crash.sh "$box" "$work/box-crash" $((port + 50))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols single cluster differential growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
         lint) level lint cargo clippy --release --workspace --all-targets -- -D warnings ;;
         unit) level unit unit ;;
         symbols) level symbols regress/symbols.sh target/release/libexpanse.so sql ;;
+        foreign) level foreign foreign ;;
+        crash) level crash crash ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;
