@@ -34,7 +34,7 @@ fn remove(state: &State, node: &BoxNode) {
         Programs::at(state.bin_dir.clone(), &state.bin_dir),
     ) {
         // The first failure has been reported; this one would only hide it.
-        let _ = server::stop(state, node, &programs, &owner);
+        let _ = server::stop(state, node, &programs, &owner, server::Ending::AtOnce);
     }
     let _ = std::fs::remove_dir_all(directory);
 }

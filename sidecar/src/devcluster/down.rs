@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::owner::Owner;
 use super::programs::Programs;
+use super::server::{self, Ending};
 use super::state::State;
-use super::{server, sidecar, BoxError};
+use super::{sidecar, BoxError};
 
 /// Stops everything of the box; with `purge`, deletes it. A box that does not exist is down.
 ///
@@ -27,8 +28,13 @@ pub async fn down(directory: &Path, purge: bool) -> Result<(), BoxError> {
     }
     if let Ok(programs) = Programs::at(state.bin_dir.clone(), &state.bin_dir) {
         let owner = Owner::find()?;
+        let ending = if purge {
+            Ending::AtOnce
+        } else {
+            Ending::Orderly
+        };
         for node in &state.nodes {
-            server::stop(&state, node, &programs, &owner)?;
+            server::stop(&state, node, &programs, &owner, ending)?;
         }
     }
     crate::coordination::server::stop(&state.zookeeper_dir()).await?;

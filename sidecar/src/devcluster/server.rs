@@ -115,6 +115,15 @@ pub fn running(state: &State, node: &BoxNode, programs: &Programs, owner: &Owner
     run(status).is_ok()
 }
 
+/// How a server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With a checkpoint; it may have to wait for subscribers, and is ended at once when that takes long.
+    Orderly,
+    /// For data that nobody needs any more.
+    AtOnce,
+}
+
 /// Stops the server, if it runs.
 ///
 /// # Errors
@@ -124,14 +133,22 @@ pub fn stop(
     node: &BoxNode,
     programs: &Programs,
     owner: &Owner,
+    ending: Ending,
 ) -> Result<(), BoxError> {
     if !running(state, node, programs, owner) {
         return Ok(());
     }
-    let mut stop = owner.command(&programs.postgres("pg_ctl"));
-    stop.args(["stop", "-s", "-w", "-m", "fast", "-D"]);
-    stop.arg(state.node_dir(node).join("data"));
-    run(stop).map(drop)
+    let data = state.node_dir(node).join("data");
+    let stop = |mode: &str| {
+        let mut stop = owner.command(&programs.postgres("pg_ctl"));
+        stop.args(["stop", "-s", "-w", "-t", "20", "-m", mode, "-D"]);
+        stop.arg(&data);
+        run(stop).map(drop)
+    };
+    if ending == Ending::Orderly && stop("fast").is_ok() {
+        return Ok(());
+    }
+    stop("immediate")
 }
 
 fn with_log(error: BoxError, log: &std::path::Path) -> BoxError {
