@@ -104,12 +104,12 @@ async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalN
         pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
         coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0) \
         FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
-    let rows = match executor.query(server, LOOK, SQL, &[]).await {
-        Ok(rows) => rows,
-        // No schema, no table: the extension has not been created.
-        Err(error) if error.has_code("42P01") || error.has_code("3F000") => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    // Asked first, so that a server without the extension logs no error.
+    const PART_OF_ONE: &str = "SELECT to_regclass('expanse.local_node') IS NOT NULL";
+    if !executor.value(server, LOOK, PART_OF_ONE, &[]).await? {
+        return Ok(None);
+    }
+    let rows = executor.query(server, LOOK, SQL, &[]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
