@@ -53,7 +53,7 @@ pub enum Decision {
 /// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
 pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
-    if scope::planning_locally() || crate::state::internal_session() {
+    if scope::announced() || crate::state::internal_session() {
         return Decision::PassThrough;
     }
     let Some(known) = metadata() else {
@@ -71,6 +71,8 @@ pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
     let way = choose(query, &mentions, &metadata, bound_params);
     if way.plans_locally() {
         scope::enter();
+    } else {
+        scope::enter_whole();
     }
     let planning = Planning {
         way,
@@ -114,7 +116,10 @@ fn choose(
         _ => match modify::consider(query, mentions, metadata) {
             Some(plan) => Way::Modify(plan),
             // Only a local table is written; distributed ones are read.
-            None => Way::Fragments,
+            None => {
+                fragment::barrier::set(query, metadata);
+                Way::Fragments
+            }
         },
     }
 }
@@ -123,9 +128,7 @@ fn choose(
 pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedStmt {
     // SAFETY: made by `decide` of the same call of the hook, and used once.
     let planning = unsafe { Box::from_raw(planning) };
-    if planning.way.plans_locally() {
-        scope::leave();
-    }
+    scope::leave();
     match &planning.way {
         Way::Local | Way::Fragments => {}
         Way::Route(plan) => route::wrap(stmt, plan),

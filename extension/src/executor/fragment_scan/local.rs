@@ -18,7 +18,7 @@ pub unsafe fn start(
     unsafe {
         let estate = (*state).css.ss.ps.state;
         let outer = MemoryContextSwitchTo((*state).run_context);
-        scope::enter();
+        scope::enter_next();
         let planned = pg_plan_query(query, c"fragment".as_ptr(), 0, params);
         scope::leave();
         // What the nodes agreed on, if others take part.

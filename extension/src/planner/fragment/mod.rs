@@ -12,6 +12,7 @@
 //! * A condition is pushed only when it means the same on every node (`shippable`); any other is kept here.
 //! * Everything that lives between two hooks is palloc'd in the planner's memory context.
 
+pub mod barrier;
 pub mod base;
 pub mod check;
 pub mod combine;

@@ -66,8 +66,30 @@ unsafe fn restrict_entry(entry: *mut RangeTblEntry, table: &Table, walk: &Walk) 
     };
     // SAFETY: the entry is a table that the statement has locked.
     unsafe {
+        let query = as_subquery(entry);
+        let (mut kind, mut modifier, mut collation) = (InvalidOid, -1, InvalidOid);
+        get_atttypetypmodcoll(
+            table.relation,
+            *column,
+            &mut kind,
+            &mut modifier,
+            &mut collation,
+        );
+        let key = makeVar(1, *column, kind, modifier, collation, 0);
+        (*(*query).jointree).quals = owned(key, &map.ranges_of(walk.node));
+    }
+}
+
+/// Turns a table's entry into that of `SELECT * FROM table`, which is returned.
+///
+/// # Safety
+/// The entry is the caller's to change, and its table locked.
+pub unsafe fn as_subquery(entry: *mut RangeTblEntry) -> *mut Query {
+    // SAFETY: as the caller promises.
+    unsafe {
         let inner = pg_sys::copyObjectImpl(entry.cast()).cast::<RangeTblEntry>();
         (*inner).alias = std::ptr::null_mut();
+        (*inner).securityQuals = std::ptr::null_mut();
         let query = make::<Query>(NodeTag::T_Query);
         (*query).commandType = CmdType::CMD_SELECT;
         (*query).canSetTag = true;
@@ -78,23 +100,16 @@ unsafe fn restrict_entry(entry: *mut RangeTblEntry, table: &Table, walk: &Walk) 
         (*(*query).jointree).fromlist = lappend(std::ptr::null_mut(), reference.cast());
         let opened = table_open((*entry).relid, NoLock as c_int);
         (*query).targetList = all_attributes(opened);
-        let attribute = &*(*(*opened).rd_att).attrs.as_ptr().add(*column as usize - 1);
-        let key = makeVar(
-            1,
-            *column,
-            attribute.atttypid,
-            attribute.atttypmod,
-            attribute.attcollation,
-            0,
-        );
-        (*(*query).jointree).quals = owned(key, &map.ranges_of(walk.node));
         table_close(opened, NoLock as c_int);
         (*entry).rtekind = RTEKind::RTE_SUBQUERY;
         (*entry).relid = InvalidOid;
         (*entry).relkind = 0;
         (*entry).rellockmode = 0;
+        (*entry).requiredPerms = 0;
+        (*entry).checkAsUser = InvalidOid;
         (*entry).inh = false;
         (*entry).subquery = query;
+        query
     }
 }
 
