@@ -117,7 +117,7 @@ fn check_local(metadata: &Metadata) {
             metadata,
             table,
             "a foreign key from a table of this node alone",
-            "Distribute the table that it comes from first, in the same colocation group.",
+            "Create it without the foreign key, distribute it in the same colocation group, and then add the foreign key.",
         );
     }
     let inherited = qualified(|| {
