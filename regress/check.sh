@@ -87,12 +87,15 @@ foreign() { regress/foreign/run.sh "$box" "$work" $((port + 40)); }
 crash() {
     on_box crash 3 $((port + 50)) regress/scenarios/crash.sh "$box" "$work/box-crash" $((port + 50))
 }
+takeover() {
+    on_box takeover 3 $((port + 60)) regress/scenarios/takeover.sh "$box" "$work/box-takeover" $((port + 60))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -101,6 +104,7 @@ for name in "${@:-${all[@]}}"; do
         symbols) level symbols regress/symbols.sh target/release/libexpanse.so sql ;;
         foreign) level foreign foreign ;;
         crash) level crash crash ;;
+        takeover) level takeover takeover ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;
