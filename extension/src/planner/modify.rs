@@ -28,10 +28,11 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         TableKind::Replicated => replicated(query, mentions, metadata, &target.0, volatile),
         TableKind::Distributed { column, .. } if command == CmdType::CMD_INSERT => {
             let together = insert_together(query, metadata, &target.1, *column);
-            (together && !volatile && !local_only(query, metadata)).then(|| {
-                add_ownership_to_source(query, metadata);
-                owners(query, &target.1)
-            })
+            (together && !volatile && !local_only(query, metadata) && !ship(query).reads_unseen)
+                .then(|| {
+                    add_ownership_to_source(query, metadata);
+                    owners(query, &target.1)
+                })
         }
         TableKind::Distributed {
             column,
@@ -66,7 +67,15 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
                 );
             }
             super::ownership::add(query, anchor.0, &target.1, metadata);
-            Some(owners(query, &target.1))
+            let plan = owners(query, &target.1);
+            if plan.shipped.reads_unseen {
+                refuse(
+                    &target.0,
+                    "UPDATE or DELETE with a function that may read tables",
+                    "Mark the function IMMUTABLE if it reads none, or compute the value first and pass it on.",
+                );
+            }
+            Some(plan)
         }
     }
 }
@@ -92,24 +101,52 @@ fn replicated(
 ) -> Option<Plan> {
     // SAFETY: PostgreSQL's analysed query tree.
     let insert = unsafe { (*query).commandType } == CmdType::CMD_INSERT;
-    let same_everywhere =
-        !volatile && mentions.distributed.is_empty() && !local_only(query, metadata);
-    if same_everywhere {
-        return Some(Plan {
-            place: Place::Everywhere,
-            writes: true,
-            key: std::ptr::null_mut(),
-            shipped: ship(query),
-        });
+    let alike = !volatile
+        && mentions.distributed.is_empty()
+        && !local_only(query, metadata)
+        // SAFETY: reads the analysed tree.
+        && !unsafe { depends_on_order(query.cast(), std::ptr::null_mut()) };
+    if alike {
+        let shipped = ship(query);
+        if !shipped.reads_unseen {
+            return Some(Plan {
+                place: Place::Everywhere,
+                writes: true,
+                key: std::ptr::null_mut(),
+                shipped,
+            });
+        }
     }
     if !insert {
         refuse(
             name,
-            "UPDATE or DELETE that depends on volatile functions, distributed or local tables",
+            "UPDATE or DELETE that may come out differently on each node",
             "Compute the values first and pass them on.",
         );
     }
     None
+}
+
+/// LIMIT, DISTINCT ON and window functions choose by the order of the rows, which differs between copies of a table.
+unsafe extern "C-unwind" fn depends_on_order(
+    node: *mut pg_sys::Node,
+    context: *mut std::ffi::c_void,
+) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        if crate::is_a!(node, T_Query) {
+            let query = node.cast::<Query>();
+            return !(*query).limitCount.is_null()
+                || !(*query).limitOffset.is_null()
+                || (*query).hasDistinctOn
+                || (*query).hasWindowFuncs
+                || pg_sys::query_tree_walker(query, Some(depends_on_order), context, 0);
+        }
+        pg_sys::expression_tree_walker(node, Some(depends_on_order), context)
+    }
 }
 
 /// INSERT ... SELECT whose rows are on the nodes they belong to already.

@@ -6,7 +6,7 @@
 //! target table's own column), columns that are connected become pinned, until nothing changes. Sublinks see
 //! what their outer query has pinned.
 
-use super::list::{nodes, strip_relabel};
+use super::list::nodes;
 use crate::catalog::Metadata;
 use crate::is_a;
 use pgrx::pg_sys::{self, Node, Oid, Query, Relids};
@@ -46,6 +46,7 @@ struct Equality {
     left: *mut Node,
     right: *mut Node,
     operator: Oid,
+    collation: Oid,
     may_pin: Option<Relids>,
 }
 
@@ -158,7 +159,7 @@ fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
             if level.pinned.iter().any(|(c, _)| *c == column) || !may_pin(equality, column) {
                 continue;
             }
-            if !hash_equality(equality.operator, side) {
+            if !hash_equality(equality, side) {
                 continue;
             }
             if let Some(key) = key_of(other, level) {
@@ -176,15 +177,41 @@ fn may_pin(equality: &Equality, column: Column) -> bool {
         .is_none_or(|set| unsafe { pg_sys::bms_is_member(column.0 as i32, set) })
 }
 
-/// Is the operator the equality of the side's default hash operator family?
-fn hash_equality(operator: Oid, side: *mut Node) -> bool {
-    // SAFETY: catalog lookups by type and operator.
+/// Is it the equality by which values are hashed: of the side's default hash operator family, and with a collation under
+/// which only identical values are equal (others are equal across buckets)?
+fn hash_equality(equality: &Equality, side: *mut Node) -> bool {
+    // SAFETY: catalog lookups by type, operator and collation.
     unsafe {
-        let side_type = pg_sys::exprType(side);
-        let entry = pg_sys::lookup_type_cache(side_type, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
-        (*entry).hash_opf != pg_sys::InvalidOid
-            && pg_sys::op_in_opfamily(operator, (*entry).hash_opf)
+        let exact = equality.collation == pg_sys::InvalidOid
+            || pg_sys::get_collation_isdeterministic(equality.collation);
+        let family = hash_family(pg_sys::exprType(side));
+        exact && family != pg_sys::InvalidOid && pg_sys::op_in_opfamily(equality.operator, family)
     }
+}
+
+/// The type's default hash operator family; `InvalidOid` when it has none.
+fn hash_family(type_oid: Oid) -> Oid {
+    // SAFETY: the type cache has an entry for every existing type.
+    unsafe {
+        let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
+        (*entry).hash_opf
+    }
+}
+
+/// The node without relabelings that keep the hash: `varchar` as `text`, but not `text` as `char(n)`, whose
+/// hash ignores blanks at the end.
+fn strip_relabel(mut node: *mut Node) -> *mut Node {
+    while is_a!(node, T_RelabelType) {
+        // SAFETY: the tag was tested; both nodes are valid expressions.
+        unsafe {
+            let inner: *mut Node = (*node.cast::<pg_sys::RelabelType>()).arg.cast();
+            if hash_family(pg_sys::exprType(inner)) != hash_family(pg_sys::exprType(node)) {
+                break;
+            }
+            node = inner;
+        }
+    }
+    node
 }
 
 fn column_of(node: *mut Node, levels_up: u32) -> Option<Column> {
@@ -333,6 +360,7 @@ unsafe fn conjuncts(quals: *mut Node, may_pin: Option<Relids>, found: &mut Vec<E
                     left,
                     right,
                     operator: (*op).opno,
+                    collation: (*op).inputcollid,
                     may_pin,
                 });
             }

@@ -38,11 +38,12 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     if !mentions.distributed.iter().all(same_group) {
         return None;
     }
-    Some(Plan {
+    let shipped = ship(query);
+    (!shipped.reads_unseen).then_some(Plan {
         place: Place::Key { group },
         writes,
         key,
-        shipped: ship(query),
+        shipped,
     })
 }
 

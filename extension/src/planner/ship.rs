@@ -14,6 +14,8 @@ pub struct Shipped {
     pub sql: String,
     /// Expressions (without columns) of `$1`, `$2`, ...
     pub parameters: *mut List,
+    /// What remains calls functions of users that may read tables: on another node they would see that node's part only.
+    pub reads_unseen: bool,
 }
 
 struct Replacing {
@@ -32,10 +34,32 @@ pub fn ship(query: *mut Query) -> Shipped {
         let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
         Shipped {
+            reads_unseen: calls_unseen(copy.cast(), std::ptr::null_mut()),
             sql: deparse(copy),
             parameters: replacing.parameters,
         }
     }
+}
+
+/// Does anything call a function of a user that is not immutable?
+unsafe extern "C-unwind" fn calls_unseen(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        if (*node).type_ == pg_sys::NodeTag::T_Query {
+            return pg_sys::query_tree_walker(node.cast(), Some(calls_unseen), context, 0);
+        }
+        pg_sys::check_functions_in_node(node, Some(unseen), context)
+            || pg_sys::expression_tree_walker(node, Some(calls_unseen), context)
+    }
+}
+
+unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_void) -> bool {
+    function.to_u32() >= pg_sys::FirstNormalObjectId
+        // SAFETY: a catalog lookup of an existing function.
+        && unsafe { pg_sys::func_volatile(function) } as u8 != pg_sys::PROVOLATILE_IMMUTABLE
 }
 
 /// The query's text with all names qualified but those of pg_catalog.
@@ -147,7 +171,9 @@ pub fn finish_expressions(list: *mut List) -> *mut List {
     for node in super::list::nodes::<Node>(list) {
         // SAFETY: expressions without columns; both functions accept them as they are.
         unsafe {
-            let expression = pg_sys::copyObjectImpl(node.cast()).cast();
+            let copy = pg_sys::copyObjectImpl(node.cast()).cast();
+            // The executor knows neither COLLATE nor named or default arguments: the planner resolves them.
+            let expression = pg_sys::eval_const_expressions(std::ptr::null_mut(), copy);
             pg_sys::fix_opfuncids(expression);
             ready = pg_sys::lappend(ready, expression.cast());
         }
