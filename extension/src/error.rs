@@ -181,8 +181,6 @@ pub enum Error {
     OperationRunning { operation: i64, what: String },
     #[error("the sidecar does not answer at \"{socket}\": {reason}")]
     SidecarUnreachable { socket: String, reason: String },
-    #[error("operation {operation} does not exist")]
-    UnknownOperation { operation: i64 },
     #[error("colocation group {group} is being moved by a rebind")]
     GroupInMotion { group: i32 },
     #[error("invalid {parameter}: {reason}")]
@@ -226,7 +224,6 @@ impl Error {
             Error::Unsupported { .. } => "XP020",
             Error::OperationRunning { .. } => "XP021",
             Error::SidecarUnreachable { .. } => "XP022",
-            Error::UnknownOperation { .. } => "XP023",
             Error::GroupInMotion { .. } => "XP024",
             Error::InvalidParameter { .. } => "XP025",
             Error::OutcomeUnknown { .. } => "XP026",
@@ -279,7 +276,6 @@ impl Error {
                 format!("Wait for it with SELECT cluster_wait({operation}).")
             }
             Error::SidecarUnreachable { .. } => "Start it with systemctl start expansed.".into(),
-            Error::UnknownOperation { .. } => "See SELECT * FROM cluster_operations.".into(),
             Error::GroupInMotion { .. } => {
                 "Wait until the rebind has ended; see SELECT * FROM cluster_operations.".into()
             }

@@ -195,7 +195,6 @@ impl Connection {
 
     fn send_statement(&mut self, prelude: &[String], command: &Command) -> bool {
         self.values.set(command.params);
-        let types: Vec<u32>;
         let known = if command.prepare {
             self.statements.find(command.sql, command.param_types)
         } else {
@@ -226,7 +225,7 @@ impl Connection {
                 .send(&c_string(&sql), &[], &Values::default(), false);
             self.expected.push_back(Expected::Setup);
         }
-        types = command.param_types.iter().map(|oid| oid.to_u32()).collect();
+        let types: Vec<u32> = command.param_types.iter().map(|oid| oid.to_u32()).collect();
         match (known, command.prepare) {
             (Some(name), _) => sent &= self.pq.send_prepared(&name, &self.values, command.binary),
             (None, true) => {

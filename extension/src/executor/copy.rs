@@ -54,10 +54,6 @@ impl CopyIn {
         self.running.set(true);
     }
 
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
     /// Sends data (whole rows, in the format of the statement); waits when the node does not keep up.
     pub fn send(&mut self, data: &[u8]) {
         if !self.running.get() {

@@ -51,6 +51,7 @@ pub fn run_internally_at(host: &str, port: i32, sql: &str) -> Result<Rows, Strin
 }
 
 /// The same with the whole error, and the command tag.
+#[allow(clippy::result_large_err)] // the error is raised at once
 pub fn run_apart(
     host: &str,
     port: i32,
@@ -70,6 +71,7 @@ pub fn run_apart(
     outcome.map_err(|failure| failure.unwrap_or_else(|| lost(pq.error())))
 }
 
+#[allow(clippy::result_large_err)] // the error is raised at once
 fn exchange(
     pq: &mut Pq,
     waiter: &mut WaitSet,

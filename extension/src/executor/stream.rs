@@ -133,11 +133,6 @@ impl Stream {
         self.results.borrow().affected
     }
 
-    /// After the end: the command tag of a statement sent without parameters, as text.
-    pub fn tag(&self) -> String {
-        self.results.borrow().tag.clone()
-    }
-
     /// Columns of the current row.
     pub fn columns(&self) -> usize {
         match &self.current {

@@ -4,14 +4,10 @@ use pgrx::pg_sys::{List, Node};
 
 /// The nodes of a list (none of a null list). The list must not change meanwhile.
 pub fn nodes<T>(list: *mut List) -> impl Iterator<Item = *mut T> {
-    // SAFETY: PostgreSQL's lists are null or valid; each index is below the length.
-    let length = if list.is_null() {
-        0
-    } else {
-        unsafe { (*list).length }
-    };
+    // SAFETY: PostgreSQL's lists are null or valid.
+    let length = unsafe { list.as_ref() }.map_or(0, |list| list.length);
+    // SAFETY: each index is below the length; the elements are node pointers.
     (0..length).map(move |index| unsafe {
-        // SAFETY: as above; the elements are node pointers.
         (*(*list).elements.add(index as usize))
             .ptr_value
             .cast::<T>()
@@ -21,11 +17,15 @@ pub fn nodes<T>(list: *mut List) -> impl Iterator<Item = *mut T> {
 /// Is the node of this type? `is_a!(node, T_Var)`.
 #[macro_export]
 macro_rules! is_a {
-    ($node:expr, $tag:ident) => {{
-        let node: *mut ::pgrx::pg_sys::Node = $node.cast();
-        // SAFETY: every node begins with its tag; null is none.
-        !node.is_null() && unsafe { (*node).type_ } == ::pgrx::pg_sys::NodeTag::$tag
-    }};
+    ($node:expr, $tag:ident) => {
+        $crate::planner::list::has_tag($node.cast(), ::pgrx::pg_sys::NodeTag::$tag)
+    };
+}
+
+/// Does the node have this tag? A null pointer is no node.
+pub fn has_tag(node: *mut Node, tag: pgrx::pg_sys::NodeTag) -> bool {
+    // SAFETY: every node begins with its tag.
+    !node.is_null() && unsafe { (*node).type_ } == tag
 }
 
 /// The node without relabelings, which change neither value nor hash.

@@ -51,6 +51,8 @@ pub fn before() {
 
 /// Ends what only read. True when the connection has written.
 fn settle(connection: &mut Connection) -> bool {
+    // SAFETY: a plain variable of the transaction.
+    let serializable = unsafe { pg_sys::XactIsoLevel } == pg_sys::XACT_SERIALIZABLE as i32;
     match connection.participant.scope {
         Scope::None => return false,
         Scope::Transaction if connection.lost => connection.raise_lost(),
@@ -62,10 +64,7 @@ fn settle(connection: &mut Connection) -> bool {
             }
             return true;
         }
-        // SAFETY: a plain variable of the transaction.
-        Scope::Transaction
-            if unsafe { pg_sys::XactIsoLevel } == pg_sys::XACT_SERIALIZABLE as i32 =>
-        {
+        Scope::Transaction if serializable => {
             // Even a reader can be what makes others fail, and has to hear that it is not.
             connection.settle();
             commit_there(connection);

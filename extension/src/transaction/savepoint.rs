@@ -55,11 +55,9 @@ fn roll_back_on(connection: &mut Connection, level: i32, deadline: Instant) {
             format!("ROLLBACK TO SAVEPOINT expanse_{level}; RELEASE SAVEPOINT expanse_{level}");
         connection.settings.forget();
         connection.participant.level = level - 1;
-        if !connection.send_control(&sql) || !connection.discard(deadline) {
-            connection.lost = true;
-        } else if connection.take_failure().is_some() {
-            connection.lost = true;
-        }
+        connection.lost |= !connection.send_control(&sql)
+            || !connection.discard(deadline)
+            || connection.take_failure().is_some();
         return;
     }
     quiesce(connection, deadline);

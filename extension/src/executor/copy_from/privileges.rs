@@ -2,7 +2,7 @@
 
 use crate::error::Raised;
 use pgrx::pg_sys::{self, CopyStmt, List, Oid, ParseState, Relation};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 /// A relation's name.
 pub fn name_of(relation: Oid) -> String {
@@ -86,17 +86,9 @@ pub unsafe fn check_table(pstate: *mut ParseState, relation: Relation, columns: 
 
 /// Length of a list of integers.
 pub unsafe fn numbers_length(list: *mut List) -> usize {
-    // SAFETY: null or a valid list.
     if list.is_null() {
-        0
-    } else {
-        unsafe { (*list).length as usize }
+        return 0;
     }
-}
-
-/// A NUL-terminated copy in PostgreSQL's memory.
-pub fn palloc_text(text: &str) -> *mut std::os::raw::c_char {
-    let text = CString::new(text).unwrap_or_default();
-    // SAFETY: pstrdup copies a NUL-terminated text.
-    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+    // SAFETY: a valid list.
+    unsafe { (*list).length as usize }
 }

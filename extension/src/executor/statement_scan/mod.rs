@@ -16,7 +16,7 @@ mod explain;
 mod run;
 mod state;
 
-pub use state::{everywhere, owners};
+pub use state::everywhere;
 
 use crate::planner::statement::Place;
 use pgrx::pg_sys::{self, CustomExecMethods, CustomScan, CustomScanMethods, Node};

@@ -108,11 +108,11 @@ impl Inner {
         // SAFETY: as promised by the caller.
         let values = unsafe { self.values(node) };
         if self.waits_for_first() {
-            self.send(&self.others[..1].to_vec(), &values);
+            self.send(0..1, &values);
             self.finish_first();
-            self.send(&self.others[1..].to_vec(), &values);
+            self.send(1..self.others.len(), &values);
         } else {
-            self.send(&self.others.clone(), &values);
+            self.send(0..self.others.len(), &values);
         }
     }
 
@@ -124,7 +124,7 @@ impl Inner {
         self.first_done = true;
     }
 
-    fn send(&mut self, nodes: &[NodeId], values: &[Option<Vec<u8>>]) {
+    fn send(&mut self, nodes: std::ops::Range<usize>, values: &[Option<Vec<u8>>]) {
         let types: Vec<Oid> = self
             .parameters
             .iter()
@@ -148,7 +148,7 @@ impl Inner {
         } else {
             Access::Read
         };
-        for &node in nodes {
+        for &node in &self.others[nodes] {
             self.streams
                 .push_back(Stream::start(node, access, &command));
         }
@@ -266,7 +266,7 @@ unsafe fn owner(
 }
 
 /// All nodes that own buckets of the group, in id order.
-pub fn owners(metadata: &Metadata, group: i32) -> Vec<NodeId> {
+fn owners(metadata: &Metadata, group: i32) -> Vec<NodeId> {
     let Some(map) = metadata.map_of(group) else {
         return vec![metadata.local_node];
     };

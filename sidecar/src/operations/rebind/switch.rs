@@ -104,15 +104,11 @@ fn budget(context: &Context) -> Duration {
 /// How long writes were held up, and how it ended.
 async fn attempt(context: &Context, plan: &MovePlan, budget: Duration) -> (Duration, Result<()>) {
     let prepared = async {
-        let nodes: Vec<_> = context
-            .nodes()
-            .await?
-            .into_iter()
-            .filter(|n| n.active())
-            .collect();
         let sources = lease_sources(context, plan).await?;
         let binder = open_binder(context, plan).await?;
-        let holds = Holds::prepare(context, &nodes, plan.group_id, budget).await?;
+        // The binder itself holds the gates: another session's lock would queue behind the writers
+        // that wait for these.
+        let holds = Holds::prepare(context, &[], plan.group_id, budget).await?;
         Ok::<_, Error>((sources, binder, holds))
     };
     let (sources, binder, holds) = match prepared.await {
@@ -122,6 +118,7 @@ async fn attempt(context: &Context, plan: &MovePlan, budget: Duration) -> (Durat
     let started = Instant::now();
     let outcome = async {
         let frozen = holds.freeze(budget).await?;
+        freeze(plan, &binder, budget).await?;
         drain_all(plan, &sources, &frozen).await?;
         flip(context, plan, &binder, &frozen).await
     }
@@ -133,6 +130,20 @@ async fn attempt(context: &Context, plan: &MovePlan, budget: Duration) -> (Durat
     }
     holds.release().await;
     (started.elapsed(), outcome)
+}
+
+/// Takes the gates of all nodes in the transaction that binds later: binding to the version that is bound
+/// changes nothing and locks. The server ends it if it is left alone for longer than `budget`.
+async fn freeze(plan: &MovePlan, binder: &Leased, budget: Duration) -> Result<()> {
+    let begin = format!(
+        "BEGIN; SET LOCAL statement_timeout = {ms}; \
+         SET LOCAL idle_in_transaction_session_timeout = {ms}; SELECT expanse.bind_group({}, {})",
+        plan.group_id,
+        plan.from_version,
+        ms = budget.as_millis().max(1),
+    );
+    binder.batch("freeze writes", &begin, budget).await?;
+    Ok(())
 }
 
 /// A session on each source, and the names of the streams that leave it.
@@ -229,7 +240,7 @@ async fn flip(
     context.still_leads()?;
     let limit = frozen.left().max(Duration::from_millis(1));
     let bind = format!(
-        "BEGIN; SET LOCAL lock_timeout = {ms}; SET LOCAL statement_timeout = {ms}; \
+        "SET LOCAL lock_timeout = {ms}; SET LOCAL statement_timeout = {ms}; \
          SET LOCAL idle_in_transaction_session_timeout = {ms}; SELECT expanse.bind_group({}, {})",
         plan.group_id,
         plan.to_version,
