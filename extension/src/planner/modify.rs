@@ -118,7 +118,8 @@ fn replicated(
         }
     }
     if !insert {
-        refuse(
+        refuse_on(
+            "replicated",
             name,
             "UPDATE or DELETE that may come out differently on each node",
             "Compute the values first and pass them on.",
@@ -269,9 +270,13 @@ pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)>
 
 /// Refuses a write that can not be done right.
 pub fn refuse(relation: &str, what: &str, hint: &str) -> ! {
+    refuse_on("distributed", relation, what, hint)
+}
+
+fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> ! {
     Error::Unsupported {
         what: what.into(),
-        kind: "distributed",
+        kind,
         relation: relation.into(),
         hint: hint.into(),
     }

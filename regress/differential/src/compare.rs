@@ -27,7 +27,7 @@ pub enum Verdict {
     Equal,
     /// Both complain alike.
     SameError(String),
-    /// The cluster says that it does not do this (SQLSTATE 0A000), the plain tables do.
+    /// The cluster says that it does not do this (SQLSTATE XP020), the plain tables do.
     Refused(String),
     Different(String),
 }
@@ -176,7 +176,7 @@ fn judge(plain: &Answer, spread: &Answer, settings: &str) -> Verdict {
         (Answer::Error(a, message), Answer::Error(b, _)) if a == b => {
             Verdict::SameError(message.clone())
         }
-        (_, Answer::Error(state, message)) if state == "0A000" => Verdict::Refused(message.clone()),
+        (_, Answer::Error(state, message)) if state == "XP020" => Verdict::Refused(message.clone()),
         _ => Verdict::Different(format!("{} [{settings}]", describe(plain, spread))),
     }
 }

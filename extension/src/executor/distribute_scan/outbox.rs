@@ -53,7 +53,10 @@ impl Outbox {
         let routing = distribution.key.map(|(column, group)| {
             let attribute = &attributes[column as usize - 1];
             let map = metadata.map_of(group).cloned();
-            let bucketer = Bucketer::new(attribute.atttypid, attribute.attcollation);
+            // The source's values may carry no collation; deterministic ones hash alike.
+            // SAFETY: a catalog lookup.
+            let collation = unsafe { pg_sys::get_typcollation(attribute.atttypid) };
+            let bucketer = Bucketer::new(attribute.atttypid, collation);
             map.zip(bucketer).unwrap_or_else(|| {
                 Error::Internal("a distributed table without map or hash".into()).raise()
             })
