@@ -112,7 +112,26 @@ pub fn running(state: &State, node: &BoxNode, programs: &Programs, owner: &Owner
         .arg("status")
         .arg("-D")
         .arg(state.node_dir(node).join("data"));
-    run(status).is_ok()
+    run(status).is_ok() && !has_been_killed(&state.node_dir(node).join("data"))
+}
+
+/// A killed server's process is there until its parent has taken notice; waits for that, within bounds.
+fn has_been_killed(data: &std::path::Path) -> bool {
+    let pid = fs::read_to_string(data.join("postmaster.pid"));
+    let Some(pid) = pid
+        .ok()
+        .and_then(|text| text.lines().next().map(str::to_owned))
+    else {
+        return false;
+    };
+    let command = || fs::read(format!("/proc/{}/cmdline", pid.trim()));
+    // A process that has ended has no command line any more.
+    let dead = command().map_or(true, |line| line.is_empty());
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while dead && command().is_ok() && std::time::Instant::now() < patience {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    dead
 }
 
 /// How a server ends.
