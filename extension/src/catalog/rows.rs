@@ -4,6 +4,7 @@
 
 use super::spi;
 use crate::error::Error;
+use crate::executor::copy_from::push_field;
 use crate::executor::remote::CopyIn;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString};
@@ -45,23 +46,7 @@ pub fn stored_columns(relation: pg_sys::Oid) -> Vec<String> {
 /// One line of COPY's text format.
 fn write_line(fields: &[Option<&CStr>], line: &mut Vec<u8>) {
     for (n, field) in fields.iter().enumerate() {
-        if n > 0 {
-            line.push(b'\t');
-        }
-        match field {
-            None => line.extend_from_slice(b"\\N"),
-            Some(text) => {
-                for &byte in text.to_bytes() {
-                    match byte {
-                        b'\\' => line.extend_from_slice(b"\\\\"),
-                        b'\n' => line.extend_from_slice(b"\\n"),
-                        b'\r' => line.extend_from_slice(b"\\r"),
-                        b'\t' => line.extend_from_slice(b"\\t"),
-                        other => line.push(other),
-                    }
-                }
-            }
-        }
+        push_field(line, n == 0, field.map(CStr::to_bytes));
     }
     line.push(b'\n');
 }

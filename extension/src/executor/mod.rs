@@ -7,6 +7,7 @@ pub mod copy_from;
 pub mod distribute_scan;
 pub mod fragment_scan;
 pub mod libpq;
+pub mod owned;
 pub mod pool;
 pub mod remote;
 pub mod rows;

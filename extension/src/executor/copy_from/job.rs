@@ -5,6 +5,7 @@ use super::privileges::{check_table, name_of, numbers_length};
 use crate::catalog::{metadata, NodeId, TableKind};
 use crate::error::{Error, Raised};
 use crate::executor::copy::CopyIn;
+use crate::executor::owned::keep;
 use crate::executor::statement_scan::everywhere;
 use crate::hashmap::Bucketer;
 use expanse_core::hash_map::HashMap;
@@ -252,25 +253,6 @@ impl Job {
         }
         .raise();
     }
-}
-
-/// Keeps the job until the statement's memory context goes.
-unsafe fn keep(job: Job) -> *mut Job {
-    // SAFETY: the callback structure is palloc'd in the context whose reset calls it, once.
-    unsafe {
-        let job = Box::into_raw(Box::new(job));
-        let callback = pg_sys::palloc0(std::mem::size_of::<pg_sys::MemoryContextCallback>())
-            .cast::<pg_sys::MemoryContextCallback>();
-        (*callback).func = Some(discard);
-        (*callback).arg = job.cast();
-        pg_sys::MemoryContextRegisterResetCallback(pg_sys::CurrentMemoryContext, callback);
-        job
-    }
-}
-
-unsafe extern "C-unwind" fn discard(job: *mut c_void) {
-    // SAFETY: registered by `keep` with a boxed Job, called once.
-    drop(unsafe { Box::from_raw(job.cast::<Job>()) });
 }
 
 fn routing(oid: Oid, numbers: &[i16]) -> Routing {

@@ -16,6 +16,7 @@ mod privileges;
 mod run;
 mod to;
 
+pub use line::push_field;
 pub use run::run;
 
 use crate::catalog::{metadata, TableKind};

@@ -3,9 +3,9 @@
 use super::outbox::Outbox;
 use super::{exec_methods, ExecMethods};
 use crate::entry::{entry, raw};
+use crate::executor::owned::keep;
 use crate::planner::statement::private_of;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Node, PlanState, TupleTableSlot};
-use std::ffi::c_void;
 
 static EXEC: ExecMethods = exec_methods(c"Spread", begin, next, end, rescan);
 
@@ -41,25 +41,6 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
             (*state).outbox = keep(Outbox::new(private_of(scan), descriptor));
         });
     }
-}
-
-/// Keeps the outbox until the query's memory context goes.
-unsafe fn keep(outbox: Outbox) -> *mut Outbox {
-    // SAFETY: the callback structure is palloc'd in the context whose reset calls it, once.
-    unsafe {
-        let outbox = Box::into_raw(Box::new(outbox));
-        let callback = pg_sys::palloc0(std::mem::size_of::<pg_sys::MemoryContextCallback>())
-            .cast::<pg_sys::MemoryContextCallback>();
-        (*callback).func = Some(discard);
-        (*callback).arg = outbox.cast();
-        pg_sys::MemoryContextRegisterResetCallback(pg_sys::CurrentMemoryContext, callback);
-        outbox
-    }
-}
-
-unsafe extern "C-unwind" fn discard(outbox: *mut c_void) {
-    // SAFETY: registered by `keep` with a boxed Outbox, called once.
-    drop(unsafe { Box::from_raw(outbox.cast::<Outbox>()) });
 }
 
 /// The next row of this node.

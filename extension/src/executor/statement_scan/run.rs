@@ -2,8 +2,8 @@
 
 use super::state::{Inner, ScanState};
 use crate::entry::{entry, raw};
+use crate::executor::owned::keep;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Plan, TupleTableSlot};
-use std::ffi::c_void;
 use std::os::raw::c_int;
 
 /// Decides the nodes and starts the child plan if this node is among them.
@@ -41,25 +41,6 @@ unsafe fn prepare(state: *mut ScanState, flags: c_int) -> *mut Plan {
             std::ptr::null_mut()
         }
     }
-}
-
-/// Keeps the Rust state until the query's memory context goes.
-unsafe fn keep(inner: Inner) -> *mut Inner {
-    // SAFETY: the callback structure is palloc'd in the context whose reset calls it, once.
-    unsafe {
-        let inner = Box::into_raw(Box::new(inner));
-        let callback = pg_sys::palloc0(std::mem::size_of::<pg_sys::MemoryContextCallback>())
-            .cast::<pg_sys::MemoryContextCallback>();
-        (*callback).func = Some(discard);
-        (*callback).arg = inner.cast();
-        pg_sys::MemoryContextRegisterResetCallback(pg_sys::CurrentMemoryContext, callback);
-        inner
-    }
-}
-
-unsafe extern "C-unwind" fn discard(inner: *mut c_void) {
-    // SAFETY: registered by `keep` with a boxed Inner, called once.
-    drop(unsafe { Box::from_raw(inner.cast::<Inner>()) });
 }
 
 unsafe fn junk_filter(child: *mut Plan, estate: *mut EState) -> *mut pg_sys::JunkFilter {
