@@ -12,7 +12,7 @@ chmod 755 "$work"
 passed=0 failed=0
 ctl=$box/bin/expansectl
 pgxs=$(dirname "$("$box/bin/pg_config" --pgxs)")
-port=7900
+port=${EXPANSE_CHECK_PORT:-7900}
 
 cleanup() {
     for dir in "$work"/box-*; do

@@ -24,12 +24,13 @@ impl Weight {
         Self::Background,
     ];
 
-    /// A light command may take longer: nobody waits for it.
+    /// The heavier a command, the longer it is worth waiting for.
     pub fn timeout_factor(self) -> f64 {
         match self {
-            Self::Critical | Self::Interactive => 1.0,
-            Self::Maintenance => 2.0,
-            Self::Background => 3.0,
+            Self::Critical => 3.0,
+            Self::Interactive => 2.0,
+            Self::Maintenance => 1.5,
+            Self::Background => 1.0,
         }
     }
 

@@ -54,9 +54,4 @@ impl Command {
         self.deadline = Some(deadline);
         self
     }
-
-    pub(super) fn left(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
 }

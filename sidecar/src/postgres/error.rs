@@ -20,6 +20,8 @@ pub enum Error {
     },
     #[error("no connection to node \"{node}\" was free for \"{command}\" in time")]
     Busy { node: String, command: &'static str },
+    #[error("node \"{node}\" is not asked for \"{command}\": it has not answered lately")]
+    NotAsked { node: String, command: &'static str },
     /// The server's own words; the node is in the detail.
     #[error("{message}")]
     Sql {
@@ -56,15 +58,18 @@ impl Error {
 
     /// Whether the same command may succeed later without anybody changing anything.
     ///
-    /// * No connection, a lost one, no answer, no free socket: the node or the way to it may recover.
+    /// * No connection, a lost one, no answer, no free socket, an open circuit breaker: the node or
+    ///   the way to it may recover.
     /// * Serialization failure, deadlock, lock not available, cancelled by a timeout, too many
     ///   connections, server starting or stopping: transient by PostgreSQL's own definition.
     /// * `XP006`, `XP007`: the node could not reach another one.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } | Self::Busy { .. } => {
-                true
-            }
+            Self::Connect { .. }
+            | Self::Lost { .. }
+            | Self::Timeout { .. }
+            | Self::Busy { .. }
+            | Self::NotAsked { .. } => true,
             Self::Sql { code, .. } => {
                 code.code().starts_with("08")
                     || code.code().starts_with("40")
@@ -76,6 +81,23 @@ impl Error {
                     )
             }
             Self::Answer { .. } => false,
+        }
+    }
+
+    /// Whether the command has certainly not reached the server, so that it is as good as untried.
+    pub fn never_began(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Busy { .. } | Self::NotAsked { .. }
+        )
+    }
+
+    /// Whether the node cannot be reached, or says that it starts or stops.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Lost { .. } => true,
+            Self::Sql { code, .. } => code.code().starts_with("57P"),
+            _ => false,
         }
     }
 
@@ -96,6 +118,7 @@ impl Error {
             Self::Lost { .. } => "XP007",
             Self::Timeout { .. } => "XP101",
             Self::Busy { .. } => "XP102",
+            Self::NotAsked { .. } => "XP104",
             Self::Sql { code, .. } => code.code(),
             Self::Answer { .. } => "XP103",
         }
@@ -115,14 +138,29 @@ impl Error {
                 });
                 control.hint = hint.clone();
             }
-            Self::Connect { .. } => {
-                control.hint = Some(
-                    "Check that the server runs, listens on this address and lets this node in (pg_hba.conf).".into(),
-                );
-            }
-            _ => {}
+            _ => control.hint = self.hint().map(str::to_owned),
         }
         control
+    }
+
+    /// The next thing to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Connect { .. } | Self::Lost { .. } => Some(
+                "Check that the server runs, listens on this address and lets this node in (pg_hba.conf).",
+            ),
+            Self::Timeout { .. } => Some(
+                "See pg_stat_activity and pg_locks on that node for what it waits for, and cluster_nodes for its load.",
+            ),
+            Self::Busy { .. } => Some(
+                "See SELECT * FROM cluster_executor; raise executor.sockets_per_node or the limit of the class if they are always in use.",
+            ),
+            Self::NotAsked { .. } => Some(
+                "See SELECT * FROM cluster_executor for the reason; it is asked again by itself.",
+            ),
+            Self::Sql { hint, .. } => hint.as_deref(),
+            Self::Answer { .. } => None,
+        }
     }
 }
 

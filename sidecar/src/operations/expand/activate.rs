@@ -13,6 +13,7 @@ use super::super::freeze::Holds;
 use super::super::replication::{drain, Stream};
 use super::replicated::stream;
 use crate::executor::{Command, Weight};
+use crate::metrics;
 
 /// Group of the replicated tables.
 const REPLICATED: i32 = 0;
@@ -36,6 +37,9 @@ pub async fn run(context: &Context) -> Result<()> {
                 Some(stream) => frozen(context, stream).await,
             }
         };
+        if stream.is_some() {
+            metrics::observe_freeze("expand", outcome.is_ok(), frozen);
+        }
         let attempts = context.entry().switch_attempts + 1;
         context
             .change(|entry| {
