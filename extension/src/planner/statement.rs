@@ -59,7 +59,8 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             binary,
             key_type: key_type.to_u32(),
         };
-        (*scan).custom_private = private(&statement);
+        let number = pg_sys::makeInteger(statement_scan::next_number());
+        (*scan).custom_private = pg_sys::lappend(private(&statement), number.cast());
         (*stmt).planTree = std::ptr::from_mut(&mut (*scan).scan.plan);
         if !plan.writes && (*child).type_ == pg_sys::NodeTag::T_Material {
             // A scrollable cursor: what can go backwards must stay on top.
@@ -112,7 +113,7 @@ pub fn private<T: Serialize>(statement: &T) -> *mut List {
 
 /// What [`private`] keeps in a plan.
 pub fn private_of<T: serde::de::DeserializeOwned>(scan: *mut CustomScan) -> T {
-    // SAFETY: the private data is one String node, written by `private`.
+    // SAFETY: the first of the private nodes is a String, written by `private`.
     let text = unsafe {
         let value = (*(*(*scan).custom_private).elements)
             .ptr_value

@@ -16,14 +16,11 @@ pub unsafe extern "C-unwind" fn explain(
         // SAFETY: begun by `begin`; EXPLAIN's own state is passed on.
         unsafe {
             let inner = &*(*state).inner;
-            let label = if inner.node_names.len() == 1 {
-                c"Node"
-            } else {
-                c"Nodes"
-            };
-            property(label, &inner.node_names.join(", "), output);
+            let names = inner.node_names();
+            let label = if names.len() == 1 { c"Node" } else { c"Nodes" };
+            property(label, &names.join(", "), output);
             if !inner.others.is_empty() {
-                property(c"Remote SQL", &inner.statement.sql, output);
+                property(c"Remote SQL", &inner.plan.statement.sql, output);
             }
         }
     });

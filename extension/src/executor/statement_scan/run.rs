@@ -71,7 +71,7 @@ pub unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTa
                 entry(|| {
                     let inner = &mut *(*state).inner;
                     // Elsewhere they work while this node does; a replicated table's first node comes first.
-                    if inner.statement.place != crate::planner::statement::Place::Everywhere
+                    if inner.plan.statement.place != crate::planner::statement::Place::Everywhere
                         || inner.waits_for_first()
                     {
                         inner.start(node);
