@@ -12,7 +12,7 @@ chmod 755 "$work"
 passed=0 failed=0
 ctl=$box/bin/expansectl
 pgxs=$(dirname "$("$box/bin/pg_config" --pgxs)")
-port=7900
+port=${EXPANSE_CHECK_PORT:-7900}
 
 cleanup() {
     for dir in "$work"/box-*; do
@@ -57,6 +57,7 @@ regress() {
         echo "$(wc -w <<<"$tests") passed, 0 failed"
     else
         cat "$out/regression.diffs" 2>/dev/null
+        [[ -z ${KEEP_RESULTS:-} ]] || cp -r "$out/results" "$KEEP_RESULTS"
         echo "$(grep -c '\.\.\. ok' "$out/regression.out") passed, $(grep -c FAILED "$out/regression.out") failed"
     fi
     return $status

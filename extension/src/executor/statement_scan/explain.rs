@@ -2,6 +2,7 @@
 
 use super::state::ScanState;
 use crate::entry::entry;
+use crate::planner::fragment::query::one_line;
 use pgrx::pg_sys::{self, CustomScanState, ExplainState, List};
 use std::ffi::{CStr, CString};
 
@@ -19,8 +20,11 @@ pub unsafe extern "C-unwind" fn explain(
             let names = inner.node_names();
             let label = if names.len() == 1 { c"Node" } else { c"Nodes" };
             property(label, &names.join(", "), output);
+            for source in &inner.plan.statement.sources {
+                property(c"Source", &one_line(&source.sql), output);
+            }
             if !inner.others.is_empty() {
-                property(c"Remote SQL", &inner.plan.statement.sql, output);
+                property(c"Remote SQL", &one_line(&inner.plan.statement.sql), output);
             }
         }
     });
