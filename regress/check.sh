@@ -57,6 +57,7 @@ regress() {
         echo "$(wc -w <<<"$tests") passed, 0 failed"
     else
         cat "$out/regression.diffs" 2>/dev/null
+        [[ -z ${KEEP_RESULTS:-} ]] || cp -r "$out/results" "$KEEP_RESULTS"
         echo "$(grep -c '\.\.\. ok' "$out/regression.out") passed, $(grep -c FAILED "$out/regression.out") failed"
     fi
     return $status

@@ -447,6 +447,13 @@ CREATE FUNCTION expanse.owns(value anyelement, hash_map_version int) RETURNS boo
 COMMENT ON FUNCTION expanse.owns(anyelement, int) IS
     'does this node own the value''s bucket in that hash map version';
 
+-- Rows that a statement of this session needs and that were read elsewhere. Anybody may call them: they are about the
+-- caller's own session. exchange_rows is declared immutable because it gives the same rows throughout the statement.
+CREATE FUNCTION expanse.exchange_add(number int, first boolean, lines text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_add';
+CREATE FUNCTION expanse.exchange_rows(number int) RETURNS SETOF record
+    LANGUAGE c IMMUTABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'exchange_rows';
+
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
 COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS

@@ -4,9 +4,11 @@
 //! result into that way's plan.
 
 pub mod distribute;
+pub mod exchange;
 pub mod fragment;
 pub mod gate;
 pub mod list;
+pub mod merge;
 pub mod modify;
 pub mod ownership;
 pub mod pins;

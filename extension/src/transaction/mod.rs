@@ -27,6 +27,7 @@ pub mod savepoint;
 pub mod statement;
 
 use crate::entry::entry;
+use crate::executor::exchange;
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
@@ -47,9 +48,16 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
     }
     entry(|| match event {
         XactEvent::XACT_EVENT_PRE_COMMIT => commit::before(),
-        XactEvent::XACT_EVENT_COMMIT => commit::after(),
+        XactEvent::XACT_EVENT_COMMIT => {
+            exchange::forget();
+            commit::after();
+        }
+        XactEvent::XACT_EVENT_PREPARE => exchange::forget(),
         XactEvent::XACT_EVENT_PRE_PREPARE => commit::refuse_prepare(),
-        XactEvent::XACT_EVENT_ABORT => abort::after(),
+        XactEvent::XACT_EVENT_ABORT => {
+            exchange::forget();
+            abort::after();
+        }
         _ => {}
     });
 }
