@@ -56,23 +56,24 @@ impl Alarms {
         }))
     }
 
-    /// Something was given up. Told once, until it is cleared.
+    /// Something was given up. Told once, until it is cleared or gets heavier.
     pub fn raise(&self, trouble: Trouble) {
         let key = (trouble.node_name.clone(), trouble.what.clone());
         let mut active = self.0.active.lock();
-        if let Some(known) = active.get_mut(&key) {
-            known.last = Instant::now();
-            known.times += 1;
-            known.trouble = trouble;
+        let known = active.remove(&key);
+        let heavier = |k: &Active| trouble.weight > k.trouble.weight;
+        let news = known.as_ref().is_none_or(heavier);
+        let raised = Active {
+            since: known.as_ref().map_or_else(now, |k| k.since),
+            times: known.as_ref().map_or(1, |k| k.times + 1),
+            last: Instant::now(),
+            trouble,
+        };
+        if !news {
+            active.insert(key, raised);
             return;
         }
-        tell(&trouble);
-        let raised = Active {
-            trouble,
-            since: now(),
-            last: Instant::now(),
-            times: 1,
-        };
+        tell(&raised.trouble);
         if raised.trouble.weight == Weight::Critical {
             self.0.notices.send(Notice::raised(shown(&raised)));
         }
@@ -208,6 +209,18 @@ mod tests {
         let second = told.try_recv().unwrap();
         assert!(told.try_recv().is_err(), "only critical ones are sent");
         assert_eq!((first.state, second.state), ("raised", "cleared"));
+    }
+
+    #[test]
+    fn an_alarm_that_gets_heavier_is_told_again() {
+        let (notices, mut told) = channel();
+        let alarms = Alarms::new(notices);
+        alarms.raise(trouble("recover", Weight::Maintenance));
+        assert!(told.try_recv().is_err());
+        alarms.raise(trouble("recover", Weight::Critical));
+        alarms.raise(trouble("recover", Weight::Critical));
+        assert_eq!(told.try_recv().unwrap().alarm.times, 2);
+        assert!(told.try_recv().is_err());
     }
 
     #[test]

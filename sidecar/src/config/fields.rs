@@ -98,7 +98,7 @@ pub const FIELDS: &[Field] = &[
     field("http", "address", "", "Address that metrics, health and the status page are served on, read-only and to anybody who reaches it."),
     field("http", "port", "TCP port", "Its port. 0: no HTTP."),
     field("log", "format", "", "text or json."),
-    field("log", "filter", "", "Level, or tracing directives such as info,expanse_sidecar::operations=debug."),
+    field("log", "filter", "", "Level, or tracing directives such as info,expanse_sidecar::operations=debug; the default leaves out what libraries say of what the daemon says itself."),
 ];
 
 #[cfg(test)]

@@ -245,7 +245,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info".into(),
+            filter: "info,zookeeper_client=error,tokio_postgres=warn".into(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct BudgetSettings {
 /// One repetition.
 const ONE: u64 = 100;
 /// What a long good time is worth at most, in repetitions: a burst is no flood.
-const MOST: u64 = 100;
+const MOST: u64 = 20;
 
 impl Budget {
     pub fn new(settings: &BudgetSettings) -> Self {

@@ -26,6 +26,7 @@ mod retry;
 mod settings;
 mod target;
 mod timing;
+mod transact;
 
 pub use admission::{Limits, Weight};
 pub use command::Command;

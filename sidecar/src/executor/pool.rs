@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use expanse_core::live::{ExecutorClass, NodeLoad};
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout, Instant};
+use tokio::time::{sleep, Instant};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::Row;
 
@@ -88,7 +88,8 @@ impl Executor {
     /// [`Error::Busy`] if no socket came free in time, [`Error::NotAsked`], [`Error::Connect`].
     pub async fn lease(&self, node: &NodeAddress, command: Command) -> Result<Leased> {
         let target = self.target(node);
-        lease(&target, &command, self.deadline(&command)).await
+        let since = Instant::now();
+        lease(&target, &command, since, self.deadline(&command)).await
     }
 
     /// New settings, for whoever comes next.
@@ -139,10 +140,11 @@ impl Executor {
 
     async fn run(&self, node: &NodeAddress, command: Command, work: Work<'_>) -> Result<Vec<Row>> {
         let target = self.target(node);
+        let since = Instant::now();
         let deadline = self.deadline(&command);
         let mut tries = 0;
         loop {
-            let error = match one_try(&target, &command, &work, tries, deadline).await {
+            let error = match one_try(&target, &command, &work, tries, (since, deadline)).await {
                 Ok(rows) => {
                     target.succeeded();
                     let name = &target.address.node_name;
@@ -153,7 +155,7 @@ impl Executor {
             };
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let failed = Failed::of(&error, command.safe, tries, left);
+            let failed = Failed::of(&error, &command, tries, left);
             let timing = self.0.shared.settings().timing;
             match failed.next(&timing, rand::random(), || target.pay()) {
                 Ok(wait) => {
@@ -169,7 +171,7 @@ impl Executor {
         }
     }
 
-    fn deadline(&self, command: &Command) -> Instant {
+    pub(super) fn deadline(&self, command: &Command) -> Instant {
         let settings = self.0.shared.settings();
         let longest = command.limit.unwrap_or_default() * 2;
         command
@@ -197,10 +199,10 @@ async fn one_try(
     command: &Command,
     work: &Work<'_>,
     tries: u32,
-    deadline: Instant,
+    (since, deadline): (Instant, Instant),
 ) -> Result<Vec<Row>> {
     target.count(command.weight, |c| c.tries += 1);
-    let session = lease(target, command, deadline).await?;
+    let session = lease(target, command, since, deadline).await?;
     let settings = target.shared.settings();
     let limit = settings.timing.try_limit(
         command.limit.unwrap_or(settings.timing.base_timeout),
@@ -217,17 +219,24 @@ async fn one_try(
             .await
             .map(|()| Vec::new()),
     };
-    target.shared.ran[command.weight as usize].observe(started.elapsed());
-    if let Err(error) = &outcome {
-        target.judge(error);
-        if matches!(error, Error::Timeout { .. }) {
-            target.count(command.weight, |c| c.timeouts += 1);
-        }
+    let took = started.elapsed();
+    target.shared.ran[command.weight as usize].observe(took);
+    match &outcome {
+        Ok(_) => target.took(command.name, took),
+        Err(error) => target.judge(error),
+    }
+    if matches!(outcome, Err(Error::Timeout { .. })) {
+        target.count(command.weight, |c| c.timeouts += 1);
     }
     outcome
 }
 
-async fn lease(target: &Arc<Target>, command: &Command, deadline: Instant) -> Result<Leased> {
+async fn lease(
+    target: &Arc<Target>,
+    command: &Command,
+    since: Instant,
+    deadline: Instant,
+) -> Result<Leased> {
     let node = &target.address;
     let not_asked = || Error::NotAsked {
         node: node.node_name.clone(),
@@ -241,10 +250,10 @@ async fn lease(target: &Arc<Target>, command: &Command, deadline: Instant) -> Re
         return Err(not_asked());
     }
     let asked_at = Instant::now();
-    let wait = deadline.saturating_duration_since(asked_at);
-    let permit = timeout(wait, target.admit(command.weight)).await;
+    let (since, until) = (since.into_std(), deadline.into_std());
+    let permit = target.admit(command, since, until).await;
     target.shared.waited[command.weight as usize].observe(asked_at.elapsed());
-    let permit = permit.map_err(|_| busy())?.ok_or_else(busy)?;
+    let permit = permit.ok_or_else(busy)?;
     if !target.pass() {
         return Err(not_asked());
     }
@@ -270,7 +279,7 @@ fn give_up(target: &Target, command: &Command, error: &Error, stop: Stop) {
         what: command.name.to_owned(),
         why: format!("{error}; given up: {}", stop.reason()),
         hint: error.hint().unwrap_or_default().to_owned(),
-        weight: command.weight,
+        weight: command.alarm,
     });
 }
 

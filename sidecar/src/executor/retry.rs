@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Timing;
+use super::{Command, Timing};
 use crate::postgres::Error;
 
 /// What is known when a try has failed.
@@ -10,10 +10,14 @@ use crate::postgres::Error;
 pub struct Failed {
     /// Doing the command twice is as good as once.
     pub safe: bool,
+    /// Whoever asks will ask again by itself.
+    pub once: bool,
     /// Trying again may help.
     pub retryable: bool,
     /// The command never got to the server.
     pub never_began: bool,
+    /// It got no socket, because too little of its time was left.
+    pub late: bool,
     /// Tries so far, all failed.
     pub tries: u32,
     /// Until the deadline.
@@ -27,6 +31,8 @@ pub enum Stop {
     Answered,
     /// It may have had its effect, and twice is not as good as once.
     NotSafe,
+    /// It will be asked for again.
+    Once,
     Tries,
     Deadline,
     Budget,
@@ -37,6 +43,7 @@ impl Stop {
         match self {
             Self::Answered => "the server refused it",
             Self::NotSafe => "it must not be repeated, because it may have had its effect",
+            Self::Once => "it will be asked for again",
             Self::Tries => "it was tried as often as configured (executor.retries)",
             Self::Deadline => "its deadline has come",
             Self::Budget => {
@@ -52,11 +59,13 @@ impl Stop {
 }
 
 impl Failed {
-    pub fn of(error: &Error, safe: bool, tries: u32, left: Duration) -> Self {
+    pub fn of(error: &Error, command: &Command, tries: u32, left: Duration) -> Self {
         Self {
-            safe,
+            safe: command.safe,
+            once: command.once,
             retryable: error.is_retryable(),
             never_began: error.never_began(),
+            late: matches!(error, Error::Busy { .. }),
             tries,
             left,
         }
@@ -76,11 +85,14 @@ impl Failed {
         if !self.safe && !self.never_began {
             return Err(Stop::NotSafe);
         }
+        if self.once {
+            return Err(Stop::Once);
+        }
         if self.tries > timing.retries {
             return Err(Stop::Tries);
         }
         let wait = timing.backoff(self.tries, random);
-        if wait >= self.left {
+        if self.late || wait >= self.left {
             return Err(Stop::Deadline);
         }
         if pay() {
@@ -98,16 +110,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn failed() -> impl Strategy<Value = Failed> {
-        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-        (flags, 1u32..20, 0u64..10_000).prop_map(|((safe, retryable, never_began), tries, left)| {
-            Failed {
+        let flags = any::<[bool; 5]>();
+        (flags, 1u32..20, 0u64..10_000).prop_map(
+            |([safe, once, retryable, never_began, late], tries, left)| Failed {
                 safe,
+                once,
                 retryable,
                 never_began,
+                late,
                 tries,
                 left: Duration::from_millis(left),
-            }
-        })
+            },
+        )
     }
 
     proptest! {
@@ -120,7 +134,7 @@ mod tests {
             if let Ok(wait) = next {
                 prop_assert!(failed.retryable && (failed.safe || failed.never_began));
                 prop_assert!(failed.tries <= timing.retries);
-                prop_assert!(wait < failed.left && wait <= timing.backoff_cap);
+                prop_assert!(!failed.late && !failed.once && wait < failed.left && wait <= timing.backoff_cap);
             }
         }
 

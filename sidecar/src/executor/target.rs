@@ -1,16 +1,17 @@
 //! One node as the pool knows it: who waits for a socket, who has one, and how the node has been.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::admission::{choose, granted, Load, Weight};
+use super::admission::{choose, granted, worth_starting, Load, Weight};
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::settings::Shared;
+use super::Command;
 use crate::postgres::{Error, Mode, NodeAddress, Session};
 
 /// An idle connection older than this is closed rather than used again.
@@ -30,13 +31,36 @@ pub(super) struct Target {
 
 struct State {
     load: Load,
-    queues: [VecDeque<oneshot::Sender<Permit>>; 4],
+    queues: [VecDeque<Waiter>; 4],
     idle: Vec<(Instant, Session)>,
     breaker: Breaker,
     budget: Budget,
     counts: [Counts; 4],
     last_failure: Option<String>,
     asked_at: Instant,
+    /// How long commands of a name take, on a moving average, in seconds.
+    usual: HashMap<&'static str, f64>,
+}
+
+/// A command that waits for a socket.
+struct Waiter {
+    permit: oneshot::Sender<Permit>,
+    /// Whoever asked for the command has waited since then.
+    since: Instant,
+    deadline: Instant,
+    usually: Duration,
+}
+
+impl Waiter {
+    fn waits(&self) -> bool {
+        !self.permit.is_closed()
+    }
+
+    fn worth_it(&self, now: Instant) -> bool {
+        let left = self.deadline.saturating_duration_since(now);
+        let allowed = self.deadline.saturating_duration_since(self.since);
+        worth_starting(left, allowed, self.usually)
+    }
 }
 
 /// What has happened since the start, for one class.
@@ -72,6 +96,7 @@ impl Target {
                 counts: Default::default(),
                 last_failure: None,
                 asked_at: Instant::now(),
+                usual: HashMap::new(),
             }),
         }
     }
@@ -81,7 +106,7 @@ impl Target {
         let mut load = state.load;
         for weight in Weight::ALL {
             let queue = &state.queues[weight as usize];
-            load.waiting[weight] = queue.iter().filter(|waiter| !waiter.is_closed()).count();
+            load.waiting[weight] = queue.iter().filter(|waiter| waiter.waits()).count();
         }
         Look {
             load,
@@ -162,28 +187,48 @@ impl Target {
 
     // ---- Sockets. ----
 
-    /// Waits for a socket, as long as it takes.
-    pub async fn admit(self: &Arc<Self>, weight: Weight) -> Option<Permit> {
+    /// A command of this name has taken so long.
+    pub fn took(&self, name: &'static str, time: Duration) {
+        let mut state = self.state.lock();
+        let usual = state.usual.entry(name).or_insert(time.as_secs_f64());
+        *usual += (time.as_secs_f64() - *usual) / 8.0;
+    }
+
+    /// Waits for a socket for a command that has been under way `since`, until the deadline. `None` if there is none in time, also as soon as it is
+    /// certain that there will be too little time left.
+    pub async fn admit(
+        self: &Arc<Self>,
+        command: &Command,
+        since: Instant,
+        deadline: Instant,
+    ) -> Option<Permit> {
         let (sender, receiver) = oneshot::channel();
         {
             let mut state = self.state.lock();
             state.asked_at = Instant::now();
-            state.load.waiting[weight] += 1;
-            state.queues[weight as usize].push_back(sender);
+            let usually = state.usual.get(command.name).copied().unwrap_or(0.0);
+            state.queues[command.weight as usize].push_back(Waiter {
+                permit: sender,
+                since,
+                deadline,
+                usually: Duration::from_secs_f64(usually),
+            });
         }
         self.hand_out();
-        receiver.await.ok()
+        let wait = deadline.saturating_duration_since(Instant::now());
+        tokio::time::timeout(wait, receiver).await.ok()?.ok()
     }
 
     /// Gives free sockets to whoever is to have them.
     pub fn hand_out(self: &Arc<Self>) {
         let limits = self.shared.settings().limits;
+        let now = Instant::now();
         loop {
             let mut state = self.state.lock();
             for weight in Weight::ALL {
                 let queue = &mut state.queues[weight as usize];
-                // Those who no longer wait do not count.
-                queue.retain(|waiter| !waiter.is_closed());
+                // Those who no longer wait do not count; for those who have waited too long it ends.
+                queue.retain(|waiter| waiter.waits() && waiter.worth_it(now));
                 let waiting = queue.len();
                 state.load.waiting[weight] = waiting;
             }
@@ -199,7 +244,7 @@ impl Target {
             };
             if let Some(waiter) = waiter {
                 // One who has just gone away gives the permit back by dropping it.
-                drop(waiter.send(permit));
+                drop(waiter.permit.send(permit));
             }
         }
     }

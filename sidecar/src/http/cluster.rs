@@ -12,8 +12,9 @@ use tokio::sync::Mutex;
 use super::Site;
 use crate::executor::{Command, Weight};
 
-const READ: Command =
-    Command::new("read the hash maps", Weight::Background).limit(Duration::from_secs(2));
+const READ: Command = Command::new("read the hash maps", Weight::Background)
+    .once()
+    .limit(Duration::from_secs(2));
 /// However often it is asked for, the server is asked once in this time.
 const KEPT: Duration = Duration::from_secs(2);
 const SQL: &str = "SELECT coalesce(jsonb_agg(to_jsonb(m) || jsonb_build_object('ranges', ( \

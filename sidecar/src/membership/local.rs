@@ -13,8 +13,9 @@ use crate::daemon::Heartbeat;
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::{Error, NodeAddress, Result};
 
-const LOOK: Command =
-    Command::new("look at the local server", Weight::Interactive).limit(Duration::from_secs(2));
+const LOOK: Command = Command::new("look at the local server", Weight::Interactive)
+    .once()
+    .limit(Duration::from_secs(2));
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A server that has failed so often in a row is not ready.
 const FAILURES: u32 = 3;
@@ -73,7 +74,7 @@ pub async fn run(
             Err(error) => {
                 failures += 1;
                 if failures == FAILURES {
-                    tracing::warn!(%error, "local server does not answer");
+                    tracing::info!(%error, "local server does not answer");
                     show(&shown, None);
                 }
             }

@@ -21,6 +21,7 @@ use crate::topology::State;
 
 const PUBLISH: Command = Command::new("publish the status", Weight::Maintenance)
     .in_cluster()
+    .once()
     .limit(Duration::from_secs(2));
 /// At least this often.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ use crate::postgres;
 use crate::topology::{LocalFile, FILE_NAME, PATH as TOPOLOGY};
 
 const INTERVAL: Duration = Duration::from_millis(500);
+const LOOK: Command = Command::new("compare the topology", Weight::Maintenance).once();
 
 /// Keeps the store's topology equal to the metadata.
 pub(crate) async fn keep(shared: &Arc<Shared>) {
@@ -28,7 +29,7 @@ pub(crate) async fn keep(shared: &Arc<Shared>) {
 }
 
 async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), String> {
-    let nodes = cluster::nodes(&shared.executor, &shared.local)
+    let nodes = cluster::nodes_by(&shared.executor, &shared.local, LOOK)
         .await
         .map_err(|e| e.to_string())?;
     let cluster_id = match known.clone() {
@@ -47,12 +48,8 @@ async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), Strin
 }
 
 async fn read_cluster_id(shared: &Shared) -> postgres::Result<String> {
-    let command = Command::new("read the cluster", Weight::Interactive).safe();
     let sql = "SELECT cluster_id::text FROM expanse.cluster";
-    shared
-        .executor
-        .value(&shared.local, command, sql, &[])
-        .await
+    shared.executor.value(&shared.local, LOOK, sql, &[]).await
 }
 
 fn topology_node(node: &cluster::Node) -> TopologyNode {

@@ -22,6 +22,13 @@ pub enum Error {
     Busy { node: String, command: &'static str },
     #[error("node \"{node}\" is not asked for \"{command}\": it has not answered lately")]
     NotAsked { node: String, command: &'static str },
+    /// The answer to a COMMIT was lost, and the server could not be asked what became of it.
+    #[error("it is not known whether \"{command}\" was committed on node \"{node}\": {reason}")]
+    UnknownOutcome {
+        node: String,
+        command: &'static str,
+        reason: String,
+    },
     /// The server's own words; the node is in the detail.
     #[error("{message}")]
     Sql {
@@ -80,16 +87,18 @@ impl Error {
                         "55P03" | "57014" | "55006" | "25P03" | "XP006" | "XP007" | "XP026"
                     )
             }
-            Self::Answer { .. } => false,
+            Self::Answer { .. } | Self::UnknownOutcome { .. } => false,
         }
     }
 
-    /// Whether the command has certainly not reached the server, so that it is as good as untried.
+    /// Whether the command has certainly not reached the server, so that it is as good as untried:
+    /// no connection was made, also because the server starts, stops, recovers or has no place.
     pub fn never_began(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect { .. } | Self::Busy { .. } | Self::NotAsked { .. }
-        )
+        match self {
+            Self::Connect { .. } | Self::Busy { .. } | Self::NotAsked { .. } => true,
+            Self::Sql { code, .. } => matches!(code.code(), "57P03" | "53300"),
+            _ => false,
+        }
     }
 
     /// Whether the node cannot be reached, or says that it starts or stops.
@@ -103,8 +112,10 @@ impl Error {
 
     /// Whether the command may have had its effect although it failed.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::Timeout { .. })
-            || matches!(self, Self::Sql { code, .. } if code.code() == "XP026" || code.code().starts_with("57P"))
+        matches!(
+            self,
+            Self::Lost { .. } | Self::Timeout { .. } | Self::UnknownOutcome { .. }
+        ) || matches!(self, Self::Sql { code, .. } if code.code() == "XP026" || code.code().starts_with("57P"))
     }
 
     /// The server refused with this SQLSTATE.
@@ -119,6 +130,7 @@ impl Error {
             Self::Timeout { .. } => "XP101",
             Self::Busy { .. } => "XP102",
             Self::NotAsked { .. } => "XP104",
+            Self::UnknownOutcome { .. } => "XP105",
             Self::Sql { code, .. } => code.code(),
             Self::Answer { .. } => "XP103",
         }
@@ -158,7 +170,14 @@ impl Error {
             Self::NotAsked { .. } => Some(
                 "See SELECT * FROM cluster_executor for the reason; it is asked again by itself.",
             ),
-            Self::Sql { hint, .. } => hint.as_deref(),
+            Self::UnknownOutcome { .. } => Some(
+                "Look on that node whether it had its effect before it is repeated.",
+            ),
+            Self::Sql { hint, code, .. } => match code.code() {
+                "57P03" => Some("The server starts, stops or recovers; see its log if that takes long."),
+                "53300" => Some("Raise max_connections of the server, or find out who has them."),
+                _ => hint.as_deref(),
+            },
             Self::Answer { .. } => None,
         }
     }

@@ -17,8 +17,9 @@ use crate::postgres::NodeAddress;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// A load that changes a little all the time is told to others no more often.
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
-const ACTIVITY: Command =
-    Command::new("count busy sessions", Weight::Background).limit(Duration::from_secs(1));
+const ACTIVITY: Command = Command::new("count busy sessions", Weight::Background)
+    .once()
+    .limit(Duration::from_secs(1));
 
 /// Shows the load in `shown` until `stop`.
 pub async fn run(

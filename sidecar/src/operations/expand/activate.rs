@@ -108,17 +108,15 @@ async fn activate(context: &Context, limit: Duration) -> Result<()> {
     let layout: String = context
         .parameter("layout")
         .unwrap_or_else(|| "minimal".into());
-    let session = context
-        .executor()
-        .lease(context.local(), SWITCH.in_cluster())
-        .await?;
     let name = context.target();
-    session
-        .query(
-            "activate the node",
+    context
+        .executor()
+        .transact(
+            context.local(),
+            SWITCH.in_cluster(),
+            limit,
             "SELECT expanse.activate_node($1, $2)",
             &[&name, &layout],
-            limit,
         )
         .await?;
     Ok(())
