@@ -453,6 +453,9 @@ CREATE FUNCTION expanse.exchange_add(number int, first boolean, lines text) RETU
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_add';
 CREATE FUNCTION expanse.exchange_rows(number int) RETURNS SETOF record
     LANGUAGE c IMMUTABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'exchange_rows';
+-- The same, of rows that this session alone has.
+CREATE FUNCTION expanse.returned_rows(number int) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_rows';
 
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
