@@ -95,12 +95,15 @@ crash() {
 takeover() {
     on_box takeover 3 $((port + 60)) regress/scenarios/takeover.sh "$box" "$work/box-takeover" $((port + 60))
 }
+deadlock() {
+    on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -110,6 +113,7 @@ for name in "${@:-${all[@]}}"; do
         foreign) level foreign foreign ;;
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
+        deadlock) level deadlock deadlock ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;
