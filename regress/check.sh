@@ -95,8 +95,11 @@ ensemble() {
         $((port + 83)) "${EXPANSE_ROUNDS:-1}"
 }
 overload() {
-    on_box overload 3 $((port + 70)) target/release/expanse-overload --dir "$work/box-overload" \
-        --base-port $((port + 70)) --rounds "${EXPANSE_ROUNDS:-3}"
+    on_box overload 3 $((port + 75)) target/release/expanse-overload --dir "$work/box-overload" \
+        --base-port $((port + 75)) --rounds "${EXPANSE_ROUNDS:-3}"
+}
+deadlock() {
+    on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
 }
 growth() {
     local dir=$work/box-growth status
@@ -108,7 +111,7 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover daemon ensemble overload service growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -122,6 +125,7 @@ for name in "${@:-${all[@]}}"; do
         ensemble) level ensemble ensemble ;;
         overload) level overload overload ;;
         service) level service regress/service.sh ;;
+        deadlock) level deadlock deadlock ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -41,20 +41,9 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
 
 /// UPDATE, DELETE or MERGE of a distributed table: as a statement on all owners, with what lies elsewhere sent along.
 fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Table) -> Plan {
-    let TableKind::Distributed {
-        column,
-        column_name,
-    } = &target.kind
-    else {
+    let TableKind::Distributed { column, .. } = &target.kind else {
         Error::Internal(format!("\"{name}\" is not distributed")).raise()
     };
-    if changes_key(query, metadata) {
-        refuse(
-            name,
-            &format!("changing the distribution column \"{column_name}\""),
-            "Delete the row and insert it again, in a transaction.",
-        );
-    }
     // SAFETY: PostgreSQL's analysed query tree.
     let anchor = unsafe { ((*query).resultRelation as u32, *column) };
     let lies_here = |query| {

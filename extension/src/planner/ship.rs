@@ -33,6 +33,7 @@ pub fn ship(query: *mut Query) -> Shipped {
         let context = std::ptr::from_mut(&mut replacing).cast();
         let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
+        name_target_once(copy);
         Shipped {
             reads_unseen: calls_unseen(copy.cast(), std::ptr::null_mut()),
             sql: deparse(copy),
@@ -120,6 +121,18 @@ pub fn deparse(query: *mut Query) -> String {
 unsafe fn forget_checks(query: *mut Query) {
     // SAFETY: our copy.
     unsafe { (*query).withCheckOptions = std::ptr::null_mut() };
+}
+
+/// A target that was named through a view counts as an item of FROM too, and would be written twice.
+unsafe fn name_target_once(query: *mut Query) {
+    // SAFETY: our copy.
+    unsafe {
+        let target = ((*query).resultRelation as usize).checked_sub(1);
+        let mut entries = super::list::nodes::<pg_sys::RangeTblEntry>((*query).rtable);
+        if let Some(entry) = target.and_then(|at| entries.nth(at)) {
+            (*entry).inFromCl = false;
+        }
+    }
 }
 
 /// PostgreSQL 15 declares mutators without parameters and calls them with two.

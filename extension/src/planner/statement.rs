@@ -40,6 +40,8 @@ pub struct Reading {
     pub sql: String,
     /// How many of the scan's last expressions are its parameters, one source after the other.
     pub parameters: usize,
+    /// It is a write: its effects are to be seen afterwards.
+    pub writes: bool,
 }
 
 /// A statement that is to be wrapped.
@@ -89,11 +91,13 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
     }
 }
 
-fn reading(source: &Source) -> Reading {
+/// The source as the plan keeps it.
+pub fn reading(source: &Source) -> Reading {
     Reading {
         number: source.number,
         sql: source.sql.clone(),
         parameters: super::list::nodes::<Node>(source.parameters).count(),
+        writes: source.writes,
     }
 }
 

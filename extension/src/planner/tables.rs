@@ -103,6 +103,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     .ptr_value
                     .cast::<pg_sys::RangeTblEntry>();
                 if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
+                    walk.others |= super::exchange::returned_here(rte);
                     continue;
                 }
                 let Some(table) = walk.metadata.table((*rte).relid) else {

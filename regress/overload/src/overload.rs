@@ -10,7 +10,27 @@ use crate::{executor, Outcome};
 
 const SOCKETS: usize = 8;
 
+/// Rounds; the middle one counts, because the machine has other things to do.
+const ROUNDS: usize = 3;
+
 pub async fn run(node: &NodeAddress) -> Outcome {
+    let (mut shares, mut figures) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (share, words) = round(node).await?;
+        shares.push(share);
+        figures.push(words);
+    }
+    shares.sort_by(f64::total_cmp);
+    let figures = figures.join("; ");
+    if shares[ROUNDS / 2] >= 0.9 {
+        Ok(figures)
+    } else {
+        Err(figures)
+    }
+}
+
+/// What is done as a share of the peak, and all figures.
+async fn round(node: &NodeAddress) -> Result<(f64, String), String> {
     let config = ExecutorConfig {
         maintenance_sockets: SOCKETS,
         ..ExecutorConfig::default()
@@ -21,30 +41,25 @@ pub async fn run(node: &NodeAddress) -> Outcome {
         deadline: Duration::from_millis(400),
     };
     let peak = load
-        .closed(&executor(&config), SOCKETS, Duration::from_secs(3))
+        .closed(&executor(&config), SOCKETS, Duration::from_secs(2))
         .await;
     let pool = executor(&config);
-    let time = Duration::from_secs(6);
+    let time = Duration::from_secs(4);
     let ends = load.open(&pool, 2.0 * peak, time).await;
     let good = ends.iter().filter(|end| end.ok).count();
+    let asked = ends.len() as f64 / time.as_secs_f64();
     let goodput = good as f64 / time.as_secs_f64();
     let late = ends.iter().map(|end| end.late).max().unwrap_or_default();
-    let counts = pool.report();
-    let retries: u64 = counts.iter().map(|class| class.retries).sum();
+    let retries: u64 = pool.report().iter().map(|class| class.retries).sum();
     let figures = format!(
-        "peak {peak:.0}/s, asked {:.0}/s, done {goodput:.0}/s ({:.0} %), {retries} repetitions ({:.1} %), at most {} ms late",
-        ends.len() as f64 / time.as_secs_f64(),
+        "peak {peak:.0}/s, asked {asked:.0}/s, done {goodput:.0}/s ({:.0} %), {retries} repetitions ({:.1} %), at most {} ms late",
         100.0 * goodput / peak,
         100.0 * retries as f64 / good.max(1) as f64,
         late.as_millis(),
     );
-    let asked_enough = ends.len() as f64 >= 1.8 * peak * time.as_secs_f64();
-    let well = asked_enough
-        && goodput >= 0.9 * peak
-        && retries as f64 <= 0.1 * good as f64
-        && late < Duration::from_millis(100);
-    if well {
-        Ok(figures)
+    let bounded = retries as f64 <= 0.1 * good as f64 && late < Duration::from_millis(100);
+    if bounded && asked >= 1.8 * peak {
+        Ok((goodput / peak, figures))
     } else {
         Err(figures)
     }

@@ -136,7 +136,7 @@ pub fn granted(mut load: Load, weight: Weight) -> Load {
 /// usually takes it would only waste the socket. One that has most of its time left always is, so
 /// that a node that was slow once is not given up.
 pub fn worth_starting(left: Duration, allowed: Duration, usually: Duration) -> bool {
-    !left.is_zero() && left >= usually.mul_f64(1.5).min(allowed / 2)
+    !left.is_zero() && left >= (usually * 2).min(allowed / 2)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use super::{Error, Mode, Result};
 
 /// How long a cancellation and its confirmation may take before the connection is given up.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
-/// The server's own limit of a statement is rounded up to a multiple of this: it is the backstop
-/// for a client that is gone, and need not be set anew for every few milliseconds.
+/// The server's own limit of a statement is the next multiple of this above the client's: it is the
+/// backstop for a client that is gone, and need not be set anew for every few milliseconds.
 const SERVER_LIMIT_STEP: u64 = 100;
 
 pub struct Session {
@@ -129,6 +129,12 @@ impl Session {
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         let given_up = GivenUp(self);
+        let began = Instant::now();
+        let over = || Error::Timeout {
+            node: self.node.clone(),
+            command,
+            limit,
+        };
         let both = async {
             // Sent ahead in the same stream; if it fails, so does what follows.
             let (_, outcome) = tokio::join!(self.tell_limit(limit), work);
@@ -137,13 +143,15 @@ impl Session {
         match timeout(limit, both).await {
             Ok(outcome) => {
                 std::mem::forget(given_up);
-                outcome.map_err(|error| Error::from_driver(&self.node, &error))
+                match outcome.map_err(|error| Error::from_driver(&self.node, &error)) {
+                    // The server was the first to notice.
+                    Err(error) if error.has_code("57014") && began.elapsed() >= limit => {
+                        Err(over())
+                    }
+                    known => known,
+                }
             }
-            Err(_) => Err(Error::Timeout {
-                node: self.node.clone(),
-                command,
-                limit,
-            }),
+            Err(_) => Err(over()),
         }
     }
 
@@ -151,10 +159,9 @@ impl Session {
     /// left alone: a setting would end with the transaction.
     async fn tell_limit(&self, limit: Duration) {
         let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let rounded = millis
-            .div_ceil(SERVER_LIMIT_STEP)
+        let rounded = (millis / SERVER_LIMIT_STEP + 1)
             .saturating_mul(SERVER_LIMIT_STEP)
-            .clamp(SERVER_LIMIT_STEP, i32::MAX as u64);
+            .min(i32::MAX as u64);
         if self.is_private() || self.server_limit.swap(rounded, Ordering::Relaxed) == rounded {
             return;
         }

@@ -5,6 +5,7 @@ use crate::catalog::NodeId;
 use crate::error::Error;
 use crate::executor::copy_from::line::push_field;
 use crate::executor::remote::{Access, Command, Stream};
+use crate::planner::statement::Reading;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, CString};
 
@@ -19,9 +20,10 @@ pub struct Value {
     pub value: Option<Datum>,
 }
 
-/// Runs the query, keeps its rows under `number` and sends them to `nodes`.
-pub fn deliver(number: i32, sql: &str, values: &[Value], nodes: &[NodeId]) {
-    keep(number, sql, values);
+/// Runs the source, keeps its rows under its number and sends them to `nodes`.
+pub fn deliver(source: &Reading, values: &[Value], nodes: &[NodeId]) {
+    let number = source.number;
+    keep(source, values);
     let mut first = true;
     store::read(number, |lines| {
         send(number, std::mem::take(&mut first), lines, nodes);
@@ -50,9 +52,9 @@ fn send(number: i32, first: bool, lines: &str, nodes: &[NodeId]) {
     }
 }
 
-/// The query's rows into this session's store.
-fn keep(number: i32, sql: &str, values: &[Value]) {
-    let source = CString::new(sql).expect("SQL text has no NUL byte");
+/// The rows of the source into this session's store.
+fn keep(source: &Reading, values: &[Value]) {
+    let sql = CString::new(source.sql.as_str()).expect("SQL text has no NUL byte");
     let mut kinds: Vec<Oid> = values.iter().map(|value| value.kind).collect();
     let mut datums: Vec<Datum> = values
         .iter()
@@ -63,42 +65,65 @@ fn keep(number: i32, sql: &str, values: &[Value]) {
         .map(|value| if value.value.is_none() { b'n' } else { b' ' })
         .chain([0])
         .collect();
-    store::begin(number);
-    // SAFETY: SPI is connected and finished here (by the abort of the transaction on an error); the query sees the
+    let count = values.len() as i32;
+    store::begin(source.number);
+    // SAFETY: SPI is connected and finished here (by the abort of the transaction on an error); a query sees the
     // snapshot of the statement around it. `nulls` has one character a value.
     unsafe {
         pg_sys::SPI_connect();
-        let portal = pg_sys::SPI_cursor_open_with_args(
-            std::ptr::null(),
-            source.as_ptr(),
-            values.len() as i32,
-            kinds.as_mut_ptr(),
-            datums.as_mut_ptr(),
-            nulls.as_ptr().cast(),
-            true,
-            pg_sys::CURSOR_OPT_NO_SCROLL as i32,
-        );
-        if portal.is_null() {
-            Error::Internal(format!("the rows to send can not be read: {sql}")).raise();
-        }
-        let mut lines = Vec::new();
-        loop {
-            pg_sys::SPI_cursor_fetch(portal, true, FETCH);
-            let count = pg_sys::SPI_processed as usize;
-            for row in 0..count {
-                push_row(&mut lines, *(*pg_sys::SPI_tuptable).vals.add(row));
-                if lines.len() >= CHUNK {
-                    flush(number, &mut lines);
+        let (kinds, datums) = (kinds.as_mut_ptr(), datums.as_mut_ptr());
+        if source.writes {
+            let nulls = nulls.as_ptr().cast();
+            let code =
+                pg_sys::SPI_execute_with_args(sql.as_ptr(), count, kinds, datums, nulls, false, 0);
+            if code < 0 {
+                let text = &source.sql;
+                Error::Internal(format!("a statement failed with code {code}: {text}")).raise();
+            }
+            keep_rows(source.number, &mut Vec::new(), true);
+        } else {
+            let portal = pg_sys::SPI_cursor_open_with_args(
+                std::ptr::null(),
+                sql.as_ptr(),
+                count,
+                kinds,
+                datums,
+                nulls.as_ptr().cast(),
+                true,
+                pg_sys::CURSOR_OPT_NO_SCROLL as i32,
+            );
+            let mut lines = Vec::new();
+            loop {
+                pg_sys::SPI_cursor_fetch(portal, true, FETCH);
+                let last = pg_sys::SPI_processed == 0;
+                keep_rows(source.number, &mut lines, last);
+                if last {
+                    break;
                 }
             }
-            pg_sys::SPI_freetuptable(pg_sys::SPI_tuptable);
-            if count == 0 {
-                break;
-            }
+            pg_sys::SPI_cursor_close(portal);
         }
-        flush(number, &mut lines);
-        pg_sys::SPI_cursor_close(portal);
         pg_sys::SPI_finish();
+    }
+}
+
+/// SPI's current result, as lines; what is left of them goes into the store with the last rows.
+unsafe fn keep_rows(number: i32, lines: &mut Vec<u8>, last: bool) {
+    // SAFETY: SPI is connected; its result may be null.
+    unsafe {
+        let table = pg_sys::SPI_tuptable;
+        if !table.is_null() {
+            for row in 0..(*table).numvals as usize {
+                push_row(lines, *(*table).vals.add(row));
+                if lines.len() >= CHUNK {
+                    flush(number, lines);
+                }
+            }
+            pg_sys::SPI_freetuptable(table);
+        }
+    }
+    if last {
+        flush(number, lines);
     }
 }
 

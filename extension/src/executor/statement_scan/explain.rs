@@ -21,13 +21,22 @@ pub unsafe extern "C-unwind" fn explain(
             let label = if names.len() == 1 { c"Node" } else { c"Nodes" };
             property(label, &names.join(", "), output);
             for source in &inner.plan.statement.sources {
-                property(c"Source", &one_line(&source.sql), output);
+                show(c"Source", &source.sql, output);
             }
             if !inner.others.is_empty() {
-                property(c"Remote SQL", &one_line(&inner.plan.statement.sql), output);
+                show(c"Remote SQL", &inner.plan.statement.sql, output);
             }
         }
     });
+}
+
+/// A text as EXPLAIN shows it, in one line.
+///
+/// # Safety
+/// `output` is EXPLAIN's own state.
+pub unsafe fn show(label: &CStr, text: &str, output: *mut ExplainState) {
+    // SAFETY: as the caller promises.
+    unsafe { property(label, &one_line(text), output) };
 }
 
 unsafe fn property(label: &CStr, text: &str, output: *mut ExplainState) {

@@ -138,7 +138,7 @@ impl Inner {
                     value: unsafe { evaluate(node, state) },
                 })
                 .collect();
-            deliver(source.number, &source.sql, &values, &self.others);
+            deliver(source, &values, &self.others);
         }
     }
 

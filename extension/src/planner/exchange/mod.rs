@@ -15,6 +15,8 @@ mod columns;
 mod replace;
 mod restrict;
 
+pub use columns::self_contained;
+pub use replace::{become_rows, columns_of, returned_here, select_rows, Column, Kept};
 pub use restrict::become_restricted;
 
 use super::list::nodes;
@@ -30,6 +32,8 @@ pub struct Source {
     pub sql: String,
     /// Expressions of `$1`, `$2`, ... of its text.
     pub parameters: *mut List,
+    /// It is a write: its effects are to be seen afterwards.
+    pub writes: bool,
 }
 
 /// The sources of a statement, and the tables they stand for (of which the plan depends).
@@ -56,11 +60,14 @@ fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Take
         for (index, &entry) in entries.iter().enumerate() {
             let rti = index as u32 + 1;
             match (*entry).rtekind {
-                pg_sys::RTEKind::RTE_RELATION if index + 1 != target => {
-                    if lies_elsewhere(entry, rti, metadata, level) {
-                        taken.relations.push((*entry).relid);
-                        taken.sources.push(replace::relation(query, rti, entry)?);
-                    }
+                pg_sys::RTEKind::RTE_RELATION
+                    if index + 1 != target && lies_elsewhere(entry, rti, metadata, level) =>
+                {
+                    taken.relations.push((*entry).relid);
+                    taken.sources.push(replace::relation(query, rti, entry)?);
+                }
+                pg_sys::RTEKind::RTE_FUNCTION if returned_here(entry) => {
+                    taken.sources.push(replace::returned(entry)?);
                 }
                 pg_sys::RTEKind::RTE_SUBQUERY => {
                     let inner = (*entry).subquery;

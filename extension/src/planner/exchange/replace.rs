@@ -6,16 +6,41 @@ use crate::planner::fragment::list::{copy, items, make};
 use crate::planner::fragment::owned::as_subquery;
 use crate::planner::ship::ship;
 use pgrx::pg_sys::{self, *};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+
+/// Rows under a number.
+#[derive(Clone, Copy)]
+pub enum Kept {
+    /// In every session that runs the statement.
+    Everywhere(i32),
+    /// In this session alone.
+    Here(i32),
+}
+
+impl Kept {
+    /// The function of schema `expanse` that gives them.
+    fn function(self) -> &'static CStr {
+        match self {
+            Kept::Everywhere(_) => c"exchange_rows",
+            Kept::Here(_) => c"returned_rows",
+        }
+    }
+
+    fn number(self) -> i32 {
+        match self {
+            Kept::Everywhere(number) | Kept::Here(number) => number,
+        }
+    }
+}
 
 /// A column of a source.
-struct Column {
+pub struct Column {
     name: CString,
     /// As the query calls it; may be null.
-    label: *mut std::os::raw::c_char,
-    kind: Oid,
-    typmod: i32,
-    collation: Oid,
+    pub label: *mut std::os::raw::c_char,
+    pub kind: Oid,
+    pub typmod: i32,
+    pub collation: Oid,
 }
 
 /// Replaces a table of the query by its rows, restricted by the conditions on it alone; unused columns are NULL.
@@ -38,10 +63,10 @@ pub unsafe fn relation(query: *mut Query, rti: u32, entry: *mut RangeTblEntry) -
             }
         }
         (*(*reading).jointree).quals = conditions(query, rti);
-        let columns = columns_of(reading)?;
+        let columns = columns_of((*reading).targetList)?;
         let source = source(reading);
         let name = (*(*entry).eref).aliasname;
-        become_function(entry, &source, &columns, name);
+        become_rows(entry, Kept::Everywhere(source.number), &columns, name);
         Some(source)
     }
 }
@@ -54,11 +79,67 @@ pub unsafe fn subquery(entry: *mut RangeTblEntry) -> Option<Source> {
     // SAFETY: as the caller promises.
     unsafe {
         let reading = (*entry).subquery;
-        let columns = columns_of(reading)?;
+        let columns = columns_of((*reading).targetList)?;
         let source = source(reading);
         let name = (*(*entry).eref).aliasname;
-        become_function(entry, &source, &columns, name);
+        become_rows(entry, Kept::Everywhere(source.number), &columns, name);
         Some(source)
+    }
+}
+
+/// Replaces rows that only this session has, so that others get them too.
+///
+/// # Safety
+/// `entry` is one that [`returned_here`] has found.
+pub unsafe fn returned(entry: *mut RangeTblEntry) -> Option<Source> {
+    // SAFETY: as the caller promises; nodes are made whole.
+    unsafe {
+        let reference = make::<RangeTblRef>(NodeTag::T_RangeTblRef);
+        (*reference).rtindex = 1;
+        let from = lappend(std::ptr::null_mut(), reference.cast());
+        let reading = make::<Query>(NodeTag::T_Query);
+        (*reading).commandType = CmdType::CMD_SELECT;
+        (*reading).canSetTag = true;
+        (*reading).rtable = lappend(std::ptr::null_mut(), copy(entry).cast());
+        (*reading).jointree = makeFromExpr(from, std::ptr::null_mut());
+        let function = items::<RangeTblFunction>((*entry).functions).next()?;
+        for index in 0..(*function).funccolcount as usize {
+            let oid = |list: *mut List| (*(*list).elements.add(index)).oid_value;
+            let typmod = (*(*(*function).funccoltypmods).elements.add(index)).int_value;
+            let (kind, collation) = (
+                oid((*function).funccoltypes),
+                oid((*function).funccolcollations),
+            );
+            let number = index as AttrNumber + 1;
+            let var = makeVar(1, number, kind, typmod, collation, 0);
+            let shown = makeTargetEntry(var.cast(), number, std::ptr::null_mut(), false);
+            (*reading).targetList = lappend((*reading).targetList, shown.cast());
+        }
+        let columns = columns_of((*reading).targetList)?;
+        let source = source(reading);
+        let name = (*(*entry).eref).aliasname;
+        become_rows(entry, Kept::Everywhere(source.number), &columns, name);
+        Some(source)
+    }
+}
+
+/// Is this entry of FROM rows that only this session has: what a write of the WITH clause returned?
+///
+/// # Safety
+/// `entry` is an entry of the analysed query.
+pub unsafe fn returned_here(entry: *mut RangeTblEntry) -> bool {
+    // SAFETY: as the caller promises; names of existing functions are palloc'd.
+    unsafe {
+        let Some(function) = items::<RangeTblFunction>((*entry).functions).next() else {
+            return false;
+        };
+        if !crate::is_a!((*function).funcexpr, T_FuncExpr) {
+            return false;
+        }
+        let oid = (*(*function).funcexpr.cast::<FuncExpr>()).funcid;
+        oid.to_u32() >= FirstNormalObjectId
+            && get_func_namespace(oid) == get_namespace_oid(c"expanse".as_ptr(), true)
+            && CStr::from_ptr(get_func_name(oid)) == Kept::Here(0).function()
     }
 }
 
@@ -69,16 +150,29 @@ pub unsafe fn subquery(entry: *mut RangeTblEntry) -> Option<Source> {
 pub unsafe fn query(inner: *mut Query) -> Option<Source> {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
-        let columns = columns_of(inner)?;
+        let columns = columns_of((*inner).targetList)?;
         let source = source(inner);
-        let entry = make::<RangeTblEntry>(NodeTag::T_RangeTblEntry);
-        become_function(entry, &source, &columns, c"source".as_ptr());
-        let reference = make::<RangeTblRef>(NodeTag::T_RangeTblRef);
-        (*reference).rtindex = 1;
-        let from = lappend(std::ptr::null_mut(), reference.cast());
         let reading = make::<Query>(NodeTag::T_Query);
         (*reading).commandType = CmdType::CMD_SELECT;
         (*reading).canSetTag = (*inner).canSetTag;
+        select_rows(reading, Kept::Everywhere(source.number), &columns);
+        std::ptr::copy_nonoverlapping(reading, inner, 1);
+        Some(source)
+    }
+}
+
+/// Fills an empty SELECT: all columns of the source's rows.
+///
+/// # Safety
+/// `reading` is a new Query.
+pub unsafe fn select_rows(reading: *mut Query, kept: Kept, columns: &[Column]) {
+    // SAFETY: as the caller promises; nodes are made whole.
+    unsafe {
+        let entry = make::<RangeTblEntry>(NodeTag::T_RangeTblEntry);
+        become_rows(entry, kept, columns, c"source".as_ptr());
+        let reference = make::<RangeTblRef>(NodeTag::T_RangeTblRef);
+        (*reference).rtindex = 1;
+        let from = lappend(std::ptr::null_mut(), reference.cast());
         (*reading).rtable = lappend(std::ptr::null_mut(), entry.cast());
         (*reading).jointree = makeFromExpr(from, std::ptr::null_mut());
         for (index, column) in columns.iter().enumerate() {
@@ -87,8 +181,6 @@ pub unsafe fn query(inner: *mut Query) -> Option<Source> {
             let shown = makeTargetEntry(var.cast(), number, column.label, false);
             (*reading).targetList = lappend((*reading).targetList, shown.cast());
         }
-        std::ptr::copy_nonoverlapping(reading, inner, 1);
-        Some(source)
     }
 }
 
@@ -98,15 +190,19 @@ unsafe fn source(reading: *mut Query) -> Source {
         number: next_number(),
         sql: shipped.sql,
         parameters: shipped.parameters,
+        writes: false,
     }
 }
 
-/// The visible columns; `None` when there are none, or one is of a type that has no text form of its own.
-unsafe fn columns_of(reading: *mut Query) -> Option<Vec<Column>> {
+/// The visible columns of a target list; `None` when there are none, or one is of a type that has no text form of its own.
+///
+/// # Safety
+/// A target list of an analysed query.
+pub unsafe fn columns_of(list: *mut List) -> Option<Vec<Column>> {
     let mut columns = Vec::new();
     // SAFETY: entries of an analysed query's target list.
     unsafe {
-        for entry in items::<TargetEntry>((*reading).targetList) {
+        for entry in items::<TargetEntry>(list) {
             if (*entry).resjunk {
                 continue;
             }
@@ -179,10 +275,13 @@ unsafe fn joined_inner(item: *mut Node, rti: u32) -> bool {
     }
 }
 
-/// Makes the entry `expanse.exchange_rows(n) AS name(columns)`.
-unsafe fn become_function(
+/// Makes the entry `expanse.exchange_rows(number) AS name(columns)`, or `expanse.returned_rows(number)`.
+///
+/// # Safety
+/// `entry` is the caller's to change, `name` NUL-terminated.
+pub unsafe fn become_rows(
     entry: *mut RangeTblEntry,
-    source: &Source,
+    kept: Kept,
     columns: &[Column],
     name: *const std::os::raw::c_char,
 ) {
@@ -200,7 +299,7 @@ unsafe fn become_function(
         }
         (*function).funccolnames = copy((*alias).colnames);
         (*function).funccolcount = columns.len() as i32;
-        (*function).funcexpr = call(source.number);
+        (*function).funcexpr = call(kept);
         std::ptr::write_bytes(entry, 0, 1);
         (*entry).type_ = NodeTag::T_RangeTblEntry;
         (*entry).rtekind = RTEKind::RTE_FUNCTION;
@@ -211,7 +310,7 @@ unsafe fn become_function(
     }
 }
 
-unsafe fn call(number: i32) -> *mut Node {
+unsafe fn call(kept: Kept) -> *mut Node {
     // SAFETY: a lookup of a function of the extension; raises if it does not exist.
     unsafe {
         let argument = makeConst(
@@ -219,12 +318,12 @@ unsafe fn call(number: i32) -> *mut Node {
             -1,
             InvalidOid,
             4,
-            pg_sys::Datum::from(number),
+            pg_sys::Datum::from(kept.number()),
             false,
             true,
         );
         let call = makeFuncExpr(
-            function(),
+            function(kept),
             RECORDOID,
             lappend(std::ptr::null_mut(), argument.cast()),
             InvalidOid,
@@ -236,11 +335,11 @@ unsafe fn call(number: i32) -> *mut Node {
     }
 }
 
-unsafe fn function() -> Oid {
+unsafe fn function(kept: Kept) -> Oid {
     // SAFETY: names are copied; the lookup raises when the function does not exist.
     unsafe {
         let schema: *mut Node = makeString(pstrdup(c"expanse".as_ptr())).cast();
-        let name: *mut Node = makeString(pstrdup(c"exchange_rows".as_ptr())).cast();
+        let name: *mut Node = makeString(pstrdup(kept.function().as_ptr())).cast();
         let name = lappend(lappend(std::ptr::null_mut(), schema.cast()), name.cast());
         LookupFuncName(name, 1, [INT4OID].as_ptr(), false)
     }
