@@ -732,7 +732,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence')
+          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);
