@@ -64,22 +64,14 @@ regress() {
 }
 
 on_box() { # on_box NAME NODES PORT COMMAND...: runs a command against a cluster in a box
-    local dir=$work/box-$1 nodes=$2 at=$3 status
+    local name=$1 dir=$work/box-$1 nodes=$2 at=$3 status
     shift 3
-    "$ctl" dev up --dir "$dir" --nodes "$nodes" --base-port "$at" || return 1
+    "$ctl" dev up --dir "$dir" --nodes "$nodes" --base-port "$at" --coordination "${coordination:-dir}" || return 1
     BOX_DIR=$dir "$@"
     status=$?
-    logs_are_clean "$dir" || status=1
+    regress/logs.sh "$name" "$dir" || status=1
     "$ctl" dev down --dir "$dir" --purge || status=1
     return $status
-}
-
-# No line of a server or sidecar says that something broke which no test asked for.
-logs_are_clean() {
-    if grep -hE 'PANIC|terminated by signal|panicked at|TRAP:' "$1"/n*/*.log | grep -vE 'signal 9'; then
-        echo "log check: 0 passed, 1 failed"
-        return 1
-    fi
 }
 
 unit() { cargo test --release --workspace --no-fail-fast 2>&1; }
@@ -90,20 +82,36 @@ differential() {
 }
 foreign() { regress/foreign/run.sh "$box" "$work" $((port + 40)); }
 crash() {
-    on_box crash 3 $((port + 50)) regress/scenarios/crash.sh "$box" "$work/box-crash" $((port + 50))
+    on_box crash 3 $((port + 50)) regress/scenarios/crash.sh "$box" "$work/box-crash" $((port + 50)) "${EXPANSE_ROUNDS:+$((EXPANSE_ROUNDS * 7))}"
 }
 takeover() {
     on_box takeover 3 $((port + 60)) regress/scenarios/takeover.sh "$box" "$work/box-takeover" $((port + 60))
+}
+daemon() {
+    on_box daemon 3 $((port + 80)) regress/scenarios/daemon.sh "$box" "$work/box-daemon" $((port + 80))
+}
+ensemble() {
+    coordination=ensemble on_box ensemble 3 $((port + 83)) regress/scenarios/ensemble.sh "$box" "$work/box-ensemble" \
+        $((port + 83)) "${EXPANSE_ROUNDS:-1}"
+}
+overload() {
+    on_box overload 3 $((port + 75)) target/release/expanse-overload --dir "$work/box-overload" \
+        --base-port $((port + 75)) --rounds "${EXPANSE_ROUNDS:-3}"
 }
 deadlock() {
     on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
 }
 growth() {
-    target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
-        --coordination "$1" --scale 0.01 --calm 2
+    local dir=$work/box-growth status
+    target/release/expanse-demo --expansectl "$ctl" --dir "$dir" --base-port $((port + 30)) \
+        --coordination "$1" --scale 0.01 --calm 2 --keep
+    status=$?
+    [[ -d $dir ]] && { regress/logs.sh growth "$dir" || status=1; }
+    "$ctl" dev down --dir "$dir" --purge || status=1
+    return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -113,6 +121,10 @@ for name in "${@:-${all[@]}}"; do
         foreign) level foreign foreign ;;
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
+        daemon) level daemon daemon ;;
+        ensemble) level ensemble ensemble ;;
+        overload) level overload overload ;;
+        service) level service regress/service.sh ;;
         deadlock) level deadlock deadlock ;;
         single) level single single ;;
         cluster) level cluster cluster ;;

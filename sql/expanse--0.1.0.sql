@@ -527,7 +527,8 @@ CREATE VIEW pg_catalog.cluster_nodes AS
            n.node_id = l.node_id AS local,
            s.state AS status,
            s.postgres_version,
-           s.leader
+           s.leader,
+           s.load
     FROM expanse.node n
     CROSS JOIN expanse.local_node l
     LEFT JOIN (
@@ -536,7 +537,7 @@ CREATE VIEW pg_catalog.cluster_nodes AS
         WHERE m.current GROUP BY r.node_id
     ) AS b ON b.node_id = n.node_id
     LEFT JOIN jsonb_to_recordset(expanse.cluster_status() -> 'nodes')
-        AS s (node_name text, state text, role text, postgres_version text, leader boolean)
+        AS s (node_name text, state text, role text, postgres_version text, leader boolean, load jsonb)
         ON s.node_name = n.node_name
     ORDER BY n.node_id;
 COMMENT ON VIEW pg_catalog.cluster_nodes IS 'nodes of the cluster, with their share of the current hash map';
@@ -597,6 +598,34 @@ CREATE VIEW pg_catalog.cluster_operations AS
     ORDER BY o.operation_id;
 COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
 
+CREATE VIEW pg_catalog.cluster_executor AS
+    SELECT e.node_name, e.address, e.class, e."limit" AS socket_limit, e.in_use, e.waiting, e.tries, e.retries, e.timeouts, e.failures,
+           e.retry_budget, e.breaker, e.load_factor, e.reason
+    FROM jsonb_to_recordset(expanse.cluster_status() -> 'executor') AS e (
+        node_name text, address text, class text, "limit" bigint, in_use bigint, waiting bigint, tries bigint,
+        retries bigint, timeouts bigint, failures bigint, retry_budget double precision, breaker text,
+        load_factor double precision, reason text);
+COMMENT ON VIEW pg_catalog.cluster_executor IS
+    'how this node''s sidecar runs commands on the nodes: sockets and tries of each class, and why commands wait or are refused';
+
+CREATE VIEW pg_catalog.cluster_blocked AS
+    SELECT b.node_name, b.what, b.why, to_timestamp(b.since) AS since, b.hint, b.weight, b.times, b.reported_by
+    FROM jsonb_to_recordset(expanse.cluster_status() -> 'blocked') AS b (
+        node_name text, what text, why text, since double precision, hint text, weight text, times bigint,
+        reported_by text)
+    UNION ALL
+    SELECT n.node_name, 'status, operations and recovery of this node',
+           CASE WHEN s.updated_at IS NULL THEN 'its sidecar has not said anything since the server was started'
+                ELSE 'its sidecar has not said anything for more than 15 s' END,
+           to_timestamp(s.updated_at),
+           'Start expansed on this machine; it and expanse.control_socket must name the same socket.',
+           'critical', NULL, n.node_name
+    FROM expanse.local_node l JOIN expanse.node n USING (node_id)
+    CROSS JOIN (SELECT (expanse.cluster_status() ->> 'updated_at')::double precision AS updated_at) AS s
+    WHERE s.updated_at IS NULL OR to_timestamp(s.updated_at) < clock_timestamp() - interval '15 s';
+COMMENT ON VIEW pg_catalog.cluster_blocked IS 'what should happen and does not, why, since when, and what to do';
+
+GRANT SELECT ON pg_catalog.cluster_executor, pg_catalog.cluster_blocked TO pg_monitor, expanse_admin;
 GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catalog.cluster_hash_map_ranges,
         pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations
     TO pg_monitor, expanse_admin;

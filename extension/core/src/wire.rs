@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::live::{Blocked, ExecutorClass, NodeLoad};
+
 /// A request to the sidecar, tagged by `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -295,7 +297,7 @@ pub struct Topology {
 }
 
 /// `/status/<node_name>` of the coordination store: what a node says of itself while it lives.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeStatus {
     pub node_name: String,
     #[serde(default)]
@@ -317,6 +319,11 @@ pub struct NodeStatus {
     /// Runs the operations.
     #[serde(default)]
     pub leader: bool,
+    #[serde(default)]
+    pub load: NodeLoad,
+    /// What this node's sidecar gave up and has not managed since.
+    #[serde(default)]
+    pub alarms: Vec<Blocked>,
 }
 
 /// The cluster as one sidecar sees it; also the argument of `expanse.publish_status`.
@@ -331,6 +338,12 @@ pub struct ClusterStatus {
     pub nodes: Vec<NodeStatus>,
     #[serde(default)]
     pub operations: Vec<Operation>,
+    /// The executor pool of the sidecar that says this.
+    #[serde(default)]
+    pub executor: Vec<ExecutorClass>,
+    /// What should happen and does not, as far as this sidecar knows.
+    #[serde(default)]
+    pub blocked: Vec<Blocked>,
     /// When this was put together: seconds since 1970, UTC.
     #[serde(default)]
     pub updated_at: f64,

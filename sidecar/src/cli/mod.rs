@@ -42,6 +42,10 @@ enum Verb {
     Tables,
     /// The operations, running and finished
     Operations,
+    /// What should happen and does not: why, since when, what to do
+    Blocked,
+    /// How the sidecar of this node runs commands on the nodes
+    Executor,
     /// Add a server to the cluster
     Expand(expand::Expand),
     /// Move a table's group to the current hash map
@@ -73,6 +77,8 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Maps => views::run(&target, json, &views::MAPS).await,
         Verb::Tables => views::run(&target, json, &views::TABLES).await,
         Verb::Operations => views::run(&target, json, &views::OPERATIONS).await,
+        Verb::Blocked => views::run(&target, json, &views::BLOCKED).await,
+        Verb::Executor => views::run(&target, json, &views::EXECUTOR).await,
         Verb::Expand(expand) => expand::run(&target, json, &expand).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
     }

@@ -13,6 +13,7 @@ use super::super::freeze::Holds;
 use super::super::replication::{drain, Stream};
 use super::replicated::stream;
 use crate::executor::{Command, Weight};
+use crate::metrics;
 
 /// Group of the replicated tables.
 const REPLICATED: i32 = 0;
@@ -36,6 +37,9 @@ pub async fn run(context: &Context) -> Result<()> {
                 Some(stream) => frozen(context, stream).await,
             }
         };
+        if stream.is_some() {
+            metrics::observe_freeze("expand", outcome.is_ok(), frozen);
+        }
         let attempts = context.entry().switch_attempts + 1;
         context
             .change(|entry| {
@@ -104,17 +108,15 @@ async fn activate(context: &Context, limit: Duration) -> Result<()> {
     let layout: String = context
         .parameter("layout")
         .unwrap_or_else(|| "minimal".into());
-    let session = context
-        .executor()
-        .lease(context.local(), SWITCH.in_cluster())
-        .await?;
     let name = context.target();
-    session
-        .query(
-            "activate the node",
+    context
+        .executor()
+        .transact(
+            context.local(),
+            SWITCH.in_cluster(),
+            limit,
             "SELECT expanse.activate_node($1, $2)",
             &[&name, &layout],
-            limit,
         )
         .await?;
     Ok(())

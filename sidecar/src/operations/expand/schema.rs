@@ -37,13 +37,17 @@ pub async fn copy_roles(context: &Context) -> Result<()> {
             "",
         )
         .await?;
-    let mine = format!(" {};", context.config().postgres.user);
+    let there = existing_roles(context).await?;
     let wanted: String = roles
         .lines()
-        .filter(|line| !(line.starts_with("CREATE ROLE ") && line.ends_with(&mine)))
+        .filter(|line| {
+            !there
+                .iter()
+                .any(|role| *line == format!("CREATE ROLE {role};"))
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
-    // Without ON_ERROR_STOP: a role that exists is no reason to stop.
+    // Without ON_ERROR_STOP: a role that has come to exist meanwhile is no reason to stop.
     tools
         .run(
             "psql",
@@ -53,6 +57,20 @@ pub async fn copy_roles(context: &Context) -> Result<()> {
         )
         .await?;
     Ok(())
+}
+
+/// The roles of the new server, as `pg_dumpall` writes them.
+async fn existing_roles(context: &Context) -> Result<Vec<String>> {
+    let rows = context
+        .executor()
+        .query(
+            &newcomer(context),
+            maintenance("look for roles"),
+            "SELECT quote_ident(rolname) FROM pg_roles",
+            &[],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// # Errors

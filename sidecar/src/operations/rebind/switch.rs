@@ -20,6 +20,7 @@ use super::super::replication::drain;
 use super::plan::MovePlan;
 use super::progress::catch_up;
 use crate::executor::{Command, Leased, Weight};
+use crate::metrics;
 
 const SWITCH: Command = Command::new("switch", Weight::Critical);
 const PREPARATION: Duration = Duration::from_secs(10);
@@ -42,6 +43,7 @@ pub async fn run(context: &Context) -> Result<()> {
             let _alone = context.exclusive().lock().await;
             attempt(context, &plan, budget).await
         };
+        metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         let attempts = context.entry().switch_attempts + 1;
         let frozen_ms = frozen.as_secs_f64() * 1e3;
         tracing::info!(
