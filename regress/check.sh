@@ -12,7 +12,7 @@ chmod 755 "$work"
 passed=0 failed=0
 ctl=$box/bin/expansectl
 pgxs=$(dirname "$("$box/bin/pg_config" --pgxs)")
-port=7900
+port=${EXPANSE_CHECK_PORT:-7900}
 
 cleanup() {
     for dir in "$work"/box-*; do
@@ -97,12 +97,15 @@ takeover() {
 operations() {
     on_box operations 3 $((port + 70)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 70))
 }
+shrink() {
+    on_box shrink 3 $((port + 80)) regress/scenarios/shrink.sh "$box" "$work/box-shrink" $((port + 80))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover operations growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover operations shrink growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -113,6 +116,7 @@ for name in "${@:-${all[@]}}"; do
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
         operations) level operations operations ;;
+        shrink) level shrink shrink ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -145,6 +145,9 @@ pub enum OperationKind {
     Expand,
     Shrink,
     Rebind,
+    RebindAll,
+    /// A hash map that nothing is bound to any more has disappeared.
+    DropHashMap,
 }
 
 impl OperationKind {
@@ -154,6 +157,8 @@ impl OperationKind {
             Self::Expand => "expand",
             Self::Shrink => "shrink",
             Self::Rebind => "rebind",
+            Self::RebindAll => "rebind_all",
+            Self::DropHashMap => "drop_hash_map",
         }
     }
 }
@@ -248,6 +253,9 @@ pub struct Operation {
     /// Why it failed, or what the last try ran into while it goes on.
     #[serde(default)]
     pub error: Option<ControlError>,
+    /// What has to be known of its outcome besides its state: rows that were lost, for example.
+    #[serde(default)]
+    pub result: Option<String>,
 }
 
 impl Operation {
@@ -270,6 +278,7 @@ impl Operation {
             started_at: None,
             finished_at: None,
             error: None,
+            result: None,
         }
     }
 }

@@ -98,10 +98,6 @@ impl Context {
         self.entry.lock().clone()
     }
 
-    pub fn target(&self) -> String {
-        self.entry.lock().operation.target.clone()
-    }
-
     pub fn parameter<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.entry.lock().parameter(name)
     }
