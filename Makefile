@@ -2,6 +2,7 @@
 #
 #   make demo  [COORDINATION=dir|zookeeper]   a database grows from three nodes to four while it is used
 #   make check                                all tests
+#   make soak                                 kills at every journal write of every operation: about an hour
 #   make bench                                ratios to a plain PostgreSQL on this machine
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
@@ -48,6 +49,9 @@ bench: box
 
 check: box
 	@regress/check.sh "$(BOX)"
+
+soak: box
+	@regress/check.sh "$(BOX)" killsteps-all
 
 clean:
 	$(CARGO) clean

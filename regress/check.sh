@@ -57,6 +57,7 @@ regress() {
         echo "$(wc -w <<<"$tests") passed, 0 failed"
     else
         cat "$out/regression.diffs" 2>/dev/null
+        [[ -z ${KEEP_RESULTS:-} ]] || cp -r "$out/results" "$KEEP_RESULTS"
         echo "$(grep -c '\.\.\. ok' "$out/regression.out") passed, $(grep -c FAILED "$out/regression.out") failed"
     fi
     return $status
@@ -94,18 +95,26 @@ crash() {
 takeover() {
     on_box takeover 3 $((port + 60)) regress/scenarios/takeover.sh "$box" "$work/box-takeover" $((port + 60))
 }
+deadlock() {
+    on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
+}
 operations() {
-    on_box operations 3 $((port + 70)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 70))
+    on_box operations 3 $((port + 80)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 80))
 }
 shrink() {
-    on_box shrink 3 $((port + 80)) regress/scenarios/shrink.sh "$box" "$work/box-shrink" $((port + 80))
+    on_box shrink 3 $((port + 90)) regress/scenarios/shrink.sh "$box" "$work/box-shrink" $((port + 90))
+}
+killsteps() { # killsteps POINT...: see the script
+    EXPANSE_FAULT_FILE=$work/box-killsteps/fault/at on_box killsteps 3 $((port + 100)) \
+        regress/scenarios/killsteps.sh "$box" "$work/box-killsteps" $((port + 100)) "$@"
 }
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover operations shrink growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations shrink killsteps growth-dir
+    growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -115,8 +124,11 @@ for name in "${@:-${all[@]}}"; do
         foreign) level foreign foreign ;;
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
+        deadlock) level deadlock deadlock ;;
         operations) level operations operations ;;
         shrink) level shrink shrink ;;
+        killsteps) level killsteps killsteps 3 11 ;;
+        killsteps-all) level killsteps-all killsteps all ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

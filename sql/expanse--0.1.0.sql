@@ -499,6 +499,16 @@ CREATE FUNCTION expanse.owns(value anyelement, hash_map_version int) RETURNS boo
 COMMENT ON FUNCTION expanse.owns(anyelement, int) IS
     'does this node own the value''s bucket in that hash map version';
 
+-- Rows that a statement of this session needs and that were read elsewhere. Anybody may call them: they are about the
+-- caller's own session. exchange_rows is declared immutable because it gives the same rows throughout the statement.
+CREATE FUNCTION expanse.exchange_add(number int, first boolean, lines text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_add';
+CREATE FUNCTION expanse.exchange_rows(number int) RETURNS SETOF record
+    LANGUAGE c IMMUTABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'exchange_rows';
+-- The same, of rows that this session alone has.
+CREATE FUNCTION expanse.returned_rows(number int) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_rows';
+
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
 COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
@@ -785,8 +795,29 @@ CREATE FUNCTION expanse.wait_edges(OUT waiting text, OUT blocking text) RETURNS 
     END;
 COMMENT ON FUNCTION expanse.wait_edges() IS 'waits for locks on this node, by the sessions they are for';
 
--- Cancels the sessions of this node that are to give way in a cycle of waits over nodes; how many. Every node
--- finds the same cycles and the same victim in each, so exactly one node acts.
+-- The waits of this node, and when the transactions of its own sessions began.
+CREATE FUNCTION expanse.wait_graph() RETURNS json
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT json_build_object(
+            'edges', (SELECT coalesce(json_agg(e), '[]') FROM expanse.wait_edges() e),
+            'began', (
+                SELECT coalesce(json_object_agg(n.node_name || ':' || a.pid || ':' || a.usename,
+                                                extract(epoch FROM a.xact_start)), '{}')
+                FROM pg_stat_activity a, expanse.local_node l JOIN expanse.node n ON n.node_id = l.node_id
+                WHERE a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+                  AND a.datname = current_database() AND a.application_name !~ '^expanse:[^:]+:[0-9]+$'
+            ));
+    END;
+COMMENT ON FUNCTION expanse.wait_graph() IS 'who waits for whom on this node, and when its transactions began';
+
+CREATE FUNCTION expanse.mark_deadlocked(pid int) RETURNS void
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'mark_deadlocked';
+COMMENT ON FUNCTION expanse.mark_deadlocked(int) IS
+    'the session is about to be cancelled because of a deadlock over nodes: it reports SQLSTATE 40P01';
+
+-- Cancels the sessions of this node that are to give way in a cycle of waits over nodes; how many. Every node finds the
+-- same cycles and the same victim in each (the youngest transaction), so exactly one node acts.
 CREATE FUNCTION expanse.break_deadlocks() RETURNS int
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -802,25 +833,33 @@ BEGIN
         RETURN 0;
     END IF;
     FOR victim IN
-        WITH RECURSIVE edge AS MATERIALIZED (
+        WITH RECURSIVE graph AS MATERIALIZED (
+            SELECT result::json AS node FROM cluster_run_on_nodes('SELECT expanse.wait_graph()') WHERE ok
+        ), edge AS MATERIALIZED (
             SELECT DISTINCT e.waiting, e.blocking
-            FROM cluster_run_on_nodes('SELECT coalesce(json_agg(e), ''[]'') FROM expanse.wait_edges() e') r
-            CROSS JOIN LATERAL json_to_recordset(r.result::json) AS e (waiting text, blocking text)
-            WHERE r.ok
+            FROM graph CROSS JOIN LATERAL json_to_recordset(node -> 'edges') AS e (waiting text, blocking text)
+        ), began AS MATERIALIZED (
+            SELECT b.key AS vertex, b.value::numeric AS at
+            FROM graph CROSS JOIN LATERAL json_each_text(node -> 'began') AS b
         ), reach AS (
             SELECT waiting, blocking FROM edge
             UNION
             SELECT r.waiting, e.blocking FROM reach r JOIN edge e ON e.waiting = r.blocking
+        ), cycle AS (
+            SELECT DISTINCT there.waiting AS member, there.blocking AS vertex
+            FROM reach there JOIN reach back ON back.waiting = there.blocking AND back.blocking = there.waiting
         )
-        SELECT DISTINCT max(there.blocking COLLATE "C")
-        FROM reach there JOIN reach back ON back.waiting = there.blocking AND back.blocking = there.waiting
-        GROUP BY there.waiting
+        SELECT DISTINCT first_value(vertex) OVER (PARTITION BY member ORDER BY at DESC NULLS LAST, vertex COLLATE "C" DESC)
+        FROM cycle LEFT JOIN began USING (vertex)
     LOOP
         IF split_part(victim, ':', 1) = (
             SELECT node_name FROM expanse.local_node JOIN expanse.node USING (node_id)
-        ) AND pg_cancel_backend(split_part(victim, ':', 2)::int) THEN
-            RAISE LOG 'deadlock over nodes: session % gives way', victim;
-            broken := broken + 1;
+        ) THEN
+            PERFORM expanse.mark_deadlocked(split_part(victim, ':', 2)::int);
+            IF pg_cancel_backend(split_part(victim, ':', 2)::int) THEN
+                RAISE LOG 'deadlock over nodes: session % gives way', victim;
+                broken := broken + 1;
+            END IF;
         END IF;
     END LOOP;
     RETURN broken;

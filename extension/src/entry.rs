@@ -41,6 +41,16 @@ pub fn entry<R: Copy>(body: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Calls a function pointer of PostgreSQL's from inside [`entry`]: an error in it becomes an unwinding one, as it does in
+/// PostgreSQL's functions by pgrx's own guard.
+///
+/// # Safety
+/// As for the call itself, which has nothing droppable of its own.
+pub unsafe fn guarded<R>(call: impl FnOnce() -> R) -> R {
+    // SAFETY: on the backend's only thread.
+    unsafe { pg_sys::submodules::ffi::pg_guard_ffi_boundary(call) }
+}
+
 /// PostgreSQL functions without pgrx's guard: an error in them `longjmp`s straight to PostgreSQL's handler.
 /// Only for callers with nothing droppable on the stack.
 pub mod raw {
@@ -65,6 +75,7 @@ pub mod raw {
             dest: *mut DestReceiver,
             qc: *mut QueryCompletion,
         );
+        pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
         pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
         pub fn ExecEndNode(node: *mut PlanState);
         pub fn BeginCopyFrom(

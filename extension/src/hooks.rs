@@ -5,11 +5,13 @@
 
 use crate::ddl::{self, Utility};
 use crate::entry::{entry, raw};
+use crate::executor::statement_scan;
 use crate::planner::{self, Decision};
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
 static mut PREVIOUS_PLANNER: planner_hook_type = None;
+static mut PREVIOUS_EXECUTOR_START: ExecutorStart_hook_type = None;
 static mut PREVIOUS_UTILITY: ProcessUtility_hook_type = None;
 static mut PREVIOUS_REL_PATHLIST: set_rel_pathlist_hook_type = None;
 static mut PREVIOUS_JOIN_PATHLIST: set_join_pathlist_hook_type = None;
@@ -18,12 +20,15 @@ static mut PREVIOUS_RELATION_INFO: get_relation_info_hook_type = None;
 
 /// Installs all hooks; called once at load.
 pub fn install() {
-    crate::executor::statement_scan::register();
+    statement_scan::register();
     crate::executor::distribute_scan::register();
+    crate::executor::first_scan::register();
     // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
     unsafe {
         PREVIOUS_PLANNER = planner_hook;
         planner_hook = Some(plan);
+        PREVIOUS_EXECUTOR_START = ExecutorStart_hook;
+        ExecutorStart_hook = Some(executor_start);
         PREVIOUS_UTILITY = ProcessUtility_hook;
         ProcessUtility_hook = Some(process_utility);
         PREVIOUS_REL_PATHLIST = set_rel_pathlist_hook;
@@ -44,7 +49,7 @@ unsafe extern "C-unwind" fn plan(
     cursor_options: c_int,
     bound_params: ParamListInfo,
 ) -> *mut PlannedStmt {
-    let decision = entry(|| planner::decide(parse, bound_params));
+    let decision = entry(|| planner::decide(parse));
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     let stmt = unsafe {
         match PREVIOUS_PLANNER {
@@ -55,6 +60,19 @@ unsafe extern "C-unwind" fn plan(
     match decision {
         Decision::PassThrough => stmt,
         Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
+    }
+}
+
+unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) {
+    // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
+    unsafe {
+        if statement_scan::may_shorten(query, flags) {
+            entry(|| statement_scan::shorten(query));
+        }
+        match PREVIOUS_EXECUTOR_START {
+            Some(previous) => previous(query, flags),
+            None => raw::standard_ExecutorStart(query, flags),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::JournalEntry;
 use super::error::{Error, Result};
+use super::fault::{self, Side};
 use super::journal::Journal;
 use crate::cluster::{self, Node};
 use crate::config::Config;
@@ -178,9 +179,12 @@ impl Context {
             let mut entry = self.entry();
             entry.operation.epoch = self.shared.leadership.epoch();
             let fence = self.shared.leadership.fence();
+            let kind = entry.operation.kind;
+            fault::point(kind, Side::Before).await;
             match self.journal().write(fence, &entry, *version).await {
                 Ok(written) => {
                     *version = written;
+                    fault::point(kind, Side::After).await;
                     return Ok(());
                 }
                 // Others only ever note what they want of the operation.

@@ -12,6 +12,7 @@ mod context;
 pub mod entry;
 pub mod error;
 mod expand;
+mod fault;
 mod freeze;
 pub mod journal;
 pub mod leader;

@@ -11,7 +11,7 @@
 //! constraint violation counts the lines of the node that reports it.
 
 mod job;
-mod line;
+pub mod line;
 mod privileges;
 mod run;
 mod to;

@@ -5,6 +5,9 @@
 //! plan is started; its rows pass through untouched, by plain function pointers outside of [`crate::entry::entry`].
 //! Other nodes get the text all at once; their rows follow this node's.
 //!
+//! A Route on top of a plan whose key is a constant or a parameter needs no scan at all when this node owns the key: the
+//! child takes the plan's place before the executor starts ([`shortcut`]).
+//!
 //! # Invariants
 //! Rows written are counted once: by the child plan here, by the nodes' reports elsewhere. Replicated tables are written on
 //! the first node before the others, so that its row locks put writers in one order.
@@ -13,9 +16,14 @@
 //! The Rust state is dropped by a callback of the query's memory context, so that an error drops it too.
 
 mod explain;
+mod prepared;
 mod run;
+mod shortcut;
 mod state;
 
+pub use explain::show;
+pub use prepared::next_number;
+pub use shortcut::{may_shorten, shorten};
 pub use state::everywhere;
 
 use crate::planner::statement::Place;

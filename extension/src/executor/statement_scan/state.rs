@@ -1,13 +1,16 @@
 //! The state of a Route or Modify scan, and which nodes it runs on.
 
+use super::prepared::{prepared, Prepared};
 use crate::catalog::{metadata, Metadata, NodeId};
+use crate::entry::guarded;
 use crate::error::Error;
+use crate::executor::exchange::deliver::{deliver, Value};
 use crate::executor::remote::{Access, Command, Stream};
-use crate::executor::rows::{to_text, Decoder};
-use crate::hashmap::Bucketer;
-use crate::planner::statement::{private_of, Place, Statement};
+use crate::executor::rows::to_text;
+use crate::planner::statement::Place;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// What PostgreSQL sees, with our part behind it.
 #[repr(C)]
@@ -24,14 +27,15 @@ pub struct ScanState {
 
 /// The Rust part.
 pub struct Inner {
-    pub statement: Statement,
+    pub plan: Rc<Prepared>,
     /// Nodes that get the text, in the order of their ids.
     pub others: Vec<NodeId>,
-    pub node_names: Vec<String>,
     pub local: bool,
     /// Evaluators of `$1`, `$2`, ... and their types.
     parameters: Vec<(*mut ExprState, Oid)>,
-    decoder: Option<Decoder>,
+    /// Those of the sources' queries, one source after the other.
+    for_sources: VecDeque<(*mut ExprState, Oid)>,
+    sources_delivered: bool,
     streams: VecDeque<Stream>,
     started: bool,
     /// Everywhere: the first node's turn is over.
@@ -48,7 +52,7 @@ impl Inner {
         // SAFETY: the plan is the one that planner::statement made.
         unsafe {
             let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-            let statement: Statement = private_of(scan);
+            let plan = prepared(scan);
             let mut expressions: VecDeque<(*mut ExprState, Oid)> =
                 crate::planner::list::nodes::<pg_sys::Expr>((*scan).custom_exprs)
                     .map(|expr| {
@@ -58,33 +62,28 @@ impl Inner {
                     })
                     .collect();
             let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
-            let nodes = match statement.place {
+            let nodes = match plan.statement.place {
                 Place::Key { group } => {
                     let key = expressions.pop_front().expect("Route has a key");
-                    owner(node, key.0, &statement, &metadata, group, explain_only)
+                    vec![owner(node, key.0, &plan, &metadata, group, explain_only)]
                 }
                 Place::Owners { group } => owners(&metadata, group),
                 Place::Everywhere => everywhere(&metadata),
             };
+            let count: usize = plan.statement.sources.iter().map(|s| s.parameters).sum();
+            let for_sources = expressions.split_off(expressions.len() - count);
             let local = nodes.contains(&metadata.local_node);
-            let name = |id: &NodeId| {
-                metadata
-                    .nodes
-                    .get(id)
-                    .map(|n| n.name.clone())
-                    .unwrap_or_default()
-            };
             Inner {
-                node_names: nodes.iter().map(name).collect(),
                 local_first: nodes.first() == Some(&metadata.local_node),
                 others: nodes
                     .into_iter()
                     .filter(|&id| id != metadata.local_node)
                     .collect(),
-                statement,
+                plan,
                 local,
                 parameters: expressions.into(),
-                decoder: None,
+                for_sources,
+                sources_delivered: false,
                 streams: VecDeque::new(),
                 started: false,
                 first_done: false,
@@ -92,9 +91,55 @@ impl Inner {
         }
     }
 
+    /// The nodes that take part, for EXPLAIN.
+    pub fn node_names(&self) -> Vec<String> {
+        let Some(metadata) = metadata() else {
+            return Vec::new();
+        };
+        let here = self.local.then_some(metadata.local_node);
+        let mut nodes: Vec<NodeId> = here
+            .into_iter()
+            .chain(self.others.iter().copied())
+            .collect();
+        nodes.sort_unstable();
+        nodes
+            .iter()
+            .filter_map(|id| metadata.nodes.get(id))
+            .map(|node| node.name.clone())
+            .collect()
+    }
+
+    /// Is there something to do before this node's own plan runs?
+    pub fn begins_elsewhere(&self) -> bool {
+        !self.others.is_empty() || !self.plan.statement.sources.is_empty()
+    }
+
     /// Must other nodes finish before the child may begin (the first node of a replicated table is elsewhere)?
     pub fn waits_for_first(&self) -> bool {
-        self.statement.place == Place::Everywhere && !self.local_first
+        self.plan.statement.place == Place::Everywhere && !self.local_first
+    }
+
+    /// Reads what the statement needs besides its target and sends it to the nodes, once.
+    ///
+    /// # Safety
+    /// `node` is this state's custom scan state.
+    pub unsafe fn deliver_sources(&mut self, node: *mut CustomScanState) {
+        if std::mem::replace(&mut self.sources_delivered, true) {
+            return;
+        }
+        let plan = self.plan.clone();
+        for source in &plan.statement.sources {
+            let values: Vec<Value> = self
+                .for_sources
+                .drain(..source.parameters)
+                .map(|(state, kind)| Value {
+                    kind,
+                    // SAFETY: expressions of this scan.
+                    value: unsafe { evaluate(node, state) },
+                })
+                .collect();
+            deliver(source, &values, &self.others);
+        }
     }
 
     /// Sends the text to the nodes whose turn it is.
@@ -106,7 +151,10 @@ impl Inner {
             return;
         }
         // SAFETY: as promised by the caller.
-        let values = unsafe { self.values(node) };
+        let values = unsafe {
+            self.deliver_sources(node);
+            self.values(node)
+        };
         if self.waits_for_first() {
             self.send(0..1, &values);
             self.finish_first();
@@ -137,13 +185,13 @@ impl Inner {
             })
             .collect();
         let command = Command {
-            sql: &self.statement.sql,
+            sql: &self.plan.statement.sql,
             param_types: &types,
             params: values,
-            binary: self.statement.binary,
+            binary: self.plan.statement.binary,
             prepare: true,
         };
-        let access = if self.statement.writes {
+        let access = if self.plan.statement.writes {
             Access::Write
         } else {
             Access::Read
@@ -172,7 +220,7 @@ impl Inner {
         while let Some(stream) = self.streams.front_mut() {
             if stream.advance() {
                 // A replicated table's rows are shown once, by this node.
-                if self.statement.place == Place::Everywhere {
+                if self.plan.statement.place == Place::Everywhere {
                     continue;
                 }
                 // SAFETY: the scan slot is a virtual slot of the scan's shape; values live until the next row.
@@ -180,23 +228,15 @@ impl Inner {
                     let slot = (*node).ss.ss_ScanTupleSlot;
                     let context = (*(*node).ss.ps.ps_ExprContext).ecxt_per_tuple_memory;
                     pg_sys::MemoryContextReset(context);
-                    if self.decoder.is_none() {
-                        self.decoder = Some(Decoder::new(
-                            (*slot).tts_tupleDescriptor,
-                            self.statement.binary,
-                        ));
-                    }
                     let old = pg_sys::MemoryContextSwitchTo(context);
-                    if let Some(decoder) = &mut self.decoder {
-                        decoder.store(stream, slot);
-                    }
+                    self.plan.store(stream, slot);
                     pg_sys::MemoryContextSwitchTo(old);
                 }
                 return true;
             }
             let affected = stream.affected();
             self.streams.pop_front();
-            if self.statement.writes && self.statement.place != Place::Everywhere {
+            if self.plan.statement.writes && self.plan.statement.place != Place::Everywhere {
                 // SAFETY: the executor's state of this very query.
                 unsafe { count(node, affected) };
             }
@@ -223,11 +263,12 @@ unsafe fn count(node: *mut CustomScanState, affected: u64) {
 
 /// An expression's value; `None` is NULL.
 unsafe fn evaluate(node: *mut CustomScanState, state: *mut ExprState) -> Option<pg_sys::Datum> {
-    // SAFETY: a ready expression without columns.
+    // SAFETY: a ready expression without columns; the guard keeps an error in it from jumping over this function's callers.
     unsafe {
         let context = (*node).ss.ps.ps_ExprContext;
+        let compute = (*state).evalfunc.expect("a ready expression");
         let mut null = false;
-        let value = (*state).evalfunc.expect("a ready expression")(state, context, &mut null);
+        let value = guarded(|| compute(state, context, &mut null));
         (!null).then_some(value)
     }
 }
@@ -235,33 +276,32 @@ unsafe fn evaluate(node: *mut CustomScanState, state: *mut ExprState) -> Option<
 unsafe fn owner(
     node: *mut CustomScanState,
     key: *mut ExprState,
-    statement: &Statement,
+    plan: &Prepared,
     metadata: &Metadata,
     group: i32,
     explain_only: bool,
-) -> Vec<NodeId> {
+) -> NodeId {
     // SAFETY: reads the executor's state.
     let no_values = explain_only && unsafe { (*(*node).ss.ps.state).es_param_list_info.is_null() };
     // A constant needs no values.
     // SAFETY: the key's own expression.
     let constant = crate::is_a!(unsafe { (*key).expr.cast::<pg_sys::Node>() }, T_Const);
     if no_values && !constant {
-        return vec![metadata.local_node];
+        return metadata.local_node;
     }
-    let type_oid = Oid::from(statement.key_type);
-    // SAFETY: the key expression of this scan; its type has a hash function, or it could not have been planned so.
-    let Some(value) = (unsafe { evaluate(node, key) }) else {
+    // SAFETY: the key expression of this scan.
+    match unsafe { evaluate(node, key) } {
+        Some(value) => owner_of(plan, value, metadata, group),
         // Equal to NULL is nothing: no node has such rows.
-        return vec![metadata.local_node];
-    };
-    // SAFETY: a catalog lookup.
-    let collation = unsafe { pg_sys::get_typcollation(type_oid) };
-    let Some(mut bucketer) = Bucketer::new(type_oid, collation) else {
-        return vec![metadata.local_node];
-    };
-    match metadata.map_of(group) {
-        Some(map) => vec![map.owner(bucketer.bucket(value))],
-        None => vec![metadata.local_node],
+        None => metadata.local_node,
+    }
+}
+
+/// The node that has the rows with this key; this one when nothing can be said.
+pub fn owner_of(plan: &Prepared, key: pg_sys::Datum, metadata: &Metadata, group: i32) -> NodeId {
+    match (&plan.bucketer, metadata.map_of(group)) {
+        (Some(bucketer), Some(map)) => map.owner(bucketer.borrow_mut().bucket(key)),
+        _ => metadata.local_node,
     }
 }
 
