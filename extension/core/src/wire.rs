@@ -28,6 +28,10 @@ pub enum Request {
     Operation { operation_id: i64 },
     /// Undo an operation that has not finished; answered by [`Response::Operation`] as soon as the wish is journaled.
     Cancel { operation_id: i64 },
+    /// Stop an operation where it is; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Pause { operation_id: i64 },
+    /// Let a paused operation go on; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Resume { operation_id: i64 },
     /// The cluster as this sidecar sees it; answered by [`Response::Status`].
     Status,
 }
@@ -143,6 +147,9 @@ pub enum OperationKind {
     Expand,
     Shrink,
     Rebind,
+    RebindAll,
+    /// A hash map that nothing is bound to any more has disappeared.
+    DropHashMap,
 }
 
 impl OperationKind {
@@ -152,6 +159,8 @@ impl OperationKind {
             Self::Expand => "expand",
             Self::Shrink => "shrink",
             Self::Rebind => "rebind",
+            Self::RebindAll => "rebind_all",
+            Self::DropHashMap => "drop_hash_map",
         }
     }
 }
@@ -166,7 +175,7 @@ pub enum OperationState {
     #[default]
     Pending,
     Running,
-    /// Stopped by somebody between two steps, until resumed.
+    /// Stopped by somebody, until resumed or cancelled.
     Paused,
     /// Undoing what it did, after a cancellation or an error.
     RollingBack,
@@ -246,6 +255,9 @@ pub struct Operation {
     /// Why it failed, or what the last try ran into while it goes on.
     #[serde(default)]
     pub error: Option<ControlError>,
+    /// What has to be known of its outcome besides its state: rows that were lost, for example.
+    #[serde(default)]
+    pub result: Option<String>,
 }
 
 impl Operation {
@@ -268,6 +280,7 @@ impl Operation {
             started_at: None,
             finished_at: None,
             error: None,
+            result: None,
         }
     }
 }

@@ -22,6 +22,17 @@ crate::sql_function! {
     }
 }
 
+/// Refuses (raises) a limit for the wait of writes that is out of range.
+pub fn check_freeze(freeze_ms: f64) {
+    if !(1.0..=60_000.0).contains(&freeze_ms) {
+        Error::InvalidParameter {
+            parameter: "max_write_freeze",
+            reason: "it is not between 1 ms and 1 min".into(),
+        }
+        .raise();
+    }
+}
+
 fn check(relation: Oid, strategy: &str, freeze_ms: f64) {
     let metadata = cluster();
     let distributed = metadata
@@ -40,13 +51,7 @@ fn check(relation: Oid, strategy: &str, freeze_ms: f64) {
         }
         .raise();
     }
-    if !(1.0..=60_000.0).contains(&freeze_ms) {
-        Error::InvalidParameter {
-            parameter: "max_write_freeze",
-            reason: "it is not between 1 ms and 1 min".into(),
-        }
-        .raise();
-    }
+    check_freeze(freeze_ms);
     groups::refuse_in_motion(&metadata, table.group);
     check_replica_identity(table.group);
 }

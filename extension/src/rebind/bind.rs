@@ -6,6 +6,15 @@ use crate::catalog::groups::freeze_everywhere;
 use crate::error::Error;
 
 crate::sql_function! {
+    /// `expanse.freeze_group(group_id int)`: writers of the group wait on every node until the transaction ends.
+    fn freeze_group(args) {
+        let group = args.required::<i32>(0, "group_id");
+        freeze_everywhere(&cluster(), group);
+        Some(())
+    }
+}
+
+crate::sql_function! {
     /// `expanse.bind_group(group_id int, hash_map_version int)`: binds the group to the version it moves to, with writers
     /// waiting on every node until the commit. Ownership stays filtered until `end_move`.
     fn bind_group(args) {
