@@ -94,12 +94,15 @@ crash() {
 takeover() {
     on_box takeover 3 $((port + 60)) regress/scenarios/takeover.sh "$box" "$work/box-takeover" $((port + 60))
 }
+operations() {
+    on_box operations 3 $((port + 70)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 70))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover operations growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -109,6 +112,7 @@ for name in "${@:-${all[@]}}"; do
         foreign) level foreign foreign ;;
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
+        operations) level operations operations ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

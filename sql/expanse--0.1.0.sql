@@ -479,6 +479,16 @@ CREATE FUNCTION pg_catalog.cluster_cancel(operation bigint) RETURNS void
 COMMENT ON FUNCTION pg_catalog.cluster_cancel(bigint) IS
     'undo an operation that has not finished';
 
+CREATE FUNCTION pg_catalog.cluster_pause(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_pause';
+COMMENT ON FUNCTION pg_catalog.cluster_pause(bigint) IS
+    'let an operation stand still where it is';
+
+CREATE FUNCTION pg_catalog.cluster_resume(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_resume';
+COMMENT ON FUNCTION pg_catalog.cluster_resume(bigint) IS
+    'let a paused operation go on';
+
 -- ---------------------------------------------------------------------------
 -- Status: the sidecar's view of the cluster, in shared memory
 -- ---------------------------------------------------------------------------

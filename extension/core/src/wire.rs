@@ -26,6 +26,10 @@ pub enum Request {
     Operation { operation_id: i64 },
     /// Undo an operation that has not finished; answered by [`Response::Operation`] as soon as the wish is journaled.
     Cancel { operation_id: i64 },
+    /// Stop an operation where it is; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Pause { operation_id: i64 },
+    /// Let a paused operation go on; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Resume { operation_id: i64 },
     /// The cluster as this sidecar sees it; answered by [`Response::Status`].
     Status,
 }
@@ -164,7 +168,7 @@ pub enum OperationState {
     #[default]
     Pending,
     Running,
-    /// Stopped by somebody between two steps, until resumed.
+    /// Stopped by somebody, until resumed or cancelled.
     Paused,
     /// Undoing what it did, after a cancellation or an error.
     RollingBack,

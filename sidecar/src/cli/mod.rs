@@ -9,6 +9,7 @@ mod status;
 mod table;
 mod views;
 mod wait;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,12 @@ enum Verb {
     Expand(expand::Expand),
     /// Move a table's group to the current hash map
     Rebind(rebind::Rebind),
+    /// Undo an operation that has not finished
+    Cancel { operation: i64 },
+    /// Let an operation stand still where it is
+    Pause { operation: i64 },
+    /// Let a paused operation go on
+    Resume { operation: i64 },
     /// A cluster in a box on this machine
     #[command(subcommand)]
     Dev(dev::Dev),
@@ -75,5 +82,8 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Operations => views::run(&target, json, &views::OPERATIONS).await,
         Verb::Expand(expand) => expand::run(&target, json, &expand).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
+        Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
+        Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,
+        Verb::Resume { operation } => wishes::run(&target, json, "resume", operation).await,
     }
 }

@@ -42,21 +42,30 @@ pub struct Context {
     version: tokio::sync::Mutex<Version>,
     reported_at: Mutex<Option<Instant>>,
     cancelled: CancellationToken,
+    paused: CancellationToken,
 }
 
 impl Context {
     pub fn new(shared: Arc<Shared>, entry: JournalEntry, version: Version) -> Self {
-        let cancelled = CancellationToken::new();
-        if entry.cancel_requested {
-            cancelled.cancel();
-        }
-        Self {
+        let context = Self {
             shared,
             id: entry.operation.operation_id,
-            entry: Mutex::new(entry),
+            entry: Mutex::new(entry.clone()),
             version: tokio::sync::Mutex::new(version),
             reported_at: Mutex::new(None),
-            cancelled,
+            cancelled: CancellationToken::new(),
+            paused: CancellationToken::new(),
+        };
+        context.interrupt(&entry);
+        context
+    }
+
+    fn interrupt(&self, theirs: &JournalEntry) {
+        if theirs.pause_requested {
+            self.paused.cancel();
+        }
+        if theirs.cancel_requested || theirs.pause_requested {
+            self.cancelled.cancel();
         }
     }
 
@@ -178,7 +187,7 @@ impl Context {
                     *version = written;
                     return Ok(());
                 }
-                // Others only ever ask for a cancellation.
+                // Others only ever note what they want of the operation.
                 Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
                     *version = self.refresh().await?;
                 }
@@ -191,30 +200,40 @@ impl Context {
     async fn refresh(&self) -> Result<Version> {
         let found = self.journal().get(self.id).await?;
         let (theirs, version) = found.ok_or(Error::Deposed)?;
-        if theirs.cancel_requested {
-            self.entry.lock().cancel_requested = true;
-            self.cancelled.cancel();
+        {
+            let mut entry = self.entry.lock();
+            entry.cancel_requested = theirs.cancel_requested;
+            entry.pause_requested = theirs.pause_requested;
         }
+        self.interrupt(&theirs);
         Ok(version)
     }
 
-    /// Looks for a request to cancel until there is one.
-    pub async fn watch_for_cancellation(&self) {
+    /// Brings what others want of the operation up to date.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn read_wishes(&self) -> Result<()> {
+        let mut version = self.version.lock().await;
+        *version = self.refresh().await?;
+        Ok(())
+    }
+
+    /// Interrupts the operation when others want it, until this sidecar is deposed. What they want is read
+    /// ([`Context::read_wishes`]) by whoever is interrupted: a watch may be late.
+    pub async fn watch_for_wishes(&self) {
         let path = Journal::path(self.id);
         loop {
             if let Ok(mut watch) = self.journal().store().watch(&path).await {
                 loop {
-                    let asked = watch.current().is_some_and(|found| {
-                        super::journal::decode(self.id, &found.data)
-                            .is_ok_and(|entry| entry.cancel_requested)
-                    });
-                    if asked {
-                        self.entry.lock().cancel_requested = true;
-                        self.cancelled.cancel();
-                        return;
+                    let theirs = watch
+                        .current()
+                        .and_then(|found| super::journal::decode(self.id, &found.data).ok());
+                    if let Some(theirs) = theirs {
+                        self.interrupt(&theirs);
                     }
                     if watch.changed().await.is_err() {
-                        return;
+                        break;
                     }
                 }
             }
@@ -222,8 +241,14 @@ impl Context {
         }
     }
 
+    /// Fires when the operation is to be left where it can be undone: cancelled, or paused.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
+    }
+
+    /// Fires when the operation is to stand still, wherever it is.
+    pub fn paused(&self) -> &CancellationToken {
+        &self.paused
     }
 
     /// Fires when this sidecar must not act any more.

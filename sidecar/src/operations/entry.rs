@@ -13,6 +13,12 @@ pub struct JournalEntry {
     /// Somebody wants it undone.
     #[serde(default)]
     pub cancel_requested: bool,
+    /// Somebody wants it to stand still.
+    #[serde(default)]
+    pub pause_requested: bool,
+    /// What it did when it was paused, and does again when it is resumed.
+    #[serde(default)]
+    pub paused_from: OperationState,
     /// Attempts to switch so far.
     #[serde(default)]
     pub switch_attempts: u32,
@@ -34,6 +40,8 @@ impl JournalEntry {
         Self {
             operation,
             cancel_requested: false,
+            pause_requested: false,
+            paused_from: OperationState::Pending,
             switch_attempts: 0,
             memo: Map::new(),
         }

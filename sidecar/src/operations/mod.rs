@@ -19,7 +19,9 @@ mod rebind;
 mod replication;
 mod runner;
 mod step;
+mod still;
 pub mod submit;
+pub mod wish;
 
 pub(crate) use context::Shared;
 pub(crate) use runner::now;

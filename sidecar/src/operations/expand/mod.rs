@@ -13,6 +13,7 @@ mod tools;
 use expanse_core::wire::OperationKind;
 
 use super::step::{Plan, Step};
+use super::still;
 
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Expand,
@@ -87,4 +88,6 @@ pub static PLAN: Plan = Plan {
     turning_point: "activate",
     turned: |c| Box::pin(activate::turned(c)),
     uninterruptible: &["activate"],
+    calm: Some(|c| Box::pin(still::calm(c))),
+    wake: Some(|c| Box::pin(still::wake(c))),
 };

@@ -17,6 +17,7 @@ use expanse_core::wire::OperationKind;
 pub use plan::check_replica_identity;
 
 use super::step::{Plan, Step};
+use super::still;
 
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Rebind,
@@ -85,4 +86,6 @@ pub static PLAN: Plan = Plan {
     turning_point: "switch",
     turned: |c| Box::pin(switch::turned(c)),
     uninterruptible: &["switch"],
+    calm: Some(|c| Box::pin(still::calm(c))),
+    wake: Some(|c| Box::pin(still::wake(c))),
 };
