@@ -97,12 +97,15 @@ takeover() {
 operations() {
     on_box operations 3 $((port + 70)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 70))
 }
+rebind() {
+    on_box rebind 3 $((port + 80)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 80))
+}
 growth() {
     target/release/expanse-demo --expansectl "$ctl" --dir "$work/box-growth" --base-port $((port + 30)) \
         --coordination "$1" --scale 0.01 --calm 2
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover operations growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover operations rebind growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -113,6 +116,7 @@ for name in "${@:-${all[@]}}"; do
         crash) level crash crash ;;
         takeover) level takeover takeover ;;
         operations) level operations operations ;;
+        rebind) level rebind rebind ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -11,6 +11,9 @@ pub struct Rebind {
     /// Longest time that writes may wait for the switch, such as "500 ms"
     #[arg(long, default_value = "500 ms")]
     pub max_write_freeze: String,
+    /// How long the old copies are kept current after the switch, such as "1 hour"
+    #[arg(long, default_value = "0")]
+    pub reversible_for: String,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,
@@ -24,8 +27,12 @@ pub async fn run(target: &Target, json: bool, rebind: &Rebind) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval)",
-            &[&rebind.relation, &rebind.max_write_freeze],
+            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval)",
+            &[
+                &rebind.relation,
+                &rebind.max_write_freeze,
+                &rebind.reversible_for,
+            ],
         )
         .await?;
     wait::finish(&client, row.get(0), json, rebind.no_wait).await

@@ -1,4 +1,5 @@
-//! Holding up the writes of a group on all nodes for a bounded time.
+//! Holding up the writes of a group on all nodes while an expansion copies the last of them (a rebind's switch holds
+//! its gates itself, in the transaction that binds: [`rebind`](super::rebind)).
 //!
 //! On every node a session takes `SHARE` on the group's gate, in one fixed order, each attempt
 //! short, so that nobody queues behind a long transaction for longer. Statements that come later

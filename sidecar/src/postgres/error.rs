@@ -59,7 +59,7 @@ impl Error {
     /// * No connection, a lost one, no answer, no free socket: the node or the way to it may recover.
     /// * Serialization failure, deadlock, lock not available, cancelled by a timeout, too many
     ///   connections, server starting or stopping: transient by PostgreSQL's own definition.
-    /// * `XP006`, `XP007`: the node could not reach another one.
+    /// * `XP006`, `XP007`: the node could not reach another one. `XP030`: a freeze was over.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } | Self::Busy { .. } => {
@@ -72,7 +72,14 @@ impl Error {
                     || code.code().starts_with("57P")
                     || matches!(
                         code.code(),
-                        "55P03" | "57014" | "55006" | "25P03" | "XP006" | "XP007" | "XP026"
+                        "55P03"
+                            | "57014"
+                            | "55006"
+                            | "25P03"
+                            | "XP006"
+                            | "XP007"
+                            | "XP026"
+                            | "XP030"
                     )
             }
             Self::Answer { .. } => false,

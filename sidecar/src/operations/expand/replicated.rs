@@ -121,5 +121,5 @@ pub async fn drop_stream(context: &Context) -> Result<()> {
             state: "joining".into(),
         });
     }
-    sweep(context, &nodes).await
+    sweep(context, &nodes, &prefix(context.id())).await
 }
