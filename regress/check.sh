@@ -111,6 +111,9 @@ killsteps() { # killsteps POINT...: see the script
     EXPANSE_FAULT_FILE=$work/box-killsteps/fault/at on_box killsteps 3 $((port + 100)) \
         regress/scenarios/killsteps.sh "$box" "$work/box-killsteps" $((port + 100)) "$@"
 }
+rebind() {
+    on_box rebind 3 $((port + 85)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 85))
+}
 growth() {
     local dir=$work/box-growth status
     target/release/expanse-demo --expansectl "$ctl" --dir "$dir" --base-port $((port + 30)) \
@@ -121,7 +124,7 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations shrink killsteps
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind shrink killsteps
     daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
@@ -141,6 +144,7 @@ for name in "${@:-${all[@]}}"; do
         shrink) level shrink shrink ;;
         killsteps) level killsteps killsteps 3 11 ;;
         killsteps-all) level killsteps-all killsteps all ;;
+        rebind) level rebind rebind ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -230,6 +230,15 @@ BEGIN
 END
 $$;
 
+-- The same for no longer than a limit, which the session itself keeps: it is ended when it is left alone.
+CREATE FUNCTION expanse.hold_gate(group_id int, limit_ms int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('idle_in_transaction_session_timeout', greatest($2, 1)::text, true);
+    EXECUTE format('LOCK TABLE expanse.gate_%s IN SHARE MODE', $1);
+END
+$$;
+
 -- All metadata of this node but its identity, for a node that joins.
 CREATE FUNCTION expanse.dump_metadata() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -448,8 +457,8 @@ CREATE FUNCTION expanse.begin_move(group_id int, target_version int) RETURNS voi
 -- On this node: have the statements that hold the group's gate now ended in time?
 CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURNS boolean
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'wait_for_statements';
--- Writers of the group wait on every node until the transaction ends.
-CREATE FUNCTION expanse.freeze_group(group_id int) RETURNS void
+-- Writers of the group wait on every node until the transaction ends, which it does by itself after the limit.
+CREATE FUNCTION expanse.freeze_group(group_id int, hash_map_version int, limit_ms int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'freeze_group';
 -- The switch: writers wait on every node until the transaction ends, then go on by the new map.
 CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS void
@@ -457,6 +466,11 @@ CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS v
 -- On this node: deletes rows that another node owns by the current binding; how many.
 CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
+-- On this node: number and digest of the rows of every bucket in these ranges, to be compared with another node's.
+CREATE FUNCTION expanse.bucket_digests(
+        relation regclass, first_buckets int[], last_buckets int[],
+        OUT bucket int, OUT row_count bigint, OUT digest numeric) RETURNS SETOF record
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bucket_digests';
 -- Ends the motion, and drops hash maps that nothing needs any more.
 CREATE FUNCTION expanse.end_move(group_id int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'end_move';
@@ -612,9 +626,10 @@ GRANT EXECUTE ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.c
     TO expanse_admin, pg_monitor;
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
-        relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+        relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',
+        reversible_for interval DEFAULT '0') RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind';
-COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval) IS
+COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval) IS
     'start to move a table''s colocation group to the current hash map; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_wait(operation bigint, timeout interval DEFAULT NULL) RETURNS void
@@ -636,6 +651,16 @@ CREATE FUNCTION pg_catalog.cluster_resume(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_resume';
 COMMENT ON FUNCTION pg_catalog.cluster_resume(bigint) IS
     'let a paused operation go on';
+
+CREATE FUNCTION pg_catalog.cluster_reverse(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_reverse';
+COMMENT ON FUNCTION pg_catalog.cluster_reverse(bigint) IS
+    'go back to the old hash map after the switch of a rebind, without another copy';
+
+CREATE FUNCTION pg_catalog.cluster_finish(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_finish';
+COMMENT ON FUNCTION pg_catalog.cluster_finish(bigint) IS
+    'let a rebind that can still be reversed delete the old copies now';
 
 -- ---------------------------------------------------------------------------
 -- Status: the sidecar's view of the cluster, in shared memory
@@ -739,11 +764,16 @@ CREATE VIEW pg_catalog.cluster_operations AS
            o.error ->> 'sqlstate' AS error_sqlstate,
            o.writes_waited_ms,
            o.parameters,
-           o.result
+           o.result,
+           o.freeze_attempts,
+           o.freeze_outcome,
+           o.bytes_per_second::bigint AS bytes_per_second,
+           make_interval(secs => o.seconds_left) AS time_left
     FROM jsonb_to_recordset(expanse.cluster_status() -> 'operations') AS o (
         operation_id bigint, kind text, target text, state text, phase text, rows_done bigint, rows_total bigint,
         bytes_done bigint, bytes_total bigint, started_at double precision, finished_at double precision, error jsonb,
-        writes_waited_ms double precision, parameters jsonb, result text)
+        writes_waited_ms double precision, parameters jsonb, result text, freeze_attempts int, freeze_outcome text,
+        bytes_per_second double precision, seconds_left double precision)
     ORDER BY o.operation_id;
 COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
 

@@ -198,6 +198,16 @@ pub enum Error {
     NoNodeLeft { nodes: String },
     #[error("node \"{node}\" still owns buckets of colocation group {group}")]
     StillBound { node: String, group: i32 },
+    #[error(
+        "colocation group {group} is bound to hash map version {bound}, not to version {expected}"
+    )]
+    BoundOtherwise {
+        group: i32,
+        bound: i32,
+        expected: i32,
+    },
+    #[error("writes were held up for as long as they may be")]
+    FreezeOver,
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -235,6 +245,8 @@ impl Error {
             Error::InDoubt { .. } => "XP028",
             Error::NoNodeLeft { .. } => "XP040",
             Error::StillBound { .. } => "XP041",
+            Error::BoundOtherwise { .. } => "XP029",
+            Error::FreezeOver => "XP030",
             Error::Internal(_) => "XX000",
         }
     }
@@ -294,6 +306,8 @@ impl Error {
             }
             Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
             Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
+            Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
+            Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::InvalidParameter { .. } | Error::Internal(_) => return None,
         })
     }

@@ -32,6 +32,11 @@ pub enum Request {
     Pause { operation_id: i64 },
     /// Let a paused operation go on; answered by [`Response::Operation`] as soon as the wish is journaled.
     Resume { operation_id: i64 },
+    /// Go back to the old hash map after a rebind's switch; answered by [`Response::Operation`] as soon as the wish is
+    /// journaled.
+    Reverse { operation_id: i64 },
+    /// Let a rebind delete the old copies now; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Finish { operation_id: i64 },
     /// The cluster as this sidecar sees it; answered by [`Response::Status`].
     Status,
 }
@@ -246,6 +251,18 @@ pub struct Operation {
     /// Longest time that writes of the group waited for a switch, in milliseconds.
     #[serde(default)]
     pub writes_waited_ms: f64,
+    /// How often writes of the group have been held up, or were meant to be.
+    #[serde(default)]
+    pub freeze_attempts: u32,
+    /// How the last of these attempts ended.
+    #[serde(default)]
+    pub freeze_outcome: Option<String>,
+    /// Of the copy, lately.
+    #[serde(default)]
+    pub bytes_per_second: Option<f64>,
+    /// Until the copy is done, at that rate.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
     /// Seconds since 1970, UTC.
     #[serde(default)]
     pub started_at: Option<f64>,
@@ -277,6 +294,10 @@ impl Operation {
             bytes_done: 0,
             bytes_total: 0,
             writes_waited_ms: 0.0,
+            freeze_attempts: 0,
+            freeze_outcome: None,
+            bytes_per_second: None,
+            seconds_left: None,
             started_at: None,
             finished_at: None,
             error: None,

@@ -1,4 +1,4 @@
-//! `cluster_cancel`, `cluster_pause`, `cluster_resume`: what somebody wants of an operation that has not finished. Each
+//! `cluster_cancel`, `cluster_pause`, `cluster_resume`, `cluster_reverse`, `cluster_finish`: what somebody wants of an operation that has not finished. Each
 //! returns as soon as the wish is journaled; `cluster_wait` and `cluster_operations` show what becomes of it.
 
 use super::unexpected;
@@ -25,6 +25,20 @@ crate::sql_function! {
     /// `cluster_resume(operation bigint)`: a paused operation goes on.
     fn cluster_resume(args) {
         wish(args, c"cluster_resume()", |operation_id| Request::Resume { operation_id })
+    }
+}
+
+crate::sql_function! {
+    /// `cluster_reverse(operation bigint)`: a rebind that has switched goes back.
+    fn cluster_reverse(args) {
+        wish(args, c"cluster_reverse()", |operation_id| Request::Reverse { operation_id })
+    }
+}
+
+crate::sql_function! {
+    /// `cluster_finish(operation bigint)`: a rebind is reversible no longer, and deletes the old copies.
+    fn cluster_finish(args) {
+        wish(args, c"cluster_finish()", |operation_id| Request::Finish { operation_id })
     }
 }
 

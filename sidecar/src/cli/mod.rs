@@ -61,6 +61,10 @@ enum Verb {
     Pause { operation: i64 },
     /// Let a paused operation go on
     Resume { operation: i64 },
+    /// Go back to the old hash map after the switch of a rebind
+    Reverse { operation: i64 },
+    /// Let a rebind that can still be reversed delete the old copies now
+    Finish { operation: i64 },
     /// A cluster in a box on this machine
     #[command(subcommand)]
     Dev(dev::Dev),
@@ -95,6 +99,8 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
         Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
         Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,
+        Verb::Reverse { operation } => wishes::run(&target, json, "reverse", operation).await,
+        Verb::Finish { operation } => wishes::run(&target, json, "finish", operation).await,
         Verb::Resume { operation } => wishes::run(&target, json, "resume", operation).await,
     }
 }

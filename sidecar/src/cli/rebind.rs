@@ -21,6 +21,9 @@ pub struct Rebind {
     /// Only show what would move
     #[arg(long)]
     pub dry_run: bool,
+    /// How long the old copies are kept current after the switch, such as "1 hour"
+    #[arg(long, default_value = "0")]
+    pub reversible_for: String,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,
@@ -41,8 +44,8 @@ pub async fn run(target: &Target, json: bool, rebind: &Rebind) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval)",
-            &[relation, &rebind.max_write_freeze],
+            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval)",
+            &[relation, &rebind.max_write_freeze, &rebind.reversible_for],
         )
         .await?;
     wait::finish(&client, row.get(0), json, rebind.no_wait).await

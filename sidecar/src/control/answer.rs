@@ -63,6 +63,8 @@ impl Answers {
             Request::Cancel { operation_id } => self.wish(operation_id, Wish::Cancel).await,
             Request::Pause { operation_id } => self.wish(operation_id, Wish::Pause).await,
             Request::Resume { operation_id } => self.wish(operation_id, Wish::Resume).await,
+            Request::Reverse { operation_id } => self.wish(operation_id, Wish::Reverse).await,
+            Request::Finish { operation_id } => self.wish(operation_id, Wish::Finish).await,
             Request::Status => Ok(Response::Status {
                 status: self.view.cluster(),
             }),

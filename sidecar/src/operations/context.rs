@@ -14,6 +14,7 @@ use super::entry::JournalEntry;
 use super::error::{Error, Result};
 use super::fault::{self, Side};
 use super::journal::Journal;
+use super::rebind::Snapshots;
 use crate::cluster::{self, Node};
 use crate::config::Config;
 use crate::coordination::{self, Leadership, Version};
@@ -44,6 +45,7 @@ pub struct Context {
     reported_at: Mutex<Option<Instant>>,
     cancelled: CancellationToken,
     paused: CancellationToken,
+    snapshots: tokio::sync::Mutex<Option<Snapshots>>,
 }
 
 impl Context {
@@ -56,6 +58,7 @@ impl Context {
             reported_at: Mutex::new(None),
             cancelled: CancellationToken::new(),
             paused: CancellationToken::new(),
+            snapshots: tokio::sync::Mutex::new(None),
         };
         context.interrupt(&entry);
         context
@@ -128,6 +131,42 @@ impl Context {
             entry.memo.insert(name.to_owned(), value.clone());
         })
         .await
+    }
+
+    /// The same, unless somebody has asked to undo the operation before: whether it was kept.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn remember_unless_cancelled(&self, name: &str, value: bool) -> Result<bool> {
+        let mut version = self.version.lock().await;
+        loop {
+            if !self.shared.leadership.holds() {
+                return Err(Error::Deposed);
+            }
+            let mut entry = self.entry();
+            if entry.cancel_requested {
+                return Ok(false);
+            }
+            entry.memo.insert(name.to_owned(), value.into());
+            entry.operation.epoch = self.shared.leadership.epoch();
+            let fence = self.shared.leadership.fence();
+            match self.journal().write(fence, &entry, *version).await {
+                Ok(written) => {
+                    *version = written;
+                    self.entry.lock().memo.insert(name.to_owned(), value.into());
+                    return Ok(true);
+                }
+                Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
+                    *version = self.refresh().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the freeze of a switch has seen, until it is compared.
+    pub fn snapshots(&self) -> &tokio::sync::Mutex<Option<Snapshots>> {
+        &self.snapshots
     }
 
     /// Changes the entry, here and in the journal.
@@ -204,6 +243,7 @@ impl Context {
             let mut entry = self.entry.lock();
             entry.cancel_requested = theirs.cancel_requested;
             entry.pause_requested = theirs.pause_requested;
+            entry.finish_requested = theirs.finish_requested;
         }
         self.interrupt(&theirs);
         Ok(version)

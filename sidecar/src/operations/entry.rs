@@ -16,6 +16,9 @@ pub struct JournalEntry {
     /// Somebody wants it to stand still.
     #[serde(default)]
     pub pause_requested: bool,
+    /// Somebody does not want to reverse it any more.
+    #[serde(default)]
+    pub finish_requested: bool,
     /// What it did when it was paused, and does again when it is resumed.
     #[serde(default)]
     pub paused_from: OperationState,
@@ -41,6 +44,7 @@ impl JournalEntry {
             operation,
             cancel_requested: false,
             pause_requested: false,
+            finish_requested: false,
             paused_from: OperationState::Pending,
             switch_attempts: 0,
             memo: Map::new(),

@@ -13,7 +13,6 @@ pub mod entry;
 pub mod error;
 mod expand;
 mod fault;
-mod freeze;
 pub mod journal;
 pub mod leader;
 pub mod mirror;

@@ -97,6 +97,12 @@ fn check_rebind(parameters: &Value) -> Result<()> {
         None | Some("move") => {}
         Some(_) => return Err(invalid("strategy", "only \"move\" is possible")),
     }
+    match parameter::<f64>(parameters, "reversible_for_ms") {
+        Some(ms) if !(0.0..=30.0 * 86_400_000.0).contains(&ms) => {
+            return Err(invalid("reversible_for", "it is not between 0 and 30 days"))
+        }
+        _ => {}
+    }
     match parameter::<f64>(parameters, "max_write_freeze_ms") {
         Some(ms) if !(10.0..=60_000.0).contains(&ms) => Err(invalid(
             "max_write_freeze",

@@ -132,5 +132,5 @@ pub async fn drop_stream(context: &Context) -> Result<()> {
             });
         }
     }
-    sweep(context, &nodes).await
+    sweep(context, &nodes, &prefix(context.id())).await
 }
