@@ -2,7 +2,7 @@
 #
 #   make demo  [COORDINATION=dir|zookeeper]   a database grows from three nodes to four while it is used
 #   make check                                all tests
-#   make soak [ROUNDS=20]                     the fault scenarios, for hours
+#   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
 #   make bench                                ratios to a plain PostgreSQL on this machine
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
@@ -55,10 +55,10 @@ bench: box
 check: box
 	@regress/check.sh "$(BOX)"
 
-# The levels that break things, again and again.
+# The levels that break things, again and again, and kills at every journal write of every operation.
 ROUNDS ?= 20
 soak: box
-	@EXPANSE_ROUNDS=$(ROUNDS) regress/check.sh "$(BOX)" ensemble overload daemon crash takeover
+	@EXPANSE_ROUNDS=$(ROUNDS) regress/check.sh "$(BOX)" ensemble overload daemon crash takeover killsteps-all
 
 clean:
 	$(CARGO) clean

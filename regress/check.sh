@@ -101,6 +101,19 @@ overload() {
 deadlock() {
     on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
 }
+operations() {
+    on_box operations 3 $((port + 80)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 80))
+}
+shrink() {
+    on_box shrink 3 $((port + 90)) regress/scenarios/shrink.sh "$box" "$work/box-shrink" $((port + 90))
+}
+killsteps() { # killsteps POINT...: see the script
+    EXPANSE_FAULT_FILE=$work/box-killsteps/fault/at on_box killsteps 3 $((port + 100)) \
+        regress/scenarios/killsteps.sh "$box" "$work/box-killsteps" $((port + 100)) "$@"
+}
+rebind() {
+    on_box rebind 3 $((port + 85)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 85))
+}
 growth() {
     local dir=$work/box-growth status
     target/release/expanse-demo --expansectl "$ctl" --dir "$dir" --base-port $((port + 30)) \
@@ -111,7 +124,8 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock daemon ensemble overload service growth-dir growth-zookeeper)
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind shrink killsteps
+    daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
         format) level format cargo fmt --all --check ;;
@@ -126,6 +140,11 @@ for name in "${@:-${all[@]}}"; do
         overload) level overload overload ;;
         service) level service regress/service.sh ;;
         deadlock) level deadlock deadlock ;;
+        operations) level operations operations ;;
+        shrink) level shrink shrink ;;
+        killsteps) level killsteps killsteps 3 11 ;;
+        killsteps-all) level killsteps-all killsteps all ;;
+        rebind) level rebind rebind ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -27,7 +27,7 @@ CREATE TABLE expanse.node (
     host        text NOT NULL,
     port        int  NOT NULL CHECK (port BETWEEN 1 AND 65535),
     weight      int  NOT NULL DEFAULT 1 CHECK (weight > 0),
-    state       text NOT NULL CHECK (state IN ('active', 'joining', 'inactive')),
+    state       text NOT NULL CHECK (state IN ('active', 'joining', 'leaving', 'inactive')),
     UNIQUE (host, port)
 );
 
@@ -64,7 +64,8 @@ CREATE TABLE expanse.distributed_table (
 CREATE TABLE expanse.cluster (
     cluster_id         uuid NOT NULL,
     schema_locked_by   bigint,
-    singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton)
+    singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    last_node_id       int NOT NULL DEFAULT 1    -- ids of nodes are never given again
 );
 
 -- This server's own identity; the only metadata that differs between nodes.
@@ -188,6 +189,7 @@ CREATE FUNCTION expanse.put_node(node_id int, node_name text, host text, port in
         INSERT INTO expanse.node VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (node_id) DO UPDATE
             SET host = excluded.host, port = excluded.port, weight = excluded.weight, state = excluded.state;
+        UPDATE expanse.cluster SET last_node_id = greatest(last_node_id, $1);
     END;
 
 CREATE FUNCTION expanse.set_node_state(node_id int, state text) RETURNS void
@@ -224,6 +226,15 @@ CREATE FUNCTION expanse.set_schema_lock(operation bigint) RETURNS void
 CREATE FUNCTION expanse.lock_gate(group_id int) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    EXECUTE format('LOCK TABLE expanse.gate_%s IN SHARE MODE', $1);
+END
+$$;
+
+-- The same for no longer than a limit, which the session itself keeps: it is ended when it is left alone.
+CREATE FUNCTION expanse.hold_gate(group_id int, limit_ms int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('idle_in_transaction_session_timeout', greatest($2, 1)::text, true);
     EXECUTE format('LOCK TABLE expanse.gate_%s IN SHARE MODE', $1);
 END
 $$;
@@ -283,6 +294,29 @@ BEGIN
     DELETE FROM expanse.local_node;
     DELETE FROM expanse.node;
     DELETE FROM expanse.cluster;
+END
+$$;
+
+-- Writers of any group wait on this node until the transaction ends.
+CREATE FUNCTION expanse.lock_all_gates() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM expanse.lock_gate(group_id) FROM expanse.colocation_group ORDER BY group_id;
+END
+$$;
+
+-- This server leaves the cluster, and keeps nothing that could be taken for a whole table. A node that has no part of
+-- the cluster any more decides nothing: it is refused before while a transaction is undecided.
+CREATE FUNCTION expanse.leave_cluster() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+DECLARE
+    tables text := (SELECT string_agg(expanse.qualified_name(relation), ', ') FROM expanse.distributed_table);
+BEGIN
+    PERFORM expanse.clear_metadata();
+    DELETE FROM expanse.commit_record;
+    IF tables IS NOT NULL THEN
+        EXECUTE 'DROP TABLE ' || tables || ' CASCADE';
+    END IF;
 END
 $$;
 
@@ -366,9 +400,9 @@ CREATE FUNCTION expanse.check_new_node(node_name text, host text, port int) RETU
 -- Registers it as joining, on all nodes, and gives it the metadata: its node id.
 CREATE FUNCTION expanse.join_node(node_name text, host text, port int, weight int DEFAULT 1) RETURNS int
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'join_node';
--- Makes it active, with a new current hash map: its version.
-CREATE FUNCTION expanse.activate_node(node_name text, layout text DEFAULT 'minimal') RETURNS int
-    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'activate_node';
+-- Makes nodes active, with one new current hash map: its version.
+CREATE FUNCTION expanse.activate_nodes(node_names text[], layout text DEFAULT 'minimal') RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'activate_nodes';
 -- Undoes join_node.
 CREATE FUNCTION expanse.abort_join(node_name text) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'abort_join';
@@ -377,6 +411,30 @@ CREATE FUNCTION expanse.lock_schema(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lock_schema';
 CREATE FUNCTION expanse.unlock_schema(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unlock_schema';
+
+-- ---------------------------------------------------------------------------
+-- Nodes that leave; called by the sidecar
+-- ---------------------------------------------------------------------------
+
+-- A new current hash map in which these nodes own nothing: its version.
+CREATE FUNCTION expanse.begin_shrink(node_names text[], layout text DEFAULT 'minimal') RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'begin_shrink';
+-- They own buckets of the current hash map again, which is that version if it is still there: its version.
+CREATE FUNCTION expanse.undo_shrink(node_names text[], hash_map_version int) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'undo_shrink';
+-- They leave, and lose metadata and spread tables; refused while a group is bound to them.
+CREATE FUNCTION expanse.remove_nodes(node_names text[]) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'remove_nodes';
+-- Nodes that do not answer leave without being asked, and their rows are lost.
+CREATE FUNCTION expanse.lose_nodes(node_names text[], layout text DEFAULT 'minimal') RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lose_nodes';
+-- Removes the last traces of nodes that have left.
+CREATE FUNCTION expanse.forget_nodes(node_names text[]) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'forget_nodes';
+
+-- Room on the file system of this server's data directory, in bytes.
+CREATE FUNCTION expanse.disk_space(OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disk_space';
 
 -- ---------------------------------------------------------------------------
 -- Rebinding; called by the sidecar
@@ -399,12 +457,20 @@ CREATE FUNCTION expanse.begin_move(group_id int, target_version int) RETURNS voi
 -- On this node: have the statements that hold the group's gate now ended in time?
 CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURNS boolean
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'wait_for_statements';
+-- Writers of the group wait on every node until the transaction ends, which it does by itself after the limit.
+CREATE FUNCTION expanse.freeze_group(group_id int, hash_map_version int, limit_ms int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'freeze_group';
 -- The switch: writers wait on every node until the transaction ends, then go on by the new map.
 CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bind_group';
 -- On this node: deletes rows that another node owns by the current binding; how many.
 CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
+-- On this node: number and digest of the rows of every bucket in these ranges, to be compared with another node's.
+CREATE FUNCTION expanse.bucket_digests(
+        relation regclass, first_buckets int[], last_buckets int[],
+        OUT bucket int, OUT row_count bigint, OUT digest numeric) RETURNS SETOF record
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bucket_digests';
 -- Ends the motion, and drops hash maps that nothing needs any more.
 CREATE FUNCTION expanse.end_move(group_id int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'end_move';
@@ -467,16 +533,103 @@ COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION pg_catalog.cluster_expand(
-        node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
-        rebind boolean DEFAULT false) RETURNS bigint
+        nodes jsonb, layout text DEFAULT 'minimal', rebind boolean DEFAULT false) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_expand';
-COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean) IS
+COMMENT ON FUNCTION pg_catalog.cluster_expand(jsonb, text, boolean) IS
+    'start to add servers, [{"node_name", "host", "port", "weight"}, ...], to the cluster; gives the operation''s id';
+
+-- A call, so that it is a transaction of its own just like the one above.
+CREATE FUNCTION pg_catalog.cluster_expand(
+        node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
+        rebind boolean DEFAULT false, weight int DEFAULT 1) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN pg_catalog.cluster_expand(
+        jsonb_build_object('node_name', node_name, 'host', host, 'port', port, 'weight', weight), layout, rebind);
+COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int) IS
     'start to add a server to the cluster; gives the operation''s id';
 
+CREATE FUNCTION pg_catalog.cluster_shrink(
+        node_names text[], layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_shrink';
+COMMENT ON FUNCTION pg_catalog.cluster_shrink(text[], text, boolean) IS
+    'start to let nodes leave the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_shrink(
+        node_name text, layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN pg_catalog.cluster_shrink(ARRAY[node_name], layout, lose_data);
+COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
+    'start to let a node leave the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_rebind_all(
+        at_once int DEFAULT 1, max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind_all';
+COMMENT ON FUNCTION pg_catalog.cluster_rebind_all(int, interval) IS
+    'start to move all tables to the current hash map, what gives most relief first; gives the operation''s id';
+
+-- What would move, with nothing changed: rows and bytes are estimates, NULL for a node that does not answer; buckets
+-- are NULL for a replicated table.
+CREATE FUNCTION pg_catalog.cluster_plan_rebind(moving regclass,
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_rebind';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_rebind(regclass) IS
+    'what cluster_rebind would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_rebind_all(
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_rebind_all';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_rebind_all() IS
+    'what cluster_rebind_all would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_expand(nodes jsonb, layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_expand';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_expand(jsonb, text) IS
+    'what cluster_expand and the rebinds after it would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_expand(node_name text, layout text DEFAULT 'minimal', weight int DEFAULT 1,
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT * FROM pg_catalog.cluster_plan_expand(jsonb_build_object('node_name', $1, 'weight', $3), $2);
+    END;
+COMMENT ON FUNCTION pg_catalog.cluster_plan_expand(text, text, int) IS
+    'what cluster_expand and the rebinds after it would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_shrink(node_names text[], layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_shrink';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_shrink(text[], text) IS
+    'what cluster_shrink would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_shrink(node_name text, layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT * FROM pg_catalog.cluster_plan_shrink(ARRAY[$1], $2);
+    END;
+COMMENT ON FUNCTION pg_catalog.cluster_plan_shrink(text, text) IS
+    'what cluster_shrink would move';
+
+REVOKE ALL ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.cluster_plan_rebind_all(),
+        pg_catalog.cluster_plan_expand(jsonb, text), pg_catalog.cluster_plan_expand(text, text, int),
+        pg_catalog.cluster_plan_shrink(text[], text), pg_catalog.cluster_plan_shrink(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.cluster_plan_rebind_all(),
+        pg_catalog.cluster_plan_expand(jsonb, text), pg_catalog.cluster_plan_expand(text, text, int),
+        pg_catalog.cluster_plan_shrink(text[], text), pg_catalog.cluster_plan_shrink(text, text)
+    TO expanse_admin, pg_monitor;
+
 CREATE FUNCTION pg_catalog.cluster_rebind(
-        relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+        relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',
+        reversible_for interval DEFAULT '0') RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind';
-COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval) IS
+COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval) IS
     'start to move a table''s colocation group to the current hash map; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_wait(operation bigint, timeout interval DEFAULT NULL) RETURNS void
@@ -488,6 +641,26 @@ CREATE FUNCTION pg_catalog.cluster_cancel(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_cancel';
 COMMENT ON FUNCTION pg_catalog.cluster_cancel(bigint) IS
     'undo an operation that has not finished';
+
+CREATE FUNCTION pg_catalog.cluster_pause(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_pause';
+COMMENT ON FUNCTION pg_catalog.cluster_pause(bigint) IS
+    'let an operation stand still where it is';
+
+CREATE FUNCTION pg_catalog.cluster_resume(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_resume';
+COMMENT ON FUNCTION pg_catalog.cluster_resume(bigint) IS
+    'let a paused operation go on';
+
+CREATE FUNCTION pg_catalog.cluster_reverse(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_reverse';
+COMMENT ON FUNCTION pg_catalog.cluster_reverse(bigint) IS
+    'go back to the old hash map after the switch of a rebind, without another copy';
+
+CREATE FUNCTION pg_catalog.cluster_finish(operation bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_finish';
+COMMENT ON FUNCTION pg_catalog.cluster_finish(bigint) IS
+    'let a rebind that can still be reversed delete the old copies now';
 
 -- ---------------------------------------------------------------------------
 -- Status: the sidecar's view of the cluster, in shared memory
@@ -590,11 +763,17 @@ CREATE VIEW pg_catalog.cluster_operations AS
            o.error ->> 'message' AS error,
            o.error ->> 'sqlstate' AS error_sqlstate,
            o.writes_waited_ms,
-           o.parameters
+           o.parameters,
+           o.result,
+           o.freeze_attempts,
+           o.freeze_outcome,
+           o.bytes_per_second::bigint AS bytes_per_second,
+           make_interval(secs => o.seconds_left) AS time_left
     FROM jsonb_to_recordset(expanse.cluster_status() -> 'operations') AS o (
         operation_id bigint, kind text, target text, state text, phase text, rows_done bigint, rows_total bigint,
         bytes_done bigint, bytes_total bigint, started_at double precision, finished_at double precision, error jsonb,
-        writes_waited_ms double precision, parameters jsonb)
+        writes_waited_ms double precision, parameters jsonb, result text, freeze_attempts int, freeze_outcome text,
+        bytes_per_second double precision, seconds_left double precision)
     ORDER BY o.operation_id;
 COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
 
@@ -761,7 +940,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence')
+          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

@@ -28,6 +28,15 @@ pub enum Request {
     Operation { operation_id: i64 },
     /// Undo an operation that has not finished; answered by [`Response::Operation`] as soon as the wish is journaled.
     Cancel { operation_id: i64 },
+    /// Stop an operation where it is; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Pause { operation_id: i64 },
+    /// Let a paused operation go on; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Resume { operation_id: i64 },
+    /// Go back to the old hash map after a rebind's switch; answered by [`Response::Operation`] as soon as the wish is
+    /// journaled.
+    Reverse { operation_id: i64 },
+    /// Let a rebind delete the old copies now; answered by [`Response::Operation`] as soon as the wish is journaled.
+    Finish { operation_id: i64 },
     /// The cluster as this sidecar sees it; answered by [`Response::Status`].
     Status,
 }
@@ -143,6 +152,9 @@ pub enum OperationKind {
     Expand,
     Shrink,
     Rebind,
+    RebindAll,
+    /// A hash map that nothing is bound to any more has disappeared.
+    DropHashMap,
 }
 
 impl OperationKind {
@@ -152,6 +164,8 @@ impl OperationKind {
             Self::Expand => "expand",
             Self::Shrink => "shrink",
             Self::Rebind => "rebind",
+            Self::RebindAll => "rebind_all",
+            Self::DropHashMap => "drop_hash_map",
         }
     }
 }
@@ -166,7 +180,7 @@ pub enum OperationState {
     #[default]
     Pending,
     Running,
-    /// Stopped by somebody between two steps, until resumed.
+    /// Stopped by somebody, until resumed or cancelled.
     Paused,
     /// Undoing what it did, after a cancellation or an error.
     RollingBack,
@@ -237,6 +251,18 @@ pub struct Operation {
     /// Longest time that writes of the group waited for a switch, in milliseconds.
     #[serde(default)]
     pub writes_waited_ms: f64,
+    /// How often writes of the group have been held up, or were meant to be.
+    #[serde(default)]
+    pub freeze_attempts: u32,
+    /// How the last of these attempts ended.
+    #[serde(default)]
+    pub freeze_outcome: Option<String>,
+    /// Of the copy, lately.
+    #[serde(default)]
+    pub bytes_per_second: Option<f64>,
+    /// Until the copy is done, at that rate.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
     /// Seconds since 1970, UTC.
     #[serde(default)]
     pub started_at: Option<f64>,
@@ -246,6 +272,9 @@ pub struct Operation {
     /// Why it failed, or what the last try ran into while it goes on.
     #[serde(default)]
     pub error: Option<ControlError>,
+    /// What has to be known of its outcome besides its state: rows that were lost, for example.
+    #[serde(default)]
+    pub result: Option<String>,
 }
 
 impl Operation {
@@ -265,9 +294,14 @@ impl Operation {
             bytes_done: 0,
             bytes_total: 0,
             writes_waited_ms: 0.0,
+            freeze_attempts: 0,
+            freeze_outcome: None,
+            bytes_per_second: None,
+            seconds_left: None,
             started_at: None,
             finished_at: None,
             error: None,
+            result: None,
         }
     }
 }

@@ -1,10 +1,14 @@
 //! SQL functions that hand operations to the sidecar and wait for them. Each checks first, so that bad input never
 //! leaves this node.
 
-pub mod cancel;
 pub mod expand;
+pub mod newcomers;
+pub mod plan;
 pub mod rebind;
+pub mod rebind_all;
+pub mod shrink;
 pub mod wait;
+pub mod wishes;
 
 use crate::error::Error;
 use crate::state::control;

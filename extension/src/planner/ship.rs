@@ -104,16 +104,25 @@ unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut
 
 /// The query's text with all names qualified but those of pg_catalog.
 pub fn deparse(query: *mut Query) -> String {
-    // SAFETY: the override is popped again; if pg_get_querydef raises, the transaction's end restores the search path.
+    // SAFETY: writes the query as a palloc'd NUL-terminated text, or raises.
+    qualified(|| unsafe {
+        let text = pg_sys::pg_get_querydef(query, false);
+        CStr::from_ptr(text).to_string_lossy().into_owned()
+    })
+}
+
+/// Runs `write` with a search path under which PostgreSQL's deparser qualifies all names but those of pg_catalog.
+pub fn qualified<T>(write: impl FnOnce() -> T) -> T {
+    // SAFETY: the override is popped again; if `write` raises, the transaction's end restores the search path.
     unsafe {
         let path = pg_sys::GetOverrideSearchPath(pg_sys::CurrentMemoryContext);
         (*path).schemas = std::ptr::null_mut();
         (*path).addCatalog = true;
         (*path).addTemp = false;
         pg_sys::PushOverrideSearchPath(path);
-        let text = pg_sys::pg_get_querydef(query, false);
+        let written = write();
         pg_sys::PopOverrideSearchPath();
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+        written
     }
 }
 

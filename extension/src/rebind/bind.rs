@@ -1,16 +1,28 @@
 //! `expanse.bind_group`: the switch of a rebind.
 
+use super::freeze;
 use super::motion::distributed_group;
 use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::catalog::groups::freeze_everywhere;
 use crate::error::Error;
 
 crate::sql_function! {
+    /// `expanse.freeze_group(group_id int)`: writers of the group wait on every node until the transaction ends.
+    fn freeze_group(args) {
+        let group = args.required::<i32>(0, "group_id");
+        freeze_everywhere(&cluster(), group);
+        Some(())
+    }
+}
+
+crate::sql_function! {
     /// `expanse.bind_group(group_id int, hash_map_version int)`: binds the group to the version it moves to, with writers
-    /// waiting on every node until the commit. Ownership stays filtered until `end_move`.
+    /// waiting on every node until the commit. Ownership stays filtered until `end_move`. In a transaction that holds the
+    /// group frozen (`freeze_group`) it has the time that is left of that.
     fn bind_group(args) {
         let group = args.required::<i32>(0, "group_id");
         let version = args.required::<i32>(1, "hash_map_version");
+        let hold = freeze::go_on();
         freeze_everywhere(&cluster(), group);
         // Under the locks: nobody else changes this group's binding now.
         // SAFETY: between statements, where a catalog may change its state.
@@ -27,6 +39,9 @@ crate::sql_function! {
                     reason: format!("colocation group {group} is not in motion"),
                 }
                 .raise();
+            }
+            if let Some(hold) = hold {
+                on_all_nodes(&metadata, &hold);
             }
             on_all_nodes(&metadata, &format!("SELECT expanse.set_binding({group}, {version})"));
         }

@@ -4,6 +4,7 @@ use crate::catalog::everywhere::cluster;
 use crate::catalog::{names, spi, TableKind};
 use crate::error::Error;
 use crate::hashmap::bucket::hash_function;
+use crate::sql::Args;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 
@@ -61,21 +62,28 @@ crate::sql_function! {
     /// declaration makes both arrays of an `int4range[]`.
     fn bucket_filter(args) {
         let relation = args.required::<Oid>(0, "relation");
-        let first = args.required::<Vec<Option<i32>>>(1, "ranges");
-        let last = args.required::<Vec<Option<i32>>>(2, "ranges");
+        let ranges = ranges_of(args, 1);
         let (column, type_oid) = distribution_column(relation);
-        let ranges: Vec<(u32, u32)> = first
-            .into_iter()
-            .zip(last)
-            .map(|range| match range {
-                (Some(first), Some(last)) if (0..=last).contains(&first) && last <= 65535 => (first as u32, last as u32),
-                _ => Error::InvalidParameter {
-                    parameter: "ranges",
-                    reason: "every range must be inside 0..65535 and not be empty".into(),
-                }
-                .raise(),
-            })
-            .collect();
         Some(condition(&column, type_oid, &ranges))
     }
+}
+
+/// Ranges of buckets from two arguments, an array of their first and one of their last buckets.
+pub fn ranges_of(args: &Args, at: usize) -> Vec<(u32, u32)> {
+    let first = args.required::<Vec<Option<i32>>>(at, "ranges");
+    let last = args.required::<Vec<Option<i32>>>(at + 1, "ranges");
+    first
+        .into_iter()
+        .zip(last)
+        .map(|range| match range {
+            (Some(first), Some(last)) if (0..=last).contains(&first) && last <= 65535 => {
+                (first as u32, last as u32)
+            }
+            _ => Error::InvalidParameter {
+                parameter: "ranges",
+                reason: "every range must be inside 0..65535 and not be empty".into(),
+            }
+            .raise(),
+        })
+        .collect()
 }

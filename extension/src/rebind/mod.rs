@@ -1,7 +1,9 @@
 //! What a rebind does on the nodes, step by step; the sidecar decides the order.
 
 pub mod bind;
+pub mod digest;
 pub mod filter;
+pub mod freeze;
 pub mod motion;
 pub mod surplus;
 pub mod wait;

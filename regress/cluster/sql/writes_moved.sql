@@ -61,3 +61,35 @@ UPDATE u SET k = k + 1;
 UPDATE t SET (k, a) = (SELECT 1, 2) WHERE k = 9;
 UPDATE t SET k = u.k FROM u WHERE u.k = t.k RETURNING u.a;
 DROP SCHEMA moved CASCADE;
+-- COPY takes the lines that its condition lets through, on every node.
+CREATE SCHEMA copied;
+SET search_path = copied;
+CREATE TABLE t (k bigint PRIMARY KEY, v int, n text);
+CREATE TABLE r (k int PRIMARY KEY, v text);
+SELECT cluster_distribute_table('t', 'k'), cluster_replicate_table('r');
+COPY t FROM stdin WHERE v > 1 AND n LIKE '%a%' AND k IN (1, 2, 3, 5);
+1	5	a
+2	1	a
+3	3	b
+4	7	xa
+5	2	ya
+6	9	za
+\.
+COPY t (k, v) FROM stdin WITH (FORMAT csv) WHERE n IS NULL AND v IS DISTINCT FROM 3;
+10,3
+11,4
+12,
+\.
+SELECT * FROM t ORDER BY k;
+COPY r FROM stdin WHERE v <> 'no';
+1	yes
+2	no
+\.
+SELECT DISTINCT result FROM cluster_run_on_nodes('SELECT count(*) FROM copied.r');
+COPY r FROM stdin WHERE random() > 2;
+\.
+COPY t FROM stdin WHERE nothing = 1;
+\.
+COPY t FROM stdin WHERE v;
+\.
+DROP SCHEMA copied CASCADE;

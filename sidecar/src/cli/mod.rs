@@ -4,11 +4,14 @@ mod connect;
 mod dev;
 mod error;
 mod expand;
+mod plan;
 mod rebind;
+mod shrink;
 mod status;
 mod table;
 mod views;
 mod wait;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -46,10 +49,22 @@ enum Verb {
     Blocked,
     /// How the sidecar of this node runs commands on the nodes
     Executor,
-    /// Add a server to the cluster
+    /// Add servers to the cluster
     Expand(expand::Expand),
-    /// Move a table's group to the current hash map
+    /// Let nodes leave the cluster
+    Shrink(shrink::Shrink),
+    /// Move a table's group, or all of them, to the current hash map
     Rebind(rebind::Rebind),
+    /// Undo an operation that has not finished
+    Cancel { operation: i64 },
+    /// Let an operation stand still where it is
+    Pause { operation: i64 },
+    /// Let a paused operation go on
+    Resume { operation: i64 },
+    /// Go back to the old hash map after the switch of a rebind
+    Reverse { operation: i64 },
+    /// Let a rebind that can still be reversed delete the old copies now
+    Finish { operation: i64 },
     /// A cluster in a box on this machine
     #[command(subcommand)]
     Dev(dev::Dev),
@@ -80,6 +95,12 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Blocked => views::run(&target, json, &views::BLOCKED).await,
         Verb::Executor => views::run(&target, json, &views::EXECUTOR).await,
         Verb::Expand(expand) => expand::run(&target, json, &expand).await,
+        Verb::Shrink(shrink) => shrink::run(&target, json, &shrink).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
+        Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
+        Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,
+        Verb::Reverse { operation } => wishes::run(&target, json, "reverse", operation).await,
+        Verb::Finish { operation } => wishes::run(&target, json, "finish", operation).await,
+        Verb::Resume { operation } => wishes::run(&target, json, "resume", operation).await,
     }
 }

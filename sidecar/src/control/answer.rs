@@ -12,6 +12,7 @@ use crate::membership::publish::View;
 use crate::operations::error::Error;
 use crate::operations::journal::Journal;
 use crate::operations::submit::submit;
+use crate::operations::wish::Wish;
 
 pub struct Answers {
     pub config: Arc<Config>,
@@ -59,14 +60,20 @@ impl Answers {
                 operations: self.journal()?.list().await?,
             }),
             Request::Operation { operation_id } => self.operation(operation_id).await,
-            Request::Cancel { operation_id } => {
-                self.journal()?.request_cancel(operation_id).await?;
-                self.operation(operation_id).await
-            }
+            Request::Cancel { operation_id } => self.wish(operation_id, Wish::Cancel).await,
+            Request::Pause { operation_id } => self.wish(operation_id, Wish::Pause).await,
+            Request::Resume { operation_id } => self.wish(operation_id, Wish::Resume).await,
+            Request::Reverse { operation_id } => self.wish(operation_id, Wish::Reverse).await,
+            Request::Finish { operation_id } => self.wish(operation_id, Wish::Finish).await,
             Request::Status => Ok(Response::Status {
                 status: self.view.cluster(),
             }),
         }
+    }
+
+    async fn wish(&self, operation_id: i64, wish: Wish) -> Result<Response, Error> {
+        self.journal()?.request(operation_id, wish).await?;
+        self.operation(operation_id).await
     }
 
     async fn operation(&self, operation_id: i64) -> Result<Response, Error> {

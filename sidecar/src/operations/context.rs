@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::JournalEntry;
 use super::error::{Error, Result};
+use super::fault::{self, Side};
 use super::journal::Journal;
+use super::rebind::Snapshots;
 use crate::cluster::{self, Node};
 use crate::config::Config;
 use crate::coordination::{self, Leadership, Version};
@@ -42,21 +44,32 @@ pub struct Context {
     version: tokio::sync::Mutex<Version>,
     reported_at: Mutex<Option<Instant>>,
     cancelled: CancellationToken,
+    paused: CancellationToken,
+    snapshots: tokio::sync::Mutex<Option<Snapshots>>,
 }
 
 impl Context {
     pub fn new(shared: Arc<Shared>, entry: JournalEntry, version: Version) -> Self {
-        let cancelled = CancellationToken::new();
-        if entry.cancel_requested {
-            cancelled.cancel();
-        }
-        Self {
+        let context = Self {
             shared,
             id: entry.operation.operation_id,
-            entry: Mutex::new(entry),
+            entry: Mutex::new(entry.clone()),
             version: tokio::sync::Mutex::new(version),
             reported_at: Mutex::new(None),
-            cancelled,
+            cancelled: CancellationToken::new(),
+            paused: CancellationToken::new(),
+            snapshots: tokio::sync::Mutex::new(None),
+        };
+        context.interrupt(&entry);
+        context
+    }
+
+    fn interrupt(&self, theirs: &JournalEntry) {
+        if theirs.pause_requested {
+            self.paused.cancel();
+        }
+        if theirs.cancel_requested || theirs.pause_requested {
+            self.cancelled.cancel();
         }
     }
 
@@ -89,10 +102,6 @@ impl Context {
         self.entry.lock().clone()
     }
 
-    pub fn target(&self) -> String {
-        self.entry.lock().operation.target.clone()
-    }
-
     pub fn parameter<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.entry.lock().parameter(name)
     }
@@ -122,6 +131,42 @@ impl Context {
             entry.memo.insert(name.to_owned(), value.clone());
         })
         .await
+    }
+
+    /// The same, unless somebody has asked to undo the operation before: whether it was kept.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn remember_unless_cancelled(&self, name: &str, value: bool) -> Result<bool> {
+        let mut version = self.version.lock().await;
+        loop {
+            if !self.shared.leadership.holds() {
+                return Err(Error::Deposed);
+            }
+            let mut entry = self.entry();
+            if entry.cancel_requested {
+                return Ok(false);
+            }
+            entry.memo.insert(name.to_owned(), value.into());
+            entry.operation.epoch = self.shared.leadership.epoch();
+            let fence = self.shared.leadership.fence();
+            match self.journal().write(fence, &entry, *version).await {
+                Ok(written) => {
+                    *version = written;
+                    self.entry.lock().memo.insert(name.to_owned(), value.into());
+                    return Ok(true);
+                }
+                Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
+                    *version = self.refresh().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the freeze of a switch has seen, until it is compared.
+    pub fn snapshots(&self) -> &tokio::sync::Mutex<Option<Snapshots>> {
+        &self.snapshots
     }
 
     /// Changes the entry, here and in the journal.
@@ -173,12 +218,15 @@ impl Context {
             let mut entry = self.entry();
             entry.operation.epoch = self.shared.leadership.epoch();
             let fence = self.shared.leadership.fence();
+            let kind = entry.operation.kind;
+            fault::point(kind, Side::Before).await;
             match self.journal().write(fence, &entry, *version).await {
                 Ok(written) => {
                     *version = written;
+                    fault::point(kind, Side::After).await;
                     return Ok(());
                 }
-                // Others only ever ask for a cancellation.
+                // Others only ever note what they want of the operation.
                 Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
                     *version = self.refresh().await?;
                 }
@@ -191,30 +239,41 @@ impl Context {
     async fn refresh(&self) -> Result<Version> {
         let found = self.journal().get(self.id).await?;
         let (theirs, version) = found.ok_or(Error::Deposed)?;
-        if theirs.cancel_requested {
-            self.entry.lock().cancel_requested = true;
-            self.cancelled.cancel();
+        {
+            let mut entry = self.entry.lock();
+            entry.cancel_requested = theirs.cancel_requested;
+            entry.pause_requested = theirs.pause_requested;
+            entry.finish_requested = theirs.finish_requested;
         }
+        self.interrupt(&theirs);
         Ok(version)
     }
 
-    /// Looks for a request to cancel until there is one.
-    pub async fn watch_for_cancellation(&self) {
+    /// Brings what others want of the operation up to date.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Deposed`].
+    pub async fn read_wishes(&self) -> Result<()> {
+        let mut version = self.version.lock().await;
+        *version = self.refresh().await?;
+        Ok(())
+    }
+
+    /// Interrupts the operation when others want it, until this sidecar is deposed. What they want is read
+    /// ([`Context::read_wishes`]) by whoever is interrupted: a watch may be late.
+    pub async fn watch_for_wishes(&self) {
         let path = Journal::path(self.id);
         loop {
             if let Ok(mut watch) = self.journal().store().watch(&path).await {
                 loop {
-                    let asked = watch.current().is_some_and(|found| {
-                        super::journal::decode(self.id, &found.data)
-                            .is_ok_and(|entry| entry.cancel_requested)
-                    });
-                    if asked {
-                        self.entry.lock().cancel_requested = true;
-                        self.cancelled.cancel();
-                        return;
+                    let theirs = watch
+                        .current()
+                        .and_then(|found| super::journal::decode(self.id, &found.data).ok());
+                    if let Some(theirs) = theirs {
+                        self.interrupt(&theirs);
                     }
                     if watch.changed().await.is_err() {
-                        return;
+                        break;
                     }
                 }
             }
@@ -222,8 +281,14 @@ impl Context {
         }
     }
 
+    /// Fires when the operation is to be left where it can be undone: cancelled, or paused.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
+    }
+
+    /// Fires when the operation is to stand still, wherever it is.
+    pub fn paused(&self) -> &CancellationToken {
+        &self.paused
     }
 
     /// Fires when this sidecar must not act any more.

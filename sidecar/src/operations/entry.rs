@@ -13,6 +13,15 @@ pub struct JournalEntry {
     /// Somebody wants it undone.
     #[serde(default)]
     pub cancel_requested: bool,
+    /// Somebody wants it to stand still.
+    #[serde(default)]
+    pub pause_requested: bool,
+    /// Somebody does not want to reverse it any more.
+    #[serde(default)]
+    pub finish_requested: bool,
+    /// What it did when it was paused, and does again when it is resumed.
+    #[serde(default)]
+    pub paused_from: OperationState,
     /// Attempts to switch so far.
     #[serde(default)]
     pub switch_attempts: u32,
@@ -34,6 +43,9 @@ impl JournalEntry {
         Self {
             operation,
             cancel_requested: false,
+            pause_requested: false,
+            finish_requested: false,
+            paused_from: OperationState::Pending,
             switch_attempts: 0,
             memo: Map::new(),
         }

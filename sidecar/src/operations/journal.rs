@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::conflict::conflict;
 use super::entry::JournalEntry;
 use super::error::{Error, Result};
+use super::wish::{self, Wish};
 use crate::coordination::{self, Coordination, Op, Version};
 
 const ROOT: &str = "/operations";
@@ -183,11 +184,11 @@ impl Journal {
         }
     }
 
-    /// Asks whoever runs the operation to undo it.
+    /// Notes what somebody wants of an operation, for whoever runs it.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such operation or it has finished.
-    pub async fn request_cancel(&self, operation_id: i64) -> Result<()> {
+    /// [`Error::Refused`] if there is no such operation (XP023), and those of [`wish::apply`].
+    pub async fn request(&self, operation_id: i64, wish: Wish) -> Result<()> {
         loop {
             let (mut entry, version) = self.get(operation_id).await?.ok_or_else(|| {
                 Error::Refused(
@@ -195,19 +196,9 @@ impl Journal {
                         .with_hint("See SELECT * FROM cluster_operations."),
                 )
             })?;
-            if entry.state().finished() {
-                return Err(Error::Refused(ControlError::new(
-                    "55000",
-                    format!(
-                        "operation {operation_id} has already {}",
-                        entry.state().as_str()
-                    ),
-                )));
-            }
-            if entry.cancel_requested {
+            if !wish::apply(&mut entry, wish).map_err(Error::Refused)? {
                 return Ok(());
             }
-            entry.cancel_requested = true;
             let path = Self::path(operation_id);
             match self.store.put(&path, &encode(&entry), version).await {
                 Ok(_) => return Ok(()),

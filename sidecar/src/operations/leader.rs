@@ -17,6 +17,7 @@ use super::error::Result;
 use super::journal::{ids_of, Journal};
 use super::runner;
 use super::step::plan_of;
+use super::wish::{errand, Errand};
 use crate::config::Config;
 use crate::coordination::{Coordination, Leadership};
 use crate::executor::Executor;
@@ -174,11 +175,15 @@ async fn start_new(
         .collect();
     for (entry, version) in unfinished {
         let id = entry.operation.operation_id;
-        if running.lock().contains(&id) || entry.state() == OperationState::Paused {
+        if running.lock().contains(&id) {
             continue;
         }
-        if must_wait(&operations, &entry.operation).is_some() && !entry.cancel_requested {
-            continue;
+        match errand(&entry) {
+            Errand::Nothing => continue,
+            Errand::Pause => {}
+            Errand::Run if entry.cancel_requested => {}
+            Errand::Run if must_wait(&operations, &entry.operation).is_some() => continue,
+            Errand::Run => {}
         }
         running.lock().insert(id);
         let context = Context::new(shared.clone(), entry, version);

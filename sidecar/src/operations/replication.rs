@@ -160,28 +160,78 @@ fn conninfo(context: &Context, source: &NodeAddress) -> String {
     text
 }
 
-/// Removes every subscription, slot and publication of the operation from `nodes`.
+/// Starts a stream without a copy: the target gets what the source commits after its log was at `from`, for which
+/// the slot is there already. Made disabled, told where to begin, then enabled, so that it never begins elsewhere.
+///
+/// # Errors
+/// Those of both nodes.
+pub async fn subscribe_from(context: &Context, stream: &Stream, from: &str) -> Result<()> {
+    let executor = context.executor();
+    let name = stream.name.as_str();
+    // Should the subscription be lost in a crash or be enabled too early, the slot knows it too.
+    const ADVANCE: &str = "SELECT count(pg_replication_slot_advance(slot_name, $2::text::pg_lsn)) \
+        FROM pg_replication_slots WHERE slot_name = $1::text AND NOT active \
+        AND confirmed_flush_lsn < $2::text::pg_lsn";
+    let advance = maintenance("advance a slot").limit(SLOT_LIMIT);
+    executor
+        .query(&stream.source, advance, ADVANCE, &[&name, &from])
+        .await?;
+    const KNOWN: &str =
+        "SELECT count(*) FROM pg_subscription WHERE subname = $1::text AND subdbid = \
+        (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let look = maintenance("look for a subscription");
+    let known: i64 = executor
+        .value(&stream.target, look, KNOWN, &[&name])
+        .await?;
+    if known == 0 {
+        let create = format!(
+            "CREATE SUBSCRIPTION {id} CONNECTION {conninfo} PUBLICATION {id} WITH (create_slot = false, \
+             slot_name = {slot}, copy_data = false, binary = false, enabled = false)",
+            id = identifier(name),
+            slot = literal(name),
+            conninfo = literal(&conninfo(context, &stream.source)),
+        );
+        let command = maintenance("create a subscription");
+        executor.batch(&stream.target, command, &create).await?;
+    }
+    let enable = format!(
+        "SELECT pg_replication_origin_advance(o.name, {from}) FROM (SELECT 'pg_' || oid AS name FROM pg_subscription \
+             WHERE subname = {literal} AND NOT subenabled) o \
+         WHERE coalesce(pg_replication_origin_progress(o.name, false) < {from}, true); \
+         ALTER SUBSCRIPTION {id} ENABLE",
+        id = identifier(name),
+        literal = literal(name),
+        from = literal(from),
+    );
+    let command = maintenance("start a stream");
+    Ok(executor.batch(&stream.target, command, &enable).await?)
+}
+
+/// Removes every subscription, slot and publication from `nodes` whose name begins with `prefix`.
 ///
 /// # Errors
 /// Those of the nodes.
-pub async fn sweep(context: &Context, nodes: &[Node]) -> Result<()> {
+pub async fn sweep(context: &Context, nodes: &[Node], prefix: &str) -> Result<()> {
     let mut sync_slots = Vec::new();
     for node in nodes {
-        sync_slots.extend(drop_subscriptions(context, &node.address).await?);
+        sync_slots.extend(drop_subscriptions(context, &node.address, prefix).await?);
     }
     for node in nodes {
-        drop_slots(context, &node.address, &sync_slots).await?;
-        drop_publications(context, &node.address).await?;
+        drop_slots(context, &node.address, prefix, &sync_slots).await?;
+        drop_publications(context, &node.address, prefix).await?;
     }
     Ok(())
 }
 
 /// Patterns of the slots that the dropped subscriptions' own copy workers may have left.
-async fn drop_subscriptions(context: &Context, node: &NodeAddress) -> Result<Vec<String>> {
+async fn drop_subscriptions(
+    context: &Context,
+    node: &NodeAddress,
+    prefix: &str,
+) -> Result<Vec<String>> {
     const SQL: &str = "SELECT subname::text, oid::int8 FROM pg_subscription WHERE starts_with(subname::text, $1::text) \
         AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let executor = context.executor();
-    let prefix = prefix(context.id());
     let rows = executor
         .query(node, maintenance("look for subscriptions"), SQL, &[&prefix])
         .await?;
@@ -202,12 +252,16 @@ async fn drop_subscriptions(context: &Context, node: &NodeAddress) -> Result<Vec
     Ok(patterns)
 }
 
-async fn drop_slots(context: &Context, node: &NodeAddress, sync_slots: &[String]) -> Result<()> {
+async fn drop_slots(
+    context: &Context,
+    node: &NodeAddress,
+    prefix: &str,
+    sync_slots: &[String],
+) -> Result<()> {
     const SQL: &str = "SELECT slot_name::text, active_pid, starts_with(slot_name::text, $1::text) \
         FROM pg_replication_slots WHERE database = current_database() AND (starts_with(slot_name::text, $1::text) \
         OR EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(slot_name::text, p)))";
     let executor = context.executor();
-    let prefix = prefix(context.id());
     let started = Instant::now();
     loop {
         let rows = executor
@@ -248,11 +302,10 @@ async fn drop_slots(context: &Context, node: &NodeAddress, sync_slots: &[String]
     }
 }
 
-async fn drop_publications(context: &Context, node: &NodeAddress) -> Result<()> {
+async fn drop_publications(context: &Context, node: &NodeAddress, prefix: &str) -> Result<()> {
     const SQL: &str =
         "SELECT pubname::text FROM pg_publication WHERE starts_with(pubname::text, $1::text)";
     let executor = context.executor();
-    let prefix = prefix(context.id());
     let rows = executor
         .query(node, maintenance("look for publications"), SQL, &[&prefix])
         .await?;

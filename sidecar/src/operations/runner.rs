@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use expanse_core::wire::OperationState;
 use futures_util::future::BoxFuture;
 use tokio::time::{sleep, Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::metrics;
 /// The longest wait between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs `context`'s operation by `plan` until it has finished, or this sidecar is deposed.
+/// Runs `context`'s operation by `plan` until it has finished, is paused, or this sidecar is deposed.
 ///
 /// # Errors
 /// [`Error::Deposed`]; errors of the store that outlast every repetition. In both cases whoever
@@ -24,29 +25,29 @@ pub async fn run(context: &Context, plan: &Plan) -> Result<()> {
     tokio::select! {
         () = deposed.cancelled() => Err(Error::Deposed),
         outcome = drive(context, plan) => outcome,
-        () = async { context.watch_for_cancellation().await; std::future::pending().await } => Ok(()),
+        () = async { context.watch_for_wishes().await; std::future::pending().await } => Ok(()),
     }
 }
 
 async fn drive(context: &Context, plan: &Plan) -> Result<()> {
+    if context.entry().pause_requested {
+        return pause(context, plan).await;
+    }
+    resume(context, plan).await?;
     if context.entry().state() != OperationState::RollingBack {
         match forwards(context, plan).await {
             Ok(()) => return finish(context, OperationState::Succeeded).await,
             Err(Error::Deposed) => return Err(Error::Deposed),
-            Err(error) => {
-                log_rollback(context, &error);
-                let control = error.to_control();
-                context
-                    .change(|entry| {
-                        entry.operation.state = OperationState::RollingBack;
-                        entry.operation.phase = "rollback".into();
-                        entry.operation.error = Some(control);
-                    })
-                    .await?;
+            Err(Error::Cancelled) if !cancelled(context).await? => {
+                return pause(context, plan).await
             }
+            Err(error) => turn_back(context, &error).await?,
         }
     }
-    backwards(context, plan).await?;
+    match backwards(context, plan).await {
+        Err(Error::Cancelled) => return pause(context, plan).await,
+        outcome => outcome?,
+    }
     let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == "57014");
     let end = if cancelled {
         OperationState::Cancelled
@@ -54,6 +55,67 @@ async fn drive(context: &Context, plan: &Plan) -> Result<()> {
         OperationState::Failed
     };
     finish(context, end).await
+}
+
+async fn turn_back(context: &Context, error: &Error) -> Result<()> {
+    log_rollback(context, error);
+    let control = error.to_control();
+    context
+        .change(|entry| {
+            entry.operation.state = OperationState::RollingBack;
+            entry.operation.phase = "rollback".into();
+            entry.operation.error = Some(control);
+        })
+        .await
+}
+
+/// Whether the interruption was a wish to undo the operation, and not to let it stand still.
+async fn cancelled(context: &Context) -> Result<bool> {
+    retried(context, true, || Box::pin(context.read_wishes())).await?;
+    let entry = context.entry();
+    Ok(entry.cancel_requested && !entry.pause_requested)
+}
+
+/// Lets the operation stand still where it is; one that has been resumed meanwhile is started again by the leader.
+async fn pause(context: &Context, plan: &Plan) -> Result<()> {
+    retried(context, true, || Box::pin(context.read_wishes())).await?;
+    if !context.entry().pause_requested {
+        return Ok(());
+    }
+    if let Some(calm) = plan.calm {
+        if let Err(error) = calm(context).await {
+            tracing::info!(operation = context.id(), %error, "its streams go on while it is paused");
+        }
+    }
+    tracing::info!(operation = context.id(), "paused");
+    context
+        .change(|entry| {
+            let operation = &mut entry.operation;
+            if operation.state != OperationState::Paused {
+                entry.paused_from = operation.state;
+                operation.phase = format!("paused: {}", operation.phase);
+            }
+            operation.state = OperationState::Paused;
+        })
+        .await
+}
+
+async fn resume(context: &Context, plan: &Plan) -> Result<()> {
+    if context.entry().state() != OperationState::Paused {
+        return Ok(());
+    }
+    if let Some(wake) = plan.wake {
+        retried(context, true, || wake(context)).await?;
+    }
+    tracing::info!(operation = context.id(), "resumed");
+    context
+        .change(|entry| {
+            let operation = &mut entry.operation;
+            operation.state = entry.paused_from;
+            let phase = operation.phase.strip_prefix("paused: ").map(str::to_owned);
+            operation.phase = phase.unwrap_or_default();
+        })
+        .await
 }
 
 fn log_rollback(context: &Context, error: &Error) {
@@ -77,16 +139,13 @@ async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
             done(context, step.name).await?;
             continue;
         }
-        let interruptible = !turned && !plan.uninterruptible.contains(&step.name);
         let work = retried(context, turned, || (step.action)(context));
-        let outcome = if interruptible {
-            tokio::select! {
-                biased;
-                () = context.cancelled().cancelled() => Err(Error::Cancelled),
-                outcome = work => outcome,
-            }
-        } else {
+        let outcome = if plan.uninterruptible.contains(&step.name) {
             work.await
+        } else if turned {
+            unless(context.paused(), work).await
+        } else {
+            unless(context.cancelled(), work).await
         };
         match outcome {
             Ok(()) => done(context, step.name).await?,
@@ -111,7 +170,8 @@ async fn backwards(context: &Context, plan: &Plan) -> Result<()> {
     let frontier = plan.frontier(&last_done).min(plan.steps.len() - 1);
     for at in (0..=frontier).rev() {
         if let Some(undo) = plan.steps[at].undo {
-            retried(context, true, || undo(context)).await?;
+            let work = retried(context, true, || undo(context));
+            unless(context.paused(), work).await?;
             tracing::info!(
                 operation = context.id(),
                 step = plan.steps[at].name,
@@ -124,6 +184,18 @@ async fn backwards(context: &Context, plan: &Plan) -> Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// `work`, unless `interruption` comes first: a step that is left in the middle is done again as a whole.
+async fn unless<T>(
+    interruption: &CancellationToken,
+    work: impl std::future::Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = interruption.cancelled() => Err(Error::Cancelled),
+        outcome = work => outcome,
+    }
 }
 
 async fn begin(context: &Context, phase: &str) -> Result<()> {

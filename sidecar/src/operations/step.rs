@@ -29,8 +29,12 @@ pub struct Plan {
     pub turning_point: &'static str,
     /// Whether the turning point has been passed, asked of the cluster itself.
     pub turned: Question,
-    /// Steps that are not left in the middle when somebody cancels; they look for themselves.
+    /// Steps that are not left in the middle when somebody cancels or pauses; they look for themselves.
     pub uninterruptible: &'static [&'static str],
+    /// Stops what goes on by itself in the nodes while the operation is paused.
+    pub calm: Option<Action>,
+    /// Starts it again, before the operation goes on.
+    pub wake: Option<Action>,
 }
 
 impl Plan {
@@ -60,7 +64,12 @@ impl Plan {
 }
 
 /// All of them.
-pub static PLANS: &[&Plan] = &[&super::expand::PLAN, &super::rebind::PLAN];
+pub static PLANS: &[&Plan] = &[
+    &super::expand::PLAN,
+    &super::shrink::PLAN,
+    &super::rebind::PLAN,
+    &super::rebind_all::PLAN,
+];
 
 pub fn plan_of(kind: OperationKind) -> Option<&'static Plan> {
     PLANS.iter().copied().find(|plan| plan.kind == kind)

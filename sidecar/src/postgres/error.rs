@@ -69,7 +69,7 @@ impl Error {
     ///   the way to it may recover.
     /// * Serialization failure, deadlock, lock not available, cancelled by a timeout, too many
     ///   connections, server starting or stopping: transient by PostgreSQL's own definition.
-    /// * `XP006`, `XP007`: the node could not reach another one.
+    /// * `XP006`, `XP007`: the node could not reach another one. `XP030`: a freeze was over.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. }
@@ -84,7 +84,14 @@ impl Error {
                     || code.code().starts_with("57P")
                     || matches!(
                         code.code(),
-                        "55P03" | "57014" | "55006" | "25P03" | "XP006" | "XP007" | "XP026"
+                        "55P03"
+                            | "57014"
+                            | "55006"
+                            | "25P03"
+                            | "XP006"
+                            | "XP007"
+                            | "XP026"
+                            | "XP030"
                     )
             }
             Self::Answer { .. } | Self::UnknownOutcome { .. } => false,

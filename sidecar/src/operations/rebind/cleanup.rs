@@ -6,8 +6,9 @@ use expanse_core::wire::ControlError;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
-use super::super::replication::sweep;
+use super::super::replication::{prefix, sweep};
 use super::plan::MovePlan;
+use super::reverse::may_have_switched;
 
 /// How long the server waits in one call for statements to end.
 const WAIT_MS: i32 = 1_000;
@@ -51,16 +52,20 @@ pub async fn wait_for_statements(context: &Context) -> Result<()> {
 /// # Errors
 /// Those of the nodes.
 pub async fn drop_streams(context: &Context) -> Result<()> {
-    sweep(context, &context.nodes().await?).await
+    sweep(context, &context.nodes().await?, &prefix(context.id())).await
 }
 
-/// Removes the streams, then the rows they brought.
+/// Removes the streams, then the rows they brought. If the group was bound to the new map meanwhile,
+/// statements that planned by it may still read these.
 ///
 /// # Errors
 /// Those of the nodes.
 pub async fn undo_copy(context: &Context) -> Result<()> {
     drop_streams(context).await?;
     let plan = MovePlan::of(context)?;
+    if may_have_switched(context) {
+        wait_for_statements(context).await?;
+    }
     for target in plan.targets() {
         delete_surplus(context, target, plan.group_id).await?;
     }

@@ -4,19 +4,32 @@
 //! buckets and a subscription that writes straight into the target's fragments ([`copy`]). Rows
 //! that a node does not own yet, or no longer, are invisible to queries from `begin_move` to
 //! `end_move`. The switch ([`switch`]) freezes writes for a bounded time, drains the streams and
-//! flips the binding in one two-phase commit. Then the old rows are deleted ([`cleanup`]).
+//! flips the binding in one two-phase commit. From then on streams in the other direction keep the old
+//! copies current ([`reverse`]), so that the switch can be undone like any step before the point of no
+//! return. That is passed ([`reversible`]) when old and new copies have been found equal ([`verify`]) and
+//! the time in which somebody may want to go back is over; then the old rows are deleted ([`cleanup`]).
 
+mod attempts;
 mod cleanup;
 mod copy;
+mod digest;
 mod plan;
 mod progress;
+mod rate;
+mod reverse;
+mod reversible;
+mod route;
 mod switch;
+mod verify;
 
 use expanse_core::wire::OperationKind;
 
 pub use plan::check_replica_identity;
+pub use reversible::CLOSED;
+pub use verify::Snapshots;
 
 use super::step::{Plan, Step};
+use super::still;
 
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Rebind,
@@ -48,13 +61,43 @@ pub static PLAN: Plan = Plan {
         Step {
             name: "catch_up",
             phase: "catch_up",
-            action: |c| Box::pin(progress::catch_up(c)),
+            action: |c| Box::pin(progress::copied(c)),
+            undo: None,
+        },
+        Step {
+            name: "prepare_reverse",
+            phase: "catch_up",
+            action: |c| Box::pin(reverse::prepare(c)),
             undo: None,
         },
         Step {
             name: "switch",
             phase: "switch",
             action: |c| Box::pin(switch::run(c)),
+            undo: Some(|c| Box::pin(switch::undo(c))),
+        },
+        Step {
+            name: "reverse_streams",
+            phase: "verify",
+            action: |c| Box::pin(reverse::start(c)),
+            undo: None,
+        },
+        Step {
+            name: "verify",
+            phase: "verify",
+            action: |c| Box::pin(verify::run(c)),
+            undo: None,
+        },
+        Step {
+            name: "reversible",
+            phase: "reversible",
+            action: |c| Box::pin(reversible::wait(c)),
+            undo: None,
+        },
+        Step {
+            name: "close",
+            phase: "cleanup",
+            action: |c| Box::pin(reversible::close(c)),
             undo: None,
         },
         Step {
@@ -82,7 +125,9 @@ pub static PLAN: Plan = Plan {
             undo: None,
         },
     ],
-    turning_point: "switch",
-    turned: |c| Box::pin(switch::turned(c)),
-    uninterruptible: &["switch"],
+    turning_point: "close",
+    turned: |c| Box::pin(reversible::closed(c)),
+    uninterruptible: &["switch", "close"],
+    calm: Some(|c| Box::pin(still::calm(c))),
+    wake: Some(|c| Box::pin(still::wake(c))),
 };

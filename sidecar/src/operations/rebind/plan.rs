@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{refused, Error, Result};
-use super::super::replication::{prefix, Stream};
-use crate::cluster::Node;
+use super::super::replication::Stream;
+use super::route::Direction;
 use crate::postgres::NodeAddress;
 
 /// Buckets that go from one node to another.
@@ -43,15 +43,6 @@ pub struct MovePlan {
 impl MovePlan {
     pub fn of(context: &Context) -> Result<Self> {
         context.recall("plan")
-    }
-
-    pub fn stream_name(operation_id: i64, source: &Node, target: &Node) -> String {
-        format!(
-            "{}{}_{}",
-            prefix(operation_id),
-            source.node_id,
-            target.node_id
-        )
     }
 
     /// Nodes that give rows.
@@ -209,9 +200,13 @@ async fn pairs(context: &Context, relation: &str, to_version: i32) -> Result<Vec
 /// Slots, senders and workers are counted before the first step, not found missing in the middle.
 async fn check_limits(context: &Context, pairs: &[Pair]) -> Result<()> {
     const SQL: &str = "SELECT current_setting('wal_level'), \
-        current_setting('max_replication_slots')::int8 - (SELECT count(*) FROM pg_replication_slots), \
+        current_setting('max_replication_slots')::int8 - greatest((SELECT count(*) FROM pg_replication_slots), \
+            (SELECT count(*) FROM pg_replication_origin)), \
         current_setting('max_wal_senders')::int8 - (SELECT count(*) FROM pg_stat_replication), \
-        current_setting('max_logical_replication_workers')::int8 - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL)";
+        current_setting('max_logical_replication_workers')::int8 \
+            - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL), \
+        current_setting('max_worker_processes')::int8 \
+            - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'logical replication worker')";
     for node in context.nodes().await? {
         let sends = pairs.iter().filter(|p| p.source == node.name()).count() as i64;
         let receives = pairs.iter().filter(|p| p.target == node.name()).count() as i64;
@@ -224,34 +219,30 @@ async fn check_limits(context: &Context, pairs: &[Pair]) -> Result<()> {
             .await?;
         let row = rows.first().expect("a SELECT without FROM has one row");
         let wal_level: String = row.get(0);
-        // One stream a pair, and one more for a copy in progress.
-        let needs = [
-            (
-                "max_replication_slots",
-                sends + i64::from(sends > 0),
-                row.get::<_, i64>(1),
-            ),
-            ("max_wal_senders", sends + i64::from(sends > 0), row.get(2)),
-            (
-                "max_logical_replication_workers",
-                receives + i64::from(receives > 0),
-                row.get(3),
-            ),
-        ];
-        if sends > 0 && wal_level != "logical" {
+        if wal_level != "logical" {
             return Err(limit(&node.address, "wal_level", "logical"));
         }
-        for (setting, needed, free) in needs {
+        for ((setting, needed), free) in needs(sends, receives).into_iter().zip(1..) {
+            let free: i64 = row.get(free);
             if needed > free {
-                return Err(limit(
-                    &node.address,
-                    setting,
-                    &format!("at least {} more", needed - free),
-                ));
+                let more = format!("at least {} more", needed - free);
+                return Err(limit(&node.address, setting, &more));
             }
         }
     }
     Ok(())
+}
+
+/// What a node needs: a slot for each stream that it sends, forward or back, and one more (and an origin) for a copy
+/// in progress; senders and workers for the direction that needs more of them, and one more for a copy.
+fn needs(sends: i64, receives: i64) -> [(&'static str, i64); 4] {
+    let most = sends.max(receives) + 1;
+    [
+        ("max_replication_slots", sends + receives + 1),
+        ("max_wal_senders", most),
+        ("max_logical_replication_workers", most),
+        ("max_worker_processes", most),
+    ]
 }
 
 fn limit(node: &NodeAddress, setting: &str, value: &str) -> Error {
@@ -301,7 +292,7 @@ async fn shares(
             for row in &rows {
                 let part = f64::from(moved) / row.get::<_, f64>(3).max(1.0);
                 shares.push(Share {
-                    stream: MovePlan::stream_name(context.id(), source, &target),
+                    stream: Direction::Forward.stream_name(context.id(), source, &target),
                     relation: row.get(0),
                     rows: (row.get::<_, f64>(1) * part).round(),
                     bytes: (row.get::<_, f64>(2) * part).round(),
@@ -328,11 +319,15 @@ pub async fn begin_move(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The streams of the plan, one a pair.
+/// The streams of the plan in one direction, one a pair.
 ///
 /// # Errors
 /// Those of the nodes.
-pub async fn streams(context: &Context, plan: &MovePlan) -> Result<Vec<Stream>> {
+pub async fn streams(
+    context: &Context,
+    plan: &MovePlan,
+    direction: Direction,
+) -> Result<Vec<Stream>> {
     let nodes = context.nodes().await?;
     let find = |name: &str| {
         nodes
@@ -348,16 +343,17 @@ pub async fn streams(context: &Context, plan: &MovePlan) -> Result<Vec<Stream>> 
     };
     let mut streams = Vec::new();
     for pair in &plan.pairs {
-        let (source, target) = (find(&pair.source)?, find(&pair.target)?);
+        let sender = find(direction.sender(pair))?;
+        let receiver = find(direction.receiver(pair))?;
         let mut tables = Vec::new();
         for relation in &plan.relations {
             let filter = filter(context, relation, pair).await?;
             tables.push(format!("{relation} WHERE ({filter})"));
         }
         streams.push(Stream {
-            name: MovePlan::stream_name(context.id(), source, target),
-            source: source.address.clone(),
-            target: target.address.clone(),
+            name: direction.stream_name(context.id(), sender, receiver),
+            source: sender.address.clone(),
+            target: receiver.address.clone(),
             tables: tables.join(", "),
         });
     }

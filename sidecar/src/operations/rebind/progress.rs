@@ -6,8 +6,10 @@ use expanse_core::wire::ControlError;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
-use super::super::replication::prefix;
 use super::plan::{MovePlan, Share};
+use super::rate::Rate;
+use super::route::{senders, Direction};
+use tokio::time::Instant;
 
 /// A stream that is this far behind, in bytes of write-ahead log, is close enough for a switch.
 const CLOSE_ENOUGH: i64 = 256 * 1024;
@@ -33,35 +35,72 @@ impl TableState {
     }
 }
 
-/// Waits until every table of every stream is copied and the streams are close behind.
+/// The step: the copy is over and the streams are close behind.
 ///
 /// # Errors
 /// Those of the nodes.
-pub async fn catch_up(context: &Context) -> Result<()> {
-    let plan = MovePlan::of(context)?;
+pub async fn copied(context: &Context) -> Result<()> {
+    catch_up(context, &MovePlan::of(context)?, Direction::Forward).await
+}
+
+/// Waits until every table of every stream of that direction is copied and the streams are close behind.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn catch_up(context: &Context, plan: &MovePlan, direction: Direction) -> Result<()> {
+    let started = Instant::now();
+    let mut rate = Rate::default();
     loop {
-        let states = table_states(context, &plan).await?;
-        let (rows, bytes) = done(&plan.shares, &states);
+        let states = table_states(context, plan, direction).await?;
         let expected = plan.pairs.len() * plan.relations.len();
         let ready = states.iter().filter(|s| s.ready()).count() >= expected;
-        let copied = states.iter().filter(|s| s.copied()).count() >= expected;
-        let phase = if copied { "catch_up" } else { "copy" };
-        context
-            .report(|operation| {
-                operation.phase = phase.to_owned();
-                operation.rows_done = rows as i64;
-                operation.bytes_done = bytes as i64;
-            })
-            .await?;
-        if ready && behind(context, &plan).await? <= CLOSE_ENOUGH {
+        if direction == Direction::Forward {
+            let copied = states.iter().filter(|s| s.copied()).count() >= expected;
+            let done = done(&plan.shares, &states);
+            rate.note(started.elapsed(), done.1);
+            show(context, copied, done, &rate).await?;
+        }
+        if ready && behind(context, plan, direction).await? <= CLOSE_ENOUGH {
             return Ok(());
         }
-        show_errors(context, &plan).await?;
+        show_errors(context, plan, direction).await?;
         context.poll_interval().await;
     }
 }
 
-async fn table_states(context: &Context, plan: &MovePlan) -> Result<Vec<TableState>> {
+async fn show(
+    context: &Context,
+    copied: bool,
+    (rows, bytes): (f64, f64),
+    rate: &Rate,
+) -> Result<()> {
+    context
+        .report(|operation| {
+            operation.phase = if copied { "catch_up" } else { "copy" }.to_owned();
+            operation.rows_done = rows as i64;
+            operation.bytes_done = bytes as i64;
+            operation.bytes_per_second = rate.per_second().filter(|_| !copied);
+            operation.seconds_left = match copied {
+                true => Some(0.0),
+                false => rate.seconds_left(operation.bytes_total as f64),
+            };
+        })
+        .await
+}
+
+/// The nodes that get changes in that direction.
+fn receivers(plan: &MovePlan, direction: Direction) -> Vec<&str> {
+    match direction {
+        Direction::Forward => plan.targets(),
+        Direction::Back => plan.sources(),
+    }
+}
+
+async fn table_states(
+    context: &Context,
+    plan: &MovePlan,
+    direction: Direction,
+) -> Result<Vec<TableState>> {
     const SQL: &str =
         "SELECT s.subname::text, format('%I.%I', n.nspname, c.relname), r.srsubstate::text, \
         coalesce(p.tuples_processed, 0)::float8, coalesce(p.bytes_processed, 0)::float8 \
@@ -70,10 +109,10 @@ async fn table_states(context: &Context, plan: &MovePlan) -> Result<Vec<TableSta
         LEFT JOIN pg_stat_subscription w ON w.subid = s.oid AND w.relid = r.srrelid \
         LEFT JOIN pg_stat_progress_copy p ON p.pid = w.pid \
         WHERE starts_with(s.subname::text, $1::text)";
-    let prefix = prefix(context.id());
+    let prefix = direction.prefix(context.id());
     let mut states = Vec::new();
-    for target in plan.targets() {
-        let node = context.node(target).await?;
+    for name in receivers(plan, direction) {
+        let node = context.node(name).await?;
         let rows = context
             .executor()
             .query(
@@ -113,26 +152,23 @@ pub fn done(shares: &[Share], states: &[TableState]) -> (f64, f64) {
     })
 }
 
-/// How far the slowest stream is behind its source, in bytes.
-async fn behind(context: &Context, plan: &MovePlan) -> Result<i64> {
+/// How far the slowest stream is behind its sender, in bytes.
+async fn behind(context: &Context, plan: &MovePlan, direction: Direction) -> Result<i64> {
     const SQL: &str = "SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), r.write_lsn)), 0)::int8, \
-        count(*) FROM pg_stat_replication r WHERE starts_with(r.application_name, $1::text) AND r.state = 'streaming'";
-    let prefix = prefix(context.id());
+        count(*) FROM pg_stat_replication r WHERE r.application_name = ANY ($1::text[]) AND r.state = 'streaming'";
     let mut most = 0;
-    for source in plan.sources() {
-        let node = context.node(source).await?;
+    for (node, names) in senders(context, plan, direction).await? {
         let rows = context
             .executor()
             .query(
                 &node.address,
                 maintenance("watch the streams"),
                 SQL,
-                &[&prefix],
+                &[&names],
             )
             .await?;
         let row = rows.first().expect("an aggregate has one row");
-        let expected = plan.pairs.iter().filter(|p| p.source == source).count() as i64;
-        if row.get::<_, i64>(1) < expected {
+        if row.get::<_, i64>(1) < names.len() as i64 {
             return Ok(i64::MAX);
         }
         most = most.max(row.get::<_, i64>(0));
@@ -141,12 +177,12 @@ async fn behind(context: &Context, plan: &MovePlan) -> Result<i64> {
 }
 
 /// A worker that fails is started again by PostgreSQL for ever: say so.
-async fn show_errors(context: &Context, plan: &MovePlan) -> Result<()> {
+async fn show_errors(context: &Context, plan: &MovePlan, direction: Direction) -> Result<()> {
     const SQL: &str = "SELECT subname::text, apply_error_count + sync_error_count \
         FROM pg_stat_subscription_stats WHERE starts_with(subname::text, $1::text) \
         AND apply_error_count + sync_error_count > 0 LIMIT 1";
-    let prefix = prefix(context.id());
-    for target in plan.targets() {
+    let prefix = direction.prefix(context.id());
+    for target in receivers(plan, direction) {
         let node = context.node(target).await?;
         let rows = context
             .executor()

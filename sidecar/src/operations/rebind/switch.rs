@@ -1,174 +1,172 @@
-//! The switch: writes wait, the streams are drained, the binding flips on all nodes at once.
+//! One freeze: writes wait, the streams are drained, and the binding flips on all nodes at once.
 //!
-//! Everything that can be made ready is made ready before the freeze. The freeze has a hard limit,
-//! held inside the nodes ([`freeze`](super::super::freeze)); an attempt that does not make it lifts
-//! it and is repeated later. Once `bind_group` has returned, its own locks keep writers waiting,
-//! so only what happened until then depends on the holds; they are checked once more before the
-//! commit.
+//! Everything that can be made ready is made ready before. One session, the binder, holds the gates of
+//! all nodes in the transaction that binds later: another session's lock would queue behind the writers
+//! that wait for these. `expanse.freeze_group` gives every session that holds a gate, on its own node, the
+//! time that is left before that server ends it; so the freeze lifts by itself when this sidecar
+//! stands still or is cut off. An attempt that does not make it is repeated later
+//! ([`attempts`](super::attempts)).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expanse_core::wire::ControlError;
 use futures_util::future::try_join_all;
-use tokio::time::{sleep, Instant};
+use tokio::time::{sleep, timeout, Instant};
 
 use super::super::context::{maintenance, Context};
-use super::super::error::{refused, Error, Result};
-use super::super::freeze::{Frozen, Holds};
+use super::super::error::{Error, Result};
 use super::super::replication::drain;
+use super::attempts::{until_done, Patience};
 use super::plan::MovePlan;
-use super::progress::catch_up;
+use super::reverse;
+use super::route::{senders, Purpose};
+use super::verify::Snapshots;
 use crate::executor::{Command, Leased, Weight};
-use crate::metrics;
 
 const SWITCH: Command = Command::new("switch", Weight::Critical);
 const PREPARATION: Duration = Duration::from_secs(10);
 /// The outcome of a commit that takes longer is read back.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// Binds the group to the new map.
+///
 /// # Errors
-/// [`Error::Cancelled`] between two attempts; errors that repeating does not mend.
+/// Those of [`until_done`].
 pub async fn run(context: &Context) -> Result<()> {
     let plan = MovePlan::of(context)?;
-    let budget = budget(context);
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if context.cancelled().is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let (frozen, outcome) = {
-            let _alone = context.exclusive().lock().await;
-            attempt(context, &plan, budget).await
-        };
-        metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
-        let attempts = context.entry().switch_attempts + 1;
-        let frozen_ms = frozen.as_secs_f64() * 1e3;
-        tracing::info!(
-            operation = context.id(),
-            attempt = attempts,
-            frozen_ms,
-            outcome = outcome.as_ref().err().map(ToString::to_string),
-            "switch attempted"
-        );
-        context
-            .change(|entry| {
-                entry.switch_attempts = attempts;
-                let operation = &mut entry.operation;
-                operation.writes_waited_ms = operation.writes_waited_ms.max(frozen_ms);
-                operation.phase = "switch".into();
-            })
-            .await?;
-        let error = match outcome {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if turned(context).await? {
-            return Ok(());
-        }
-        if !error.is_retryable() {
-            return Err(error);
-        }
-        if attempts >= context.config().operations.switch_attempts {
-            return Err(refused(
-                "XP124",
-                format!(
-                    "writes could not be held up for as little as {} ms: {error}",
-                    budget.as_millis()
-                ),
-                "Repeat the rebind at a quieter time or with a longer max_write_freeze.",
-            ));
-        }
-        context
-            .phase(format!(
-                "switch: attempt {attempts} did not make it: {error}"
-            ))
-            .await?;
-        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        tokio::select! {
-            () = context.cancelled().cancelled() => return Err(Error::Cancelled),
-            outcome = catch_up(context) => outcome?,
-        }
-    }
+    until_done(context, &plan, Purpose::Switch, Patience::Limited).await
 }
 
-fn budget(context: &Context) -> Duration {
-    let default = context.config().operations.max_write_freeze_ms as f64;
-    let ms = context
-        .parameter::<f64>("max_write_freeze_ms")
-        .unwrap_or(default);
-    Duration::from_secs_f64(ms.clamp(10.0, 60_000.0) / 1e3)
+/// Binds the group to the old map again, if it is bound to the new one: with what has been written
+/// since, and by the same kind of freeze.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn undo(context: &Context) -> Result<()> {
+    let Ok(plan) = MovePlan::of(context) else {
+        return Ok(());
+    };
+    context.snapshots().lock().await.take();
+    if bound_to(context, &plan, plan.from_version).await? {
+        return Ok(());
+    }
+    reverse::start(context).await?;
+    context.phase("reverse").await?;
+    super::progress::catch_up(context, &plan, super::route::Direction::Back).await?;
+    until_done(context, &plan, Purpose::Back, Patience::Endless).await
+}
+
+/// What an attempt works with.
+struct Prepared {
+    senders: Vec<(Leased, Vec<String>)>,
+    binder: Leased,
+    snapshots: Option<Snapshots>,
 }
 
 /// How long writes were held up, and how it ended.
-async fn attempt(context: &Context, plan: &MovePlan, budget: Duration) -> (Duration, Result<()>) {
-    let prepared = async {
-        let sources = lease_sources(context, plan).await?;
-        let binder = open_binder(context, plan).await?;
-        // The binder itself holds the gates: another session's lock would queue behind the writers
-        // that wait for these.
-        let holds = Holds::prepare(context, &[], plan.group_id, budget).await?;
-        Ok::<_, Error>((sources, binder, holds))
-    };
-    let (sources, binder, holds) = match prepared.await {
+pub async fn attempt(
+    context: &Context,
+    plan: &MovePlan,
+    purpose: Purpose,
+    budget: Duration,
+) -> (Duration, Result<()>) {
+    let prepared = match prepare(context, plan, purpose).await {
         Ok(prepared) => prepared,
         Err(error) => return (Duration::ZERO, Err(error)),
     };
     let started = Instant::now();
-    let outcome = async {
-        let frozen = holds.freeze(budget).await?;
-        freeze(plan, &binder, budget).await?;
-        drain_all(plan, &sources, &frozen).await?;
-        flip(context, plan, &binder, &frozen).await
-    }
-    .await;
-    if outcome.is_err() {
-        let _ = binder
-            .batch("undo a switch", "ROLLBACK", Duration::from_secs(1))
+    let outcome = held(context, plan, purpose, &prepared, started + budget).await;
+    if outcome.is_err() || purpose.binds_to(plan).is_none() {
+        let _ = prepared
+            .binder
+            .batch("end a freeze", "ROLLBACK", Duration::from_secs(1))
             .await;
     }
-    holds.release().await;
-    (started.elapsed(), outcome)
+    let frozen = started.elapsed();
+    if outcome.is_ok() {
+        *context.snapshots().lock().await = prepared.snapshots;
+    }
+    (frozen, outcome)
 }
 
-/// Takes the gates of all nodes in the transaction that binds later: binding to the version that is bound
-/// changes nothing and locks. The server ends it if it is left alone for longer than `budget`.
-async fn freeze(plan: &MovePlan, binder: &Leased, budget: Duration) -> Result<()> {
+async fn prepare(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<Prepared> {
+    let mut sending = Vec::new();
+    for (node, names) in senders(context, plan, purpose.drains()).await? {
+        let session = context.executor().lease(&node.address, SWITCH).await?;
+        // Prepares what the freeze will ask, so that planning it costs nothing then.
+        busy_writers(&session, plan, PREPARATION).await?;
+        sending.push((session, names));
+    }
+    let snapshots = match purpose.compares() && !plan.pairs.is_empty() {
+        true => Some(Snapshots::prepare(context, plan).await?),
+        false => None,
+    };
+    let binder = open_binder(context, plan).await?;
+    refuse_behind_others(context, plan).await?;
+    Ok(Prepared {
+        senders: sending,
+        binder,
+        snapshots,
+    })
+}
+
+/// From the first lock to the commit.
+async fn held(
+    context: &Context,
+    plan: &MovePlan,
+    purpose: Purpose,
+    prepared: &Prepared,
+    deadline: Instant,
+) -> Result<()> {
+    let started = Instant::now();
+    let stage = |name: &str| {
+        let ms = started.elapsed().as_millis() as u64;
+        tracing::debug!(operation = context.id(), ?purpose, ms, "freeze: {name}");
+    };
+    freeze(context, plan, purpose, &prepared.binder, deadline).await?;
+    stage("locked");
+    drain_all(plan, &prepared.senders, deadline).await?;
+    stage("drained");
+    if let Some(snapshots) = &prepared.snapshots {
+        let marks = snapshots.take(left(deadline)).await?;
+        if purpose == Purpose::Switch {
+            let noted = timeout(left(deadline), reverse::remember_start(context, marks));
+            noted.await.map_err(|_| late("the journal"))??;
+        }
+        stage("seen");
+    }
+    match purpose.binds_to(plan) {
+        Some(version) => flip(context, plan, &prepared.binder, version, deadline).await,
+        None => Ok(()),
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline
+        .saturating_duration_since(Instant::now())
+        .max(Duration::from_millis(1))
+}
+
+/// Takes the gates of all nodes.
+async fn freeze(
+    context: &Context,
+    plan: &MovePlan,
+    purpose: Purpose,
+    binder: &Leased,
+    deadline: Instant,
+) -> Result<()> {
+    let limit = left(deadline);
+    let lock = Duration::from_millis(context.config().operations.lock_timeout_ms).min(limit);
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = {ms}; \
-         SET LOCAL idle_in_transaction_session_timeout = {ms}; SELECT expanse.bind_group({}, {})",
+        "BEGIN; SET LOCAL lock_timeout = {}; SELECT expanse.freeze_group({}, {}, {})",
+        lock.as_millis().max(1),
         plan.group_id,
-        plan.from_version,
-        ms = budget.as_millis().max(1),
+        purpose.begins_with(plan),
+        limit.as_millis().max(1),
     );
-    binder.batch("freeze writes", &begin, budget).await?;
+    binder.batch("freeze writes", &begin, limit).await?;
     Ok(())
-}
-
-/// A session on each source, and the names of the streams that leave it.
-async fn lease_sources(context: &Context, plan: &MovePlan) -> Result<Vec<(Leased, Vec<String>)>> {
-    let nodes = context.nodes().await?;
-    let mut names: BTreeMap<i32, Vec<String>> = BTreeMap::new();
-    for pair in &plan.pairs {
-        let find = |name: &str| nodes.iter().find(|node| node.name() == name);
-        if let (Some(source), Some(target)) = (find(&pair.source), find(&pair.target)) {
-            let name = MovePlan::stream_name(context.id(), source, target);
-            names.entry(source.node_id).or_default().push(name);
-        }
-    }
-    let mut sources = Vec::new();
-    for node in &nodes {
-        if let Some(names) = names.remove(&node.node_id) {
-            let session = context.executor().lease(&node.address, SWITCH).await?;
-            // Prepares what the freeze will ask, so that planning it costs nothing then.
-            busy_writers(&session, plan, PREPARATION).await?;
-            sources.push((session, names));
-        }
-    }
-    Ok(sources)
 }
 
 /// The session that flips the binding, with its connections to the other nodes open.
@@ -190,30 +188,72 @@ async fn open_binder(context: &Context, plan: &MovePlan) -> Result<Leased> {
     Ok(session)
 }
 
-/// Waits until no transaction writes the group's fragments on any source, then until the streams
+/// Whoever writes the group for longer than a lock may be waited for would make every later writer
+/// queue behind us: so nothing is locked while there is one.
+async fn refuse_behind_others(context: &Context, plan: &MovePlan) -> Result<()> {
+    const SQL: &str = "SELECT coalesce(format('process %s', l.pid), 'a prepared transaction'), \
+        coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8 \
+        FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+        WHERE l.locktype = 'relation' AND l.granted AND l.relation = $1::text::regclass \
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') \
+        AND (l.pid IS NULL OR a.xact_start < clock_timestamp() - $2::int8 * interval '1 ms') LIMIT 1";
+    let gate = format!("expanse.gate_{}", plan.group_id);
+    let patience = context.config().operations.lock_timeout_ms as i64;
+    for node in context.nodes().await?.iter().filter(|node| node.active()) {
+        let rows = context
+            .executor()
+            .query(
+                &node.address,
+                maintenance("look for long writers"),
+                SQL,
+                &[&gate, &patience],
+            )
+            .await?;
+        if let Some(row) = rows.first() {
+            let (who, seconds): (String, f64) = (row.get(0), row.get(1));
+            return Err(Error::NotYet(
+                ControlError::new(
+                    "XP125",
+                    format!(
+                        "{who} on node \"{}\" writes the group in a long transaction",
+                        node.name()
+                    ),
+                )
+                .with_detail(format!("It has been open for {seconds:.1} s.")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until no transaction writes the group's fragments on any sender, then until the streams
 /// have brought everything over.
 async fn drain_all(
     plan: &MovePlan,
-    sources: &[(Leased, Vec<String>)],
-    frozen: &Frozen<'_>,
+    senders: &[(Leased, Vec<String>)],
+    deadline: Instant,
 ) -> Result<()> {
-    let draining = sources.iter().map(|(session, names)| async move {
-        while busy_writers(session, plan, frozen.left().max(Duration::from_millis(1))).await? {
-            if frozen.left().is_zero() {
-                return Err(not_drained(session.node()));
+    let draining = senders.iter().map(|(session, names)| async move {
+        while busy_writers(session, plan, left(deadline)).await? {
+            if Instant::now() >= deadline {
+                return Err(late(&format!(
+                    "a transaction that writes on node \"{}\"",
+                    session.node()
+                )));
             }
             sleep(Duration::from_millis(3)).await;
         }
-        drain(session, names, frozen.deadline).await
+        drain(session, names, deadline).await
     });
     try_join_all(draining).await?;
     Ok(())
 }
 
-fn not_drained(node: &str) -> Error {
+fn late(what: &str) -> Error {
     Error::NotYet(ControlError::new(
         "XP125",
-        format!("a transaction still writes on node \"{node}\""),
+        format!("{what} did not end in time"),
     ))
 }
 
@@ -237,36 +277,30 @@ async fn flip(
     context: &Context,
     plan: &MovePlan,
     binder: &Leased,
-    frozen: &Frozen<'_>,
+    version: i32,
+    deadline: Instant,
 ) -> Result<()> {
     context.still_leads()?;
-    let limit = frozen.left().max(Duration::from_millis(1));
-    let bind = format!(
-        "SET LOCAL lock_timeout = {ms}; SET LOCAL statement_timeout = {ms}; \
-         SET LOCAL idle_in_transaction_session_timeout = {ms}; SELECT expanse.bind_group({}, {})",
-        plan.group_id,
-        plan.to_version,
-        ms = limit.as_millis().max(1),
-    );
-    binder.batch("bind the group", &bind, limit).await?;
-    frozen.verify().await?;
+    let bind = format!("SELECT expanse.bind_group({}, {version})", plan.group_id);
+    binder
+        .batch("bind the group", &bind, left(deadline))
+        .await?;
     binder
         .batch("commit the switch", "COMMIT", COMMIT_LIMIT)
         .await?;
     Ok(())
 }
 
-/// Whether the group is bound to the new version.
+/// Whether the group is bound to `version`.
 ///
 /// # Errors
 /// [`Error::NotYet`] while a transaction that may decide it is still prepared somewhere; errors of
 /// the nodes.
-pub async fn turned(context: &Context) -> Result<bool> {
+pub async fn bound_to(context: &Context, plan: &MovePlan, version: i32) -> Result<bool> {
     const SQL: &str = "SELECT (SELECT hash_map_version FROM expanse.colocation_group WHERE group_id = $1), \
         EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.colocation_group'::regclass AND pid IS NULL \
         AND mode = 'RowExclusiveLock')";
-    let plan = MovePlan::of(context)?;
-    let mut undecided = None;
+    let mut bound: BTreeMap<Option<i32>, ()> = BTreeMap::new();
     for node in context.nodes().await?.iter().filter(|node| node.active()) {
         let rows = context
             .executor()
@@ -278,18 +312,20 @@ pub async fn turned(context: &Context) -> Result<bool> {
             )
             .await?;
         let row = rows.first().expect("a SELECT without FROM has one row");
-        if row.get::<_, Option<i32>>(0) == Some(plan.to_version) {
-            return Ok(true);
-        }
+        bound.insert(row.get(0), ());
         if row.get::<_, bool>(1) {
-            undecided = Some(node.name().to_owned());
+            return Err(undecided(&format!(
+                "a prepared transaction on node \"{}\" may be the switch",
+                node.name()
+            )));
         }
     }
-    match undecided {
-        None => Ok(false),
-        Some(node) => Err(Error::NotYet(ControlError::new(
-            "XP126",
-            format!("a prepared transaction on node \"{node}\" may be the switch"),
-        ))),
+    match bound.len() {
+        1 => Ok(bound.contains_key(&Some(version))),
+        _ => Err(undecided("the nodes are about to bind the group")),
     }
+}
+
+fn undecided(what: &str) -> Error {
+    Error::NotYet(ControlError::new("XP126", what))
 }

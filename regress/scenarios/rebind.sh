@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# rebind.sh BOX DIR PORT: a group moves, is compared, goes back and moves again while it is written to.
+#
+# DIR is a running cluster in a box of three nodes whose first node listens on PORT. Writers change a distributed table and
+# a plain one in the same transactions, so both must always be the same.
+set -uo pipefail
+box=$1 dir=$2 port=$3
+source "$(dirname "$0")/lib.sh"
+fixed=20000 # rows that the writers leave alone; the writers' keys are beyond
+writers=() log=$dir/writers.log
+
+filled() {
+    sql "$port" -c 'CREATE TABLE moved (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)' \
+        -c 'CREATE TABLE plain (LIKE moved INCLUDING ALL)' -c "SELECT cluster_distribute_table('moved', 'id')" \
+        -c "INSERT INTO moved SELECT i, 0, repeat('x', 300) FROM generate_series(1, 2 * $fixed) i" \
+        -c 'INSERT INTO plain SELECT * FROM moved' -c 'ANALYZE moved' >/dev/null
+    group=$(sql "$port" -c "SELECT colocation_group FROM cluster_tables WHERE relation = 'moved'::regclass")
+    cat >"$dir/write.sql" <<'EOSQL'
+\set old random(20001, 40000)
+\set new random(1000000, 9000000000)
+BEGIN;
+UPDATE moved SET n = n + 1, note = 'written ' || :new WHERE id = :old;
+UPDATE plain SET n = n + 1, note = 'written ' || :new WHERE id = :old;
+INSERT INTO moved VALUES (:new, 1, 'new') ON CONFLICT (id) DO NOTHING;
+INSERT INTO plain VALUES (:new, 1, 'new') ON CONFLICT (id) DO NOTHING;
+DELETE FROM moved WHERE id = :old + 1 AND n > 5;
+DELETE FROM plain WHERE id = :old + 1 AND n > 5;
+COMMIT;
+EOSQL
+}
+
+write_on() { # two writers with plain and one with prepared statements, until write_off
+    local mode
+    for mode in simple simple prepared; do
+        "$box/bin/pgbench" -n -M $mode -T 600 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres \
+            >>"$log" 2>&1 &
+        writers+=($!)
+    done
+}
+
+write_off() { kill -TERM "${writers[@]}"; wait "${writers[@]}"; writers=(); } 2>/dev/null
+
+nothing_failed() { ! grep -E 'ERROR|FATAL|aborted' "$log"; }
+
+same() { # the distributed and the plain table
+    [[ $(sql "$port" -c "SELECT (SELECT count(*) FROM (TABLE moved EXCEPT ALL TABLE plain) a),
+        (SELECT count(*) FROM (TABLE plain EXCEPT ALL TABLE moved) b)") == '0|0' ]]
+}
+
+count() { sql "$port" -c 'SELECT count(*) FROM plain'; }
+
+version() { sql "$port" -c "SELECT hash_map_version FROM cluster_tables WHERE relation = 'moved'::regclass"; }
+
+shown() { # shown ID EXPRESSION: in cluster_operations
+    sql "$port" -c "SELECT $2 FROM cluster_operations WHERE operation_id = $1"
+}
+
+says() { [[ $(shown "$1" "$2") == "$3" ]]; } # says ID EXPRESSION WANTED
+
+rebind() { sql "$port" -c "SELECT cluster_rebind('moved', $1)"; }
+
+# A transaction that holds the group's gate as a writer for some seconds, and nothing else.
+long_writer() { # long_writer SECONDS
+    sql "$port" -c 'BEGIN' -c 'UPDATE moved SET n = n WHERE id = -1' -c "SELECT pg_sleep($1)" -c COMMIT >/dev/null &
+    long=$!
+}
+
+reversed() {
+    local id old
+    old=$(version)
+    id=$(rebind "reversible_for => '1 hour'") || return 1
+    check_fails 'not reversed before the switch' XP133 "$port" "SELECT cluster_reverse($id)"
+    until_finds says "$id" phase reversible || return 1
+    check 'bound to the new map' test "$(version)" != "$old"
+    sql "$port" -c "SELECT cluster_reverse($id)" >/dev/null || return 1
+    until_finds in_state "$id" cancelled || return 1
+    check 'bound to the old map again' test "$(version)" = "$old"
+    check_fails 'not reversed twice' XP130 "$port" "SELECT cluster_reverse($id)"
+}
+
+corrupted() { # one byte on the new owner is changed behind everybody's back
+    local id old victim bucket said
+    old=$(version)
+    victim=$(sql "$port" -c "SELECT min(id) FROM moved WHERE id <= $fixed AND EXISTS (
+        SELECT FROM expanse.move_plan('moved') WHERE cluster_bucket(id) BETWEEN first_bucket AND last_bucket)")
+    bucket=$(sql "$port" -c "SELECT cluster_bucket($victim::bigint)")
+    id=$(rebind "reversible_for => '1 hour'") || return 1
+    until_finds done_with "$id" settle || return 1
+    long_writer 8
+    until_finds done_with "$id" prepare_reverse || return 1
+    until_finds says "$id" "freeze_outcome ~ 'long transaction'" t || return 1
+    check 'no row is held up behind a long transaction' quick_write
+    until_finds fragment "$newest" -c "SELECT 1 / count(*) FROM moved WHERE id = $victim" >/dev/null 2>&1
+    fragment "$newest" -c "UPDATE moved SET note = overlay(note PLACING 'y' FROM 7) WHERE id = $victim" || return 1
+    wait "$long"
+    until_finds in_state "$id" failed || return 1
+    check 'the difference has its own code' says "$id" error_sqlstate XP127
+    said=$(sql "$port" -c "SELECT cluster_wait($id)" 2>&1)
+    check 'the bucket is named' grep -q "public.moved.*buckets $bucket\\." <<<"$said"
+    check 'the switch was reversed' test "$(version)" = "$old"
+}
+
+quick_write() {
+    local start=${EPOCHREALTIME/./} took
+    sql "$port" -c 'UPDATE moved SET n = n WHERE id = 1' || return 1
+    took=$((${EPOCHREALTIME/./} - start))
+    ((took < 1000000)) || { echo "took $took us"; return 1; }
+}
+
+frozen() { # frozen: does somebody hold the gate on every node?
+    local at
+    for at in $(ports); do
+        [[ $(sql "$at" -c "SELECT count(*) FROM pg_locks WHERE relation = 'expanse.gate_$group'::regclass
+            AND mode = 'ShareLock' AND granted") != 0 ]] || return 1
+    done
+}
+
+thawed() { # thawed: does nobody hold it on any?
+    local at
+    for at in $(ports); do
+        [[ $(sql "$at" -c "SELECT count(*) FROM pg_locks WHERE relation = 'expanse.gate_$group'::regclass
+            AND mode = 'ShareLock' AND granted") == 0 ]] || return 1
+    done
+}
+
+stopped() { # the sidecar stands still in the middle of a freeze that can not be drained
+    local id sidecar start took
+    id=$(rebind "max_write_freeze => '2 s', reversible_for => '1 hour'") || return 1
+    until_finds done_with "$id" settle || return 1
+    long_writer 4
+    until_finds done_with "$id" prepare_reverse || return 1
+    fragment "$newest" -c 'BEGIN' -c 'LOCK TABLE moved IN SHARE ROW EXCLUSIVE MODE' -c 'SELECT pg_sleep(12)' >/dev/null &
+    wait "$long"
+    until_finds frozen || return 1
+    start=${EPOCHREALTIME/./}
+    sidecar=$(<"$(runner_of "$id")/expansed.pid")
+    kill -STOP "$sidecar"
+    until_finds thawed
+    took=$((${EPOCHREALTIME/./} - start))
+    check 'writes go on while the sidecar stands still' quick_write
+    kill -CONT "$sidecar"
+    check "the freeze ended by itself (after $took us)" test "$took" -lt 3000000
+    until_finds says "$id" phase reversible || return 1
+    check 'the attempts are counted' says "$id" 'freeze_attempts > 1' t
+    check 'no freeze was longer than allowed' says "$id" 'writes_waited_ms < 2500' t
+    sql "$port" -c "SELECT cluster_finish($id)" >/dev/null || return 1
+    until_finds in_state "$id" succeeded
+}
+
+killed() { # the sidecar dies with the snapshots of the switch, and the next one while it goes back
+    local id on
+    id=$(rebind "reversible_for => '1 hour'") || return 1
+    until_finds done_with "$id" switch || return 1
+    on=$(runner_of "$id")
+    kill -9 "$(<"$on/expansed.pid")"
+    until_finds seen "$id" 'old and new copies agree' || return 1
+    restart
+    until_finds says "$id" phase reversible || return 1
+    sql "$port" -c "SELECT cluster_reverse($id)" >/dev/null || return 1
+    until_finds seen "$id" 'purpose=Back' || until_finds in_state "$id" cancelled || return 1
+    kill -9 "$(<"$(runner_of "$id")/expansed.pid")"
+    until_finds in_state "$id" cancelled || return 1
+    restart
+}
+
+seen() { grep -hs -- "$2" "$dir"/n*/expansed.log | grep -q "operation=$1\b"; } # seen ID TEXT: in a log
+
+under_load() { # under_load NAME COMMAND: and everything is there afterwards
+    write_on
+    check "$1" "$2"
+    write_off
+    check "$1: the same as a plain table" same
+    check "$1: nothing is left" all_there moved "$(count)"
+}
+
+filled || exit 1
+grow || exit 1
+newest=$(ports | tail -n 1)
+under_load 'reversed' reversed
+under_load 'sidecars killed' killed
+under_load 'one byte changed' corrupted
+under_load 'sidecar stopped in a freeze' stopped
+check 'no statement failed' nothing_failed
+summary

@@ -1,0 +1,131 @@
+//! Attempts to hold up writes, repeated with growing pauses until one makes it.
+
+use std::time::Duration;
+
+use expanse_core::wire::ControlError;
+use tokio::time::sleep;
+
+use super::super::context::Context;
+use super::super::error::{Error, Result};
+use super::plan::MovePlan;
+use super::progress::catch_up;
+use super::route::Purpose;
+use super::switch::{attempt, bound_to};
+use crate::metrics;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// As many attempts as configured, and none after a cancellation.
+    Limited,
+    /// Until it is done: for what must be undone.
+    Endless,
+}
+
+/// Attempts `purpose` until it is done.
+///
+/// # Errors
+/// [`Error::Cancelled`] between two attempts, XP124 after the last; errors that repeating does not mend.
+pub async fn until_done(
+    context: &Context,
+    plan: &MovePlan,
+    purpose: Purpose,
+    patience: Patience,
+) -> Result<()> {
+    let budget = budget(context);
+    let mut pause = FIRST_PAUSE;
+    let mut attempts = 0;
+    while !already_done(context, plan, purpose).await? {
+        if patience == Patience::Limited && context.cancelled().is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let (frozen, outcome) = {
+            let _alone = context.exclusive().lock().await;
+            attempt(context, plan, purpose, budget).await
+        };
+        attempts += 1;
+        metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
+        record(context, purpose, frozen, outcome.as_ref().err()).await?;
+        let Err(error) = outcome else { return Ok(()) };
+        if !error.is_retryable() && !already_done(context, plan, purpose).await? {
+            return Err(error);
+        }
+        if patience == Patience::Limited && attempts >= context.config().operations.switch_attempts
+        {
+            return Err(gave_up(budget, &error));
+        }
+        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let near = catch_up(context, plan, purpose.drains());
+        if patience == Patience::Endless {
+            near.await?;
+        } else {
+            tokio::select! {
+                () = context.cancelled().cancelled() => return Err(Error::Cancelled),
+                outcome = near => outcome?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an attempt, of this leader or of one before, has bound the group already.
+async fn already_done(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<bool> {
+    match purpose.binds_to(plan) {
+        Some(version) => bound_to(context, plan, version).await,
+        None => Ok(false),
+    }
+}
+
+async fn record(
+    context: &Context,
+    purpose: Purpose,
+    frozen: Duration,
+    error: Option<&Error>,
+) -> Result<()> {
+    let frozen_ms = frozen.as_secs_f64() * 1e3;
+    let outcome = match error {
+        None => "done".to_owned(),
+        Some(error) => error.to_string(),
+    };
+    tracing::info!(
+        operation = context.id(),
+        ?purpose,
+        frozen_ms,
+        outcome,
+        "writes held up"
+    );
+    context
+        .change(|entry| {
+            let operation = &mut entry.operation;
+            operation.freeze_attempts += 1;
+            operation.freeze_outcome = Some(outcome);
+            operation.writes_waited_ms = operation.writes_waited_ms.max(frozen_ms);
+        })
+        .await
+}
+
+fn gave_up(budget: Duration, error: &Error) -> Error {
+    let found = error.to_control();
+    let mut refusal = ControlError::new(
+        "XP124",
+        format!(
+            "writes could not be held up for as little as {} ms: {error}",
+            budget.as_millis()
+        ),
+    )
+    .with_hint("End the transaction that stands in the way, or repeat the rebind at a quieter time or with a longer max_write_freeze.");
+    refusal.detail = found.detail;
+    Error::Refused(refusal)
+}
+
+fn budget(context: &Context) -> Duration {
+    let default = context.config().operations.max_write_freeze_ms as f64;
+    let ms = context
+        .parameter::<f64>("max_write_freeze_ms")
+        .unwrap_or(default);
+    Duration::from_secs_f64(ms.clamp(10.0, 60_000.0) / 1e3)
+}
