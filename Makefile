@@ -2,6 +2,7 @@
 #
 #   make demo  [COORDINATION=dir|zookeeper]   a database grows from three nodes to four while it is used
 #   make check                                all tests
+#   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
 #   make bench                                ratios to a plain PostgreSQL on this machine
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
@@ -37,6 +38,11 @@ files:
 	$(INSTALL) -m 644 sql/expanse.control sql/expanse--*.sql "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 	$(INSTALL) -m 755 target/release/expansed target/release/expansectl "$(DESTDIR)$(PREFIX)/bin/"
 
+# The unit of expansed for the systemd of this machine.
+.PHONY: service
+service:
+	packaging/install-service.sh "$(PREFIX)/bin/expansed" "$(DESTDIR)"
+
 box: build
 	@regress/box.sh "$(PG_CONFIG)" "$(BOX)"
 
@@ -48,6 +54,11 @@ bench: box
 
 check: box
 	@regress/check.sh "$(BOX)"
+
+# The levels that break things, again and again, and kills at every journal write of every operation.
+ROUNDS ?= 20
+soak: box
+	@EXPANSE_ROUNDS=$(ROUNDS) regress/check.sh "$(BOX)" ensemble overload daemon crash takeover killsteps-all
 
 clean:
 	$(CARGO) clean

@@ -22,6 +22,7 @@ need zookeeper test -f /usr/share/java/zookeeper.jar
 need libslf4j-java test -f /usr/share/java/slf4j-simple.jar
 need default-jre-headless command -v java
 need iproute2 command -v ip
+need systemd command -v systemd-analyze
 
 if ((${#missing[@]})); then
     if [[ $(id -u) == 0 ]]; then

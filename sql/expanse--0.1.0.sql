@@ -27,7 +27,7 @@ CREATE TABLE expanse.node (
     host        text NOT NULL,
     port        int  NOT NULL CHECK (port BETWEEN 1 AND 65535),
     weight      int  NOT NULL DEFAULT 1 CHECK (weight > 0),
-    state       text NOT NULL CHECK (state IN ('active', 'joining', 'inactive')),
+    state       text NOT NULL CHECK (state IN ('active', 'joining', 'leaving', 'inactive')),
     UNIQUE (host, port)
 );
 
@@ -64,7 +64,8 @@ CREATE TABLE expanse.distributed_table (
 CREATE TABLE expanse.cluster (
     cluster_id         uuid NOT NULL,
     schema_locked_by   bigint,
-    singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton)
+    singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    last_node_id       int NOT NULL DEFAULT 1    -- ids of nodes are never given again
 );
 
 -- This server's own identity; the only metadata that differs between nodes.
@@ -188,6 +189,7 @@ CREATE FUNCTION expanse.put_node(node_id int, node_name text, host text, port in
         INSERT INTO expanse.node VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (node_id) DO UPDATE
             SET host = excluded.host, port = excluded.port, weight = excluded.weight, state = excluded.state;
+        UPDATE expanse.cluster SET last_node_id = greatest(last_node_id, $1);
     END;
 
 CREATE FUNCTION expanse.set_node_state(node_id int, state text) RETURNS void
@@ -295,6 +297,29 @@ BEGIN
 END
 $$;
 
+-- Writers of any group wait on this node until the transaction ends.
+CREATE FUNCTION expanse.lock_all_gates() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM expanse.lock_gate(group_id) FROM expanse.colocation_group ORDER BY group_id;
+END
+$$;
+
+-- This server leaves the cluster, and keeps nothing that could be taken for a whole table. A node that has no part of
+-- the cluster any more decides nothing: it is refused before while a transaction is undecided.
+CREATE FUNCTION expanse.leave_cluster() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+DECLARE
+    tables text := (SELECT string_agg(expanse.qualified_name(relation), ', ') FROM expanse.distributed_table);
+BEGIN
+    PERFORM expanse.clear_metadata();
+    DELETE FROM expanse.commit_record;
+    IF tables IS NOT NULL THEN
+        EXECUTE 'DROP TABLE ' || tables || ' CASCADE';
+    END IF;
+END
+$$;
+
 -- Takes over what dump_metadata gave on another node; tables that do not exist here are left out.
 CREATE FUNCTION expanse.load_metadata(node_id int, metadata jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -375,9 +400,9 @@ CREATE FUNCTION expanse.check_new_node(node_name text, host text, port int) RETU
 -- Registers it as joining, on all nodes, and gives it the metadata: its node id.
 CREATE FUNCTION expanse.join_node(node_name text, host text, port int, weight int DEFAULT 1) RETURNS int
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'join_node';
--- Makes it active, with a new current hash map: its version.
-CREATE FUNCTION expanse.activate_node(node_name text, layout text DEFAULT 'minimal') RETURNS int
-    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'activate_node';
+-- Makes nodes active, with one new current hash map: its version.
+CREATE FUNCTION expanse.activate_nodes(node_names text[], layout text DEFAULT 'minimal') RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'activate_nodes';
 -- Undoes join_node.
 CREATE FUNCTION expanse.abort_join(node_name text) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'abort_join';
@@ -386,6 +411,30 @@ CREATE FUNCTION expanse.lock_schema(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lock_schema';
 CREATE FUNCTION expanse.unlock_schema(operation bigint) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'unlock_schema';
+
+-- ---------------------------------------------------------------------------
+-- Nodes that leave; called by the sidecar
+-- ---------------------------------------------------------------------------
+
+-- A new current hash map in which these nodes own nothing: its version.
+CREATE FUNCTION expanse.begin_shrink(node_names text[], layout text DEFAULT 'minimal') RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'begin_shrink';
+-- They own buckets of the current hash map again, which is that version if it is still there: its version.
+CREATE FUNCTION expanse.undo_shrink(node_names text[], hash_map_version int) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'undo_shrink';
+-- They leave, and lose metadata and spread tables; refused while a group is bound to them.
+CREATE FUNCTION expanse.remove_nodes(node_names text[]) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'remove_nodes';
+-- Nodes that do not answer leave without being asked, and their rows are lost.
+CREATE FUNCTION expanse.lose_nodes(node_names text[], layout text DEFAULT 'minimal') RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'lose_nodes';
+-- Removes the last traces of nodes that have left.
+CREATE FUNCTION expanse.forget_nodes(node_names text[]) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'forget_nodes';
+
+-- Room on the file system of this server's data directory, in bytes.
+CREATE FUNCTION expanse.disk_space(OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disk_space';
 
 -- ---------------------------------------------------------------------------
 -- Rebinding; called by the sidecar
@@ -464,6 +513,16 @@ CREATE FUNCTION expanse.owns(value anyelement, hash_map_version int) RETURNS boo
 COMMENT ON FUNCTION expanse.owns(anyelement, int) IS
     'does this node own the value''s bucket in that hash map version';
 
+-- Rows that a statement of this session needs and that were read elsewhere. Anybody may call them: they are about the
+-- caller's own session. exchange_rows is declared immutable because it gives the same rows throughout the statement.
+CREATE FUNCTION expanse.exchange_add(number int, first boolean, lines text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_add';
+CREATE FUNCTION expanse.exchange_rows(number int) RETURNS SETOF record
+    LANGUAGE c IMMUTABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'exchange_rows';
+-- The same, of rows that this session alone has.
+CREATE FUNCTION expanse.returned_rows(number int) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_rows';
+
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
 COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
@@ -474,11 +533,97 @@ COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION pg_catalog.cluster_expand(
-        node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
-        rebind boolean DEFAULT false) RETURNS bigint
+        nodes jsonb, layout text DEFAULT 'minimal', rebind boolean DEFAULT false) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_expand';
-COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean) IS
+COMMENT ON FUNCTION pg_catalog.cluster_expand(jsonb, text, boolean) IS
+    'start to add servers, [{"node_name", "host", "port", "weight"}, ...], to the cluster; gives the operation''s id';
+
+-- A call, so that it is a transaction of its own just like the one above.
+CREATE FUNCTION pg_catalog.cluster_expand(
+        node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
+        rebind boolean DEFAULT false, weight int DEFAULT 1) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN pg_catalog.cluster_expand(
+        jsonb_build_object('node_name', node_name, 'host', host, 'port', port, 'weight', weight), layout, rebind);
+COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int) IS
     'start to add a server to the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_shrink(
+        node_names text[], layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_shrink';
+COMMENT ON FUNCTION pg_catalog.cluster_shrink(text[], text, boolean) IS
+    'start to let nodes leave the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_shrink(
+        node_name text, layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    RETURN pg_catalog.cluster_shrink(ARRAY[node_name], layout, lose_data);
+COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
+    'start to let a node leave the cluster; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_rebind_all(
+        at_once int DEFAULT 1, max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind_all';
+COMMENT ON FUNCTION pg_catalog.cluster_rebind_all(int, interval) IS
+    'start to move all tables to the current hash map, what gives most relief first; gives the operation''s id';
+
+-- What would move, with nothing changed: rows and bytes are estimates, NULL for a node that does not answer; buckets
+-- are NULL for a replicated table.
+CREATE FUNCTION pg_catalog.cluster_plan_rebind(moving regclass,
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_rebind';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_rebind(regclass) IS
+    'what cluster_rebind would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_rebind_all(
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_rebind_all';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_rebind_all() IS
+    'what cluster_rebind_all would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_expand(nodes jsonb, layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_expand';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_expand(jsonb, text) IS
+    'what cluster_expand and the rebinds after it would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_expand(node_name text, layout text DEFAULT 'minimal', weight int DEFAULT 1,
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT * FROM pg_catalog.cluster_plan_expand(jsonb_build_object('node_name', $1, 'weight', $3), $2);
+    END;
+COMMENT ON FUNCTION pg_catalog.cluster_plan_expand(text, text, int) IS
+    'what cluster_expand and the rebinds after it would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_shrink(node_names text[], layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_plan_shrink';
+COMMENT ON FUNCTION pg_catalog.cluster_plan_shrink(text[], text) IS
+    'what cluster_shrink would move';
+
+CREATE FUNCTION pg_catalog.cluster_plan_shrink(node_name text, layout text DEFAULT 'minimal',
+        OUT relation regclass, OUT source_node text, OUT target_node text, OUT buckets int, OUT row_estimate bigint,
+        OUT byte_estimate bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT * FROM pg_catalog.cluster_plan_shrink(ARRAY[$1], $2);
+    END;
+COMMENT ON FUNCTION pg_catalog.cluster_plan_shrink(text, text) IS
+    'what cluster_shrink would move';
+
+REVOKE ALL ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.cluster_plan_rebind_all(),
+        pg_catalog.cluster_plan_expand(jsonb, text), pg_catalog.cluster_plan_expand(text, text, int),
+        pg_catalog.cluster_plan_shrink(text[], text), pg_catalog.cluster_plan_shrink(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.cluster_plan_rebind_all(),
+        pg_catalog.cluster_plan_expand(jsonb, text), pg_catalog.cluster_plan_expand(text, text, int),
+        pg_catalog.cluster_plan_shrink(text[], text), pg_catalog.cluster_plan_shrink(text, text)
+    TO expanse_admin, pg_monitor;
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
         relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',
@@ -555,7 +700,8 @@ CREATE VIEW pg_catalog.cluster_nodes AS
            n.node_id = l.node_id AS local,
            s.state AS status,
            s.postgres_version,
-           s.leader
+           s.leader,
+           s.load
     FROM expanse.node n
     CROSS JOIN expanse.local_node l
     LEFT JOIN (
@@ -564,7 +710,7 @@ CREATE VIEW pg_catalog.cluster_nodes AS
         WHERE m.current GROUP BY r.node_id
     ) AS b ON b.node_id = n.node_id
     LEFT JOIN jsonb_to_recordset(expanse.cluster_status() -> 'nodes')
-        AS s (node_name text, state text, role text, postgres_version text, leader boolean)
+        AS s (node_name text, state text, role text, postgres_version text, leader boolean, load jsonb)
         ON s.node_name = n.node_name
     ORDER BY n.node_id;
 COMMENT ON VIEW pg_catalog.cluster_nodes IS 'nodes of the cluster, with their share of the current hash map';
@@ -618,6 +764,7 @@ CREATE VIEW pg_catalog.cluster_operations AS
            o.error ->> 'sqlstate' AS error_sqlstate,
            o.writes_waited_ms,
            o.parameters,
+           o.result,
            o.freeze_attempts,
            o.freeze_outcome,
            o.bytes_per_second::bigint AS bytes_per_second,
@@ -625,11 +772,39 @@ CREATE VIEW pg_catalog.cluster_operations AS
     FROM jsonb_to_recordset(expanse.cluster_status() -> 'operations') AS o (
         operation_id bigint, kind text, target text, state text, phase text, rows_done bigint, rows_total bigint,
         bytes_done bigint, bytes_total bigint, started_at double precision, finished_at double precision, error jsonb,
-        writes_waited_ms double precision, parameters jsonb, freeze_attempts int, freeze_outcome text,
+        writes_waited_ms double precision, parameters jsonb, result text, freeze_attempts int, freeze_outcome text,
         bytes_per_second double precision, seconds_left double precision)
     ORDER BY o.operation_id;
 COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
 
+CREATE VIEW pg_catalog.cluster_executor AS
+    SELECT e.node_name, e.address, e.class, e."limit" AS socket_limit, e.in_use, e.waiting, e.tries, e.retries, e.timeouts, e.failures,
+           e.retry_budget, e.breaker, e.load_factor, e.reason
+    FROM jsonb_to_recordset(expanse.cluster_status() -> 'executor') AS e (
+        node_name text, address text, class text, "limit" bigint, in_use bigint, waiting bigint, tries bigint,
+        retries bigint, timeouts bigint, failures bigint, retry_budget double precision, breaker text,
+        load_factor double precision, reason text);
+COMMENT ON VIEW pg_catalog.cluster_executor IS
+    'how this node''s sidecar runs commands on the nodes: sockets and tries of each class, and why commands wait or are refused';
+
+CREATE VIEW pg_catalog.cluster_blocked AS
+    SELECT b.node_name, b.what, b.why, to_timestamp(b.since) AS since, b.hint, b.weight, b.times, b.reported_by
+    FROM jsonb_to_recordset(expanse.cluster_status() -> 'blocked') AS b (
+        node_name text, what text, why text, since double precision, hint text, weight text, times bigint,
+        reported_by text)
+    UNION ALL
+    SELECT n.node_name, 'status, operations and recovery of this node',
+           CASE WHEN s.updated_at IS NULL THEN 'its sidecar has not said anything since the server was started'
+                ELSE 'its sidecar has not said anything for more than 15 s' END,
+           to_timestamp(s.updated_at),
+           'Start expansed on this machine; it and expanse.control_socket must name the same socket.',
+           'critical', NULL, n.node_name
+    FROM expanse.local_node l JOIN expanse.node n USING (node_id)
+    CROSS JOIN (SELECT (expanse.cluster_status() ->> 'updated_at')::double precision AS updated_at) AS s
+    WHERE s.updated_at IS NULL OR to_timestamp(s.updated_at) < clock_timestamp() - interval '15 s';
+COMMENT ON VIEW pg_catalog.cluster_blocked IS 'what should happen and does not, why, since when, and what to do';
+
+GRANT SELECT ON pg_catalog.cluster_executor, pg_catalog.cluster_blocked TO pg_monitor, expanse_admin;
 GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catalog.cluster_hash_map_ranges,
         pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations
     TO pg_monitor, expanse_admin;
@@ -679,8 +854,29 @@ CREATE FUNCTION expanse.wait_edges(OUT waiting text, OUT blocking text) RETURNS 
     END;
 COMMENT ON FUNCTION expanse.wait_edges() IS 'waits for locks on this node, by the sessions they are for';
 
--- Cancels the sessions of this node that are to give way in a cycle of waits over nodes; how many. Every node
--- finds the same cycles and the same victim in each, so exactly one node acts.
+-- The waits of this node, and when the transactions of its own sessions began.
+CREATE FUNCTION expanse.wait_graph() RETURNS json
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT json_build_object(
+            'edges', (SELECT coalesce(json_agg(e), '[]') FROM expanse.wait_edges() e),
+            'began', (
+                SELECT coalesce(json_object_agg(n.node_name || ':' || a.pid || ':' || a.usename,
+                                                extract(epoch FROM a.xact_start)), '{}')
+                FROM pg_stat_activity a, expanse.local_node l JOIN expanse.node n ON n.node_id = l.node_id
+                WHERE a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+                  AND a.datname = current_database() AND a.application_name !~ '^expanse:[^:]+:[0-9]+$'
+            ));
+    END;
+COMMENT ON FUNCTION expanse.wait_graph() IS 'who waits for whom on this node, and when its transactions began';
+
+CREATE FUNCTION expanse.mark_deadlocked(pid int) RETURNS void
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'mark_deadlocked';
+COMMENT ON FUNCTION expanse.mark_deadlocked(int) IS
+    'the session is about to be cancelled because of a deadlock over nodes: it reports SQLSTATE 40P01';
+
+-- Cancels the sessions of this node that are to give way in a cycle of waits over nodes; how many. Every node finds the
+-- same cycles and the same victim in each (the youngest transaction), so exactly one node acts.
 CREATE FUNCTION expanse.break_deadlocks() RETURNS int
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -696,25 +892,33 @@ BEGIN
         RETURN 0;
     END IF;
     FOR victim IN
-        WITH RECURSIVE edge AS MATERIALIZED (
+        WITH RECURSIVE graph AS MATERIALIZED (
+            SELECT result::json AS node FROM cluster_run_on_nodes('SELECT expanse.wait_graph()') WHERE ok
+        ), edge AS MATERIALIZED (
             SELECT DISTINCT e.waiting, e.blocking
-            FROM cluster_run_on_nodes('SELECT coalesce(json_agg(e), ''[]'') FROM expanse.wait_edges() e') r
-            CROSS JOIN LATERAL json_to_recordset(r.result::json) AS e (waiting text, blocking text)
-            WHERE r.ok
+            FROM graph CROSS JOIN LATERAL json_to_recordset(node -> 'edges') AS e (waiting text, blocking text)
+        ), began AS MATERIALIZED (
+            SELECT b.key AS vertex, b.value::numeric AS at
+            FROM graph CROSS JOIN LATERAL json_each_text(node -> 'began') AS b
         ), reach AS (
             SELECT waiting, blocking FROM edge
             UNION
             SELECT r.waiting, e.blocking FROM reach r JOIN edge e ON e.waiting = r.blocking
+        ), cycle AS (
+            SELECT DISTINCT there.waiting AS member, there.blocking AS vertex
+            FROM reach there JOIN reach back ON back.waiting = there.blocking AND back.blocking = there.waiting
         )
-        SELECT DISTINCT max(there.blocking COLLATE "C")
-        FROM reach there JOIN reach back ON back.waiting = there.blocking AND back.blocking = there.waiting
-        GROUP BY there.waiting
+        SELECT DISTINCT first_value(vertex) OVER (PARTITION BY member ORDER BY at DESC NULLS LAST, vertex COLLATE "C" DESC)
+        FROM cycle LEFT JOIN began USING (vertex)
     LOOP
         IF split_part(victim, ':', 1) = (
             SELECT node_name FROM expanse.local_node JOIN expanse.node USING (node_id)
-        ) AND pg_cancel_backend(split_part(victim, ':', 2)::int) THEN
-            RAISE LOG 'deadlock over nodes: session % gives way', victim;
-            broken := broken + 1;
+        ) THEN
+            PERFORM expanse.mark_deadlocked(split_part(victim, ':', 2)::int);
+            IF pg_cancel_backend(split_part(victim, ':', 2)::int) THEN
+                RAISE LOG 'deadlock over nodes: session % gives way', victim;
+                broken := broken + 1;
+            END IF;
         END IF;
     END LOOP;
     RETURN broken;
@@ -736,7 +940,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence')
+          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

@@ -204,6 +204,10 @@ pub enum Error {
     },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
+    #[error("nodes \"{nodes}\" can not leave: no node would be left")]
+    NoNodeLeft { nodes: String },
+    #[error("node \"{node}\" still owns buckets of colocation group {group}")]
+    StillBound { node: String, group: i32 },
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -241,6 +245,8 @@ impl Error {
             Error::InDoubt { .. } => "XP028",
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
+            Error::NoNodeLeft { .. } => "XP040",
+            Error::StillBound { .. } => "XP041",
             Error::Internal(_) => "XX000",
         }
     }
@@ -300,6 +306,8 @@ impl Error {
             }
             Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
+            Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
+            Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
             Error::InvalidParameter { .. } | Error::Internal(_) => return None,
         })
     }

@@ -22,6 +22,7 @@ static mut PREVIOUS_RELATION_INFO: get_relation_info_hook_type = None;
 pub fn install() {
     statement_scan::register();
     crate::executor::distribute_scan::register();
+    crate::executor::first_scan::register();
     // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
     unsafe {
         PREVIOUS_PLANNER = planner_hook;
@@ -48,7 +49,7 @@ unsafe extern "C-unwind" fn plan(
     cursor_options: c_int,
     bound_params: ParamListInfo,
 ) -> *mut PlannedStmt {
-    let decision = entry(|| planner::decide(parse, bound_params));
+    let decision = entry(|| planner::decide(parse));
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     let stmt = unsafe {
         match PREVIOUS_PLANNER {

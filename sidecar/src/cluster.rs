@@ -28,9 +28,21 @@ impl Node {
 /// # Errors
 /// Those of the server asked.
 pub async fn nodes(executor: &Executor, server: &NodeAddress) -> Result<Vec<Node>> {
+    let command = Command::new("read the nodes", Weight::Interactive).safe();
+    nodes_by(executor, server, command).await
+}
+
+/// As [`nodes`], by a command of the caller's.
+///
+/// # Errors
+/// Those of the server asked.
+pub async fn nodes_by(
+    executor: &Executor,
+    server: &NodeAddress,
+    command: Command,
+) -> Result<Vec<Node>> {
     const SQL: &str =
         "SELECT node_id, node_name, host, port, weight, state FROM expanse.node ORDER BY node_id";
-    let command = Command::new("read the nodes", Weight::Interactive).safe();
     let rows = executor.query(server, command, SQL, &[]).await?;
     let node = |row: &tokio_postgres::Row| -> std::result::Result<Node, tokio_postgres::Error> {
         Ok(Node {
@@ -49,7 +61,7 @@ pub async fn nodes(executor: &Executor, server: &NodeAddress) -> Result<Vec<Node
         .collect::<std::result::Result<_, _>>()
         .map_err(|error| crate::postgres::Error::Answer {
             node: server.node_name.clone(),
-            command: "read the nodes",
+            command: command.name,
             reason: error.to_string(),
         })
 }

@@ -66,6 +66,21 @@ pub fn signal(pid: u32, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Time since some moment in the past, such as the machine's start, that only goes forward
+/// (`CLOCK_MONOTONIC`).
+pub fn monotonic() -> std::time::Duration {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is a valid place for the answer for as long as the call takes.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    assert!(result == 0, "CLOCK_MONOTONIC is always there");
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanos = u32::try_from(now.tv_nsec).unwrap_or_default();
+    std::time::Duration::new(seconds, nanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

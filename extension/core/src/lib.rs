@@ -2,6 +2,7 @@
 //! network, no clock.
 //!
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
+//! * [`live`]: load, the executor pool, and why something does not happen
 //! * [`move_plan`]: what has to move from one hash map to another
 //! * [`transaction_name`]: what a transaction over several nodes is called on them
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
@@ -10,6 +11,7 @@
 mod apportion;
 pub mod hash_map;
 mod layout;
+pub mod live;
 pub mod move_plan;
 pub mod snapshots;
 pub mod transaction_name;

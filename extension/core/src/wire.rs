@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::live::{Blocked, ExecutorClass, NodeLoad};
+
 /// A request to the sidecar, tagged by `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -150,6 +152,9 @@ pub enum OperationKind {
     Expand,
     Shrink,
     Rebind,
+    RebindAll,
+    /// A hash map that nothing is bound to any more has disappeared.
+    DropHashMap,
 }
 
 impl OperationKind {
@@ -159,6 +164,8 @@ impl OperationKind {
             Self::Expand => "expand",
             Self::Shrink => "shrink",
             Self::Rebind => "rebind",
+            Self::RebindAll => "rebind_all",
+            Self::DropHashMap => "drop_hash_map",
         }
     }
 }
@@ -265,6 +272,9 @@ pub struct Operation {
     /// Why it failed, or what the last try ran into while it goes on.
     #[serde(default)]
     pub error: Option<ControlError>,
+    /// What has to be known of its outcome besides its state: rows that were lost, for example.
+    #[serde(default)]
+    pub result: Option<String>,
 }
 
 impl Operation {
@@ -291,6 +301,7 @@ impl Operation {
             started_at: None,
             finished_at: None,
             error: None,
+            result: None,
         }
     }
 }
@@ -320,7 +331,7 @@ pub struct Topology {
 }
 
 /// `/status/<node_name>` of the coordination store: what a node says of itself while it lives.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NodeStatus {
     pub node_name: String,
     #[serde(default)]
@@ -342,6 +353,11 @@ pub struct NodeStatus {
     /// Runs the operations.
     #[serde(default)]
     pub leader: bool,
+    #[serde(default)]
+    pub load: NodeLoad,
+    /// What this node's sidecar gave up and has not managed since.
+    #[serde(default)]
+    pub alarms: Vec<Blocked>,
 }
 
 /// The cluster as one sidecar sees it; also the argument of `expanse.publish_status`.
@@ -356,6 +372,12 @@ pub struct ClusterStatus {
     pub nodes: Vec<NodeStatus>,
     #[serde(default)]
     pub operations: Vec<Operation>,
+    /// The executor pool of the sidecar that says this.
+    #[serde(default)]
+    pub executor: Vec<ExecutorClass>,
+    /// What should happen and does not, as far as this sidecar knows.
+    #[serde(default)]
+    pub blocked: Vec<Blocked>,
     /// When this was put together: seconds since 1970, UTC.
     #[serde(default)]
     pub updated_at: f64,

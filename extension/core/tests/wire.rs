@@ -97,7 +97,7 @@ proptest! {
     fn answers_round_trip(operations in prop::collection::vec(operation(), 0..3), name in ".{0,9}") {
         let node = NodeStatus {
             node_name: name, node_id: 1, host: "h".into(), port: 1, state: "ready".into(),
-            role: "primary".into(), postgres_version: "15.1".into(), metadata_version: 2, leader: true,
+            role: "primary".into(), postgres_version: "15.1".into(), metadata_version: 2, leader: true, ..NodeStatus::default()
         };
         let status = ClusterStatus { nodes: vec![node], operations: operations.clone(), ..ClusterStatus::default() };
         let mut answers = vec![

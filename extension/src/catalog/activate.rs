@@ -1,8 +1,8 @@
-//! `expanse.activate_node`: a joined node takes part in everything from the commit on.
+//! `expanse.activate_nodes`: joined nodes take part in everything from the commit on.
 //!
-//! One transaction over all nodes: writes of replicated tables wait; the new node gets the rows of replicated tables
-//! that it does not have yet, and the final metadata; a new hash map that counts on it becomes the current one. No row
-//! of a distributed table moves.
+//! One transaction over all nodes: writes of replicated tables wait; the new nodes get the rows of replicated tables
+//! that they do not have yet, and the final metadata; one new hash map that counts on all of them becomes the current
+//! one. No row of a distributed table moves.
 
 use super::everywhere::{cluster, lock_metadata, on_others, others};
 use super::{
@@ -13,14 +13,20 @@ use crate::executor::remote::{run_on, Access};
 use expanse_core::hash_map::{HashMap, Layout, NodeWeight};
 
 crate::sql_function! {
-    /// `expanse.activate_node(node_name text, layout text) -> int`: the version of the new current hash map.
-    fn activate_node(args) {
-        let name = args.required::<String>(0, "node_name");
+    /// `expanse.activate_nodes(node_names text[], layout text) -> int`: the version of the new current hash map.
+    fn activate_nodes(args) {
+        let names = args.required::<Vec<String>>(0, "node_names");
         let layout = parse_layout(&args.required::<String>(1, "layout"));
         let metadata = lock_metadata(&cluster());
-        let Some(node) = join::find(&name) else { Error::UnknownNode { node: name }.raise() };
-        let active = node.state == "active";
-        Some(if active { metadata.current_version } else { activate(&metadata, &node, layout) })
+        let mut nodes = Vec::new();
+        for name in names {
+            match join::find(&name) {
+                Some(node) if node.state == "active" => {}
+                Some(node) => nodes.push(node),
+                None => Error::UnknownNode { node: name }.raise(),
+            }
+        }
+        Some(if nodes.is_empty() { metadata.current_version } else { activate(&metadata, &nodes, layout) })
     }
 }
 
@@ -36,49 +42,55 @@ pub fn parse_layout(text: &str) -> Layout {
         })
 }
 
-fn activate(metadata: &Metadata, node: &Node, layout: Layout) -> i32 {
+fn activate(metadata: &Metadata, nodes: &[Node], layout: Layout) -> i32 {
     groups::freeze_everywhere(metadata, REPLICATED_GROUP);
-    check_tables(node);
-    copy_replicated(metadata, node.id);
-    let map = expanded_map(metadata, node, layout);
+    for node in nodes {
+        check_tables(node);
+        copy_replicated(metadata, node.id);
+    }
+    let new: Vec<NodeWeight> = nodes.iter().map(weight_of).collect();
+    let map = expanded_map(metadata, &new, layout);
     let version = map.version();
-    let statements = [
-        format!("SELECT expanse.set_node_state({}, 'active')", node.id),
+    let mut statements: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("SELECT expanse.set_node_state({}, 'active')", node.id))
+        .collect();
+    statements.extend([
         maps::insert_sql(&map),
         maps::make_current_sql(version),
         maps::DROP_UNUSED.to_owned(),
-    ];
+    ]);
     let elsewhere = others(metadata);
     for statement in &statements {
         spi::execute(statement);
         on_others(&elsewhere, statement);
     }
-    join::send_metadata(node.id);
+    for node in nodes {
+        join::send_metadata(node.id);
+    }
     version
 }
 
-/// The current map with the new node in it.
-fn expanded_map(metadata: &Metadata, node: &Node, layout: Layout) -> HashMap {
-    let weight = |node: &Node| NodeWeight {
+pub fn weight_of(node: &Node) -> NodeWeight {
+    NodeWeight {
         node: node.id,
         weight: node.weight.unsigned_abs(),
-    };
+    }
+}
+
+/// The current map with new nodes in it.
+pub fn expanded_map(metadata: &Metadata, new: &[NodeWeight], layout: Layout) -> HashMap {
     let existing: Vec<NodeWeight> = metadata
         .nodes
         .values()
         .filter(|other| other.state == "active")
-        .map(weight)
+        .map(weight_of)
         .collect();
-    let current = metadata
-        .maps
-        .get(&metadata.current_version)
-        .unwrap_or_else(|| {
-            Error::UnknownHashMap {
-                version: metadata.current_version,
-            }
-            .raise()
-        });
-    match current.expand(maps::next_version(), &[weight(node)], &existing, layout) {
+    let version = maps::next_version();
+    match metadata
+        .current_map()
+        .expand(version, new, &existing, layout)
+    {
         Ok(map) => map,
         Err(error) => Error::Internal(format!("no hash map can be made: {error}")).raise(),
     }

@@ -50,7 +50,10 @@ fn join(name: &str, host: &str, port: i32, weight: i32) -> NodeId {
         }
         return node.id;
     }
-    let id = metadata.nodes.keys().last().copied().unwrap_or(0) + 1;
+    // Never an id that was given before: sequences and transactions carry it.
+    let id = spi::value("SELECT last_node_id + 1 FROM expanse.cluster")
+        .and_then(|text| text.parse().ok())
+        .expect("a cluster has had a node");
     on_all_nodes(
         &metadata,
         &format!(

@@ -33,7 +33,7 @@ pub struct Node {
     pub host: String,
     pub port: i32,
     pub weight: i32,
-    /// `active`, `joining` or `inactive`.
+    /// `active`, `joining`, `leaving` or `inactive`.
     pub state: String,
 }
 
@@ -103,6 +103,13 @@ impl Metadata {
         self.group(group)
             .version
             .and_then(|version| self.maps.get(&version))
+    }
+
+    /// The hash map that new tables are bound to.
+    pub fn current_map(&self) -> &Rc<HashMap> {
+        self.maps
+            .get(&self.current_version)
+            .expect("a cluster has a current hash map")
     }
 
     /// Nodes that hold copies of replicated tables and take statements, in id order.

@@ -17,6 +17,7 @@ pub mod replicate;
 pub mod rows;
 pub mod scan;
 pub mod schema_lock;
+pub mod shrink;
 pub mod spi;
 pub mod spread;
 pub mod validate;

@@ -20,6 +20,8 @@ thread_local! {
     static DROPPED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// Spread tables that have lost a column, a constraint or a default.
     static LESSENED: RefCell<Vec<Oid>> = const { RefCell::new(Vec::new()) };
+    /// Functions that it has made or replaced.
+    static FUNCTIONS: RefCell<Vec<Oid>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Installs the hook; called once at load.
@@ -46,6 +48,8 @@ unsafe extern "C-unwind" fn on_access(
     }
     if access == ObjectAccessType::OAT_DROP {
         entry(|| dropped(class, object, sub_object));
+    } else if access == ObjectAccessType::OAT_POST_CREATE && class == pg_sys::ProcedureRelationId {
+        entry(|| FUNCTIONS.with_borrow_mut(|made| made.push(object)));
     }
 }
 
@@ -53,6 +57,12 @@ unsafe extern "C-unwind" fn on_access(
 pub fn begin() {
     DROPPED.take();
     LESSENED.take();
+    FUNCTIONS.take();
+}
+
+/// The functions that the statement has made or replaced.
+pub fn take_functions() -> Vec<Oid> {
+    FUNCTIONS.take()
 }
 
 /// The tables that the statement has dropped.

@@ -11,8 +11,12 @@
 //! dropped table, a renamed distribution column) every node does for itself ([`forget`], [`rename`]),
 //! also in internal sessions.
 //!
+//! Objects that every node has (roles, schemas, types, functions, extensions, views over such things) follow on all nodes
+//! ([`classify::shared`]), whether or not a spread table is concerned.
+//!
 //! # What is not guaranteed
-//! Views, functions and roles are created on the node that is asked alone, except for what a spread table needs.
+//! Plain tables, their views and materialized views, sequences, foreign servers, publications and event triggers belong to the
+//! node that is asked.
 
 mod alter;
 mod classify;
@@ -26,7 +30,7 @@ mod send;
 
 use crate::catalog::everywhere::{cluster, lock_metadata, others};
 use crate::catalog::metadata::no_tables;
-use crate::catalog::{groups, Metadata};
+use crate::catalog::{groups, metadata, Metadata};
 use classify::{Action, Concern};
 use pgrx::pg_sys::*;
 use std::collections::BTreeSet;
@@ -58,7 +62,8 @@ pub fn before(
     qc: *mut QueryCompletion,
 ) -> Utility {
     let _ = (params, dest, qc);
-    if no_tables() {
+    // Without other nodes and spread tables this is a PostgreSQL like any other.
+    if no_tables() && metadata().is_none_or(|known| known.active_nodes().len() < 2) {
         return Utility::PassThrough;
     }
     // SAFETY: plain flags of the backend.
@@ -95,7 +100,7 @@ fn lock(metadata: &Metadata, concern: &Concern) {
         .map(|table| table.group)
         .collect();
     match concern.action {
-        Action::Own | Action::Check => {}
+        Action::Own | Action::Check if concern.shared.is_none() => {}
         // Sizes and order on disk: nothing that a rebind could trip over.
         Action::Vacuum(_) | Action::Maintain(_) => {
             others(metadata);
@@ -108,10 +113,12 @@ fn lock(metadata: &Metadata, concern: &Concern) {
             }
         }
         _ => {
-            if groups.is_empty() {
+            if groups.is_empty() && concern.shared.is_none() {
                 return;
             }
-            others(metadata);
+            if others(metadata).is_empty() && groups.is_empty() {
+                return;
+            }
             let metadata = lock_metadata(metadata);
             groups::refuse_if_locked();
             for group in groups {

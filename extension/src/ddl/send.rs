@@ -1,19 +1,21 @@
 //! The other nodes do what this one has done, in the same transaction.
 
+use super::classify::shared::{self, Shared, When};
 use super::classify::{Action, Concern};
-use super::forget::{check_lessened, take_dropped};
+use super::forget::{self, check_lessened, take_dropped};
 use super::rules::qualified;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{definition, dependencies, metadata, spi, spread};
+use crate::catalog::{definition, dependencies, metadata, spi, spread, NodeId};
 use crate::error::Error;
 use crate::executor::remote::run_internally_at;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::CStr;
 
 /// Sends what the statement means for other nodes.
 pub fn send(concern: &Concern) {
     let dropped = take_dropped();
     match &concern.action {
-        Action::Own | Action::Check => {}
+        Action::Own | Action::Check | Action::Shared => {}
         Action::Schema(sql) => send_schema(concern, sql),
         Action::Index { newest } => {
             if let Some(sql) = new_index(&concern.tables, *newest) {
@@ -34,6 +36,46 @@ pub fn send(concern: &Concern) {
         Action::Truncate(sql) | Action::Maintain(sql) => on_others(&others(&cluster()), sql),
         Action::Vacuum(sql) => vacuum(sql),
     }
+    if let Some(shared) = &concern.shared {
+        send_shared(shared);
+    }
+}
+
+/// An object that every node has.
+fn send_shared(shared: &Shared) {
+    let made = forget::take_functions();
+    let metadata = cluster();
+    let nodes = others(&metadata);
+    if nodes.is_empty() {
+        return;
+    }
+    match &shared.when {
+        When::Always => on_others(&nodes, &shared.sql),
+        When::View(schema, name) => {
+            let view = shared::view_named(schema.as_deref(), name);
+            if view.is_some_and(|view| shared::is_shared_view(view, &metadata)) {
+                on_others(&nodes, &shared.sql);
+            }
+        }
+        When::Functions => {
+            let anywhere = |&oid: &Oid| shared::stands_anywhere("pg_proc", oid, &metadata);
+            if made.iter().all(anywhere) {
+                send_function(&nodes, &shared.sql);
+            }
+        }
+    }
+}
+
+/// A body may name tables of this node alone: it was checked here, and is not there.
+fn send_function(nodes: &[NodeId], sql: &str) {
+    // SAFETY: a setting's current value, NUL-terminated.
+    let check = unsafe {
+        let value = pg_sys::GetConfigOption(c"check_function_bodies".as_ptr(), false, false);
+        CStr::from_ptr(value).to_string_lossy().into_owned()
+    };
+    on_others(nodes, "SET LOCAL check_function_bodies = off");
+    on_others(nodes, sql);
+    on_others(nodes, &format!("SET LOCAL check_function_bodies = {check}"));
 }
 
 /// First what the tables need by now (types, functions, sequences, schemas), then the statement.

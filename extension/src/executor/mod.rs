@@ -5,6 +5,8 @@ pub mod connection;
 pub mod copy;
 pub mod copy_from;
 pub mod distribute_scan;
+pub mod exchange;
+pub mod first_scan;
 pub mod fragment_scan;
 pub mod libpq;
 pub mod owned;

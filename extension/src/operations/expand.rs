@@ -1,22 +1,24 @@
-//! `cluster_expand`: a further server becomes a node.
+//! `cluster_expand`: further servers become nodes.
 
+use super::newcomers::Newcomer;
 use crate::catalog::{activate, validate};
 use expanse_core::wire::OperationKind;
 use expanse_core::Layout;
 use serde_json::json;
 
 crate::sql_function! {
-    /// `cluster_expand(node_name text, host text, port int, layout text, rebind boolean) -> bigint`: the operation's id.
+    /// `cluster_expand(nodes jsonb, layout text, rebind boolean) -> bigint`: the operation's id.
     fn cluster_expand(args) {
         super::outside_of_transaction(c"cluster_expand()");
-        let name = args.required::<String>(0, "node_name");
-        let host = args.required::<String>(1, "host");
-        let port = args.required::<i32>(2, "port");
-        let layout = args.required::<String>(3, "layout");
-        let rebind = args.required::<bool>(4, "rebind");
+        let nodes = Newcomer::all(&args.required::<pgrx::JsonB>(0, "nodes").0);
+        let layout = args.required::<String>(1, "layout");
+        let rebind = args.required::<bool>(2, "rebind");
         let _: Layout = activate::parse_layout(&layout);
-        validate::check(&name, &host, port);
-        let parameters = json!({ "host": host, "port": port, "layout": layout, "rebind": rebind, "weight": 1 });
-        Some(super::submit(OperationKind::Expand, name, parameters))
+        for node in &nodes {
+            validate::check(&node.node_name, &node.host, node.port);
+        }
+        let target: Vec<&str> = nodes.iter().map(|node| node.node_name.as_str()).collect();
+        let parameters = json!({ "nodes": nodes, "layout": layout, "rebind": rebind });
+        Some(super::submit(OperationKind::Expand, target.join(", "), parameters))
     }
 }

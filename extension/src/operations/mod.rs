@@ -2,7 +2,11 @@
 //! leaves this node.
 
 pub mod expand;
+pub mod newcomers;
+pub mod plan;
 pub mod rebind;
+pub mod rebind_all;
+pub mod shrink;
 pub mod wait;
 pub mod wishes;
 

@@ -40,6 +40,17 @@ fn check_reversible(ms: f64) {
     }
 }
 
+/// Refuses (raises) a limit for the wait of writes that is out of range.
+pub fn check_freeze(freeze_ms: f64) {
+    if !(10.0..=60_000.0).contains(&freeze_ms) {
+        Error::InvalidParameter {
+            parameter: "max_write_freeze",
+            reason: "it is not between 10 ms and 1 min".into(),
+        }
+        .raise();
+    }
+}
+
 fn check(relation: Oid, strategy: &str, freeze_ms: f64) {
     let metadata = cluster();
     let distributed = metadata
@@ -58,13 +69,7 @@ fn check(relation: Oid, strategy: &str, freeze_ms: f64) {
         }
         .raise();
     }
-    if !(10.0..=60_000.0).contains(&freeze_ms) {
-        Error::InvalidParameter {
-            parameter: "max_write_freeze",
-            reason: "it is not between 10 ms and 1 min".into(),
-        }
-        .raise();
-    }
+    check_freeze(freeze_ms);
     groups::refuse_in_motion(&metadata, table.group);
     check_replica_identity(table.group);
 }

@@ -4,9 +4,12 @@
 //! result into that way's plan.
 
 pub mod distribute;
+pub mod exchange;
+pub mod first;
 pub mod fragment;
 pub mod gate;
 pub mod list;
+pub mod merge;
 pub mod modify;
 pub mod ownership;
 pub mod pins;
@@ -17,8 +20,9 @@ pub mod statement;
 pub mod tables;
 
 use crate::catalog::{metadata, Metadata};
+use first::First;
 use gate::Groups;
-use pgrx::pg_sys::{CmdType, ParamListInfo, PlannedStmt, Query};
+use pgrx::pg_sys::{CmdType, PlannedStmt, Query};
 use std::rc::Rc;
 use tables::Mentions;
 
@@ -39,6 +43,7 @@ pub enum Way {
 /// A statement of ours between [`decide`] and [`finish`].
 pub struct Planning {
     way: Way,
+    first: First,
     groups: Groups,
     metadata: Rc<Metadata>,
 }
@@ -52,7 +57,7 @@ pub enum Decision {
 
 /// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
-pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
+pub fn decide(query: *mut Query) -> Decision {
     if scope::announced() || crate::state::internal_session() {
         return Decision::PassThrough;
     }
@@ -68,7 +73,7 @@ pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
     }
     let groups = gate::groups_of(&mentions, &known);
     let metadata = gate::lock(&groups, known);
-    let way = choose(query, &mentions, &metadata, bound_params);
+    let (way, first) = choose(query, &mentions, &metadata);
     if way.plans_locally() {
         scope::enter();
     } else {
@@ -76,6 +81,7 @@ pub fn decide(query: *mut Query, bound_params: ParamListInfo) -> Decision {
     }
     let planning = Planning {
         way,
+        first,
         groups,
         metadata,
     };
@@ -89,13 +95,24 @@ impl Way {
     }
 }
 
-fn choose(
-    query: *mut Query,
-    mentions: &Mentions,
-    metadata: &Metadata,
-    bound_params: ParamListInfo,
-) -> Way {
-    let _ = bound_params;
+fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
+    let mut first = first::take(query, metadata);
+    let rest;
+    let mut mentions = mentions;
+    if !first.taken.sources.is_empty() {
+        rest = tables::collect(query, metadata);
+        mentions = &rest;
+    }
+    if modify::changes_key(query, metadata) {
+        let change = first::change_key(query, metadata);
+        first.taken.sources.extend(change.taken.sources);
+        first.taken.relations.extend(change.taken.relations);
+        first.shown_as = change.shown_as;
+    }
+    (way_of(query, mentions, metadata), first)
+}
+
+fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
     let writes = mentions.all().any(|mention| mention.written);
     if let Some(plan) = route::consider(query, mentions, metadata) {
         return Way::Route(plan);
@@ -135,6 +152,7 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
         Way::Modify(plan) => modify::wrap(stmt, plan),
         Way::Distribute(plan) => distribute::wrap(stmt, plan),
     }
+    first::wrap(stmt, &planning.first);
     gate::add_to_plan(stmt, &planning.groups, &planning.metadata);
     stmt
 }

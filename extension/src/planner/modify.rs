@@ -1,7 +1,8 @@
 //! Writes that run as statements on several nodes.
 
+use super::exchange::{self, Taken};
 use super::pins::{self, Key};
-use super::ship::ship;
+use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
 use super::{list::nodes, local_only};
@@ -25,62 +26,64 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     // SAFETY: walks the analysed tree.
     let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
     match &target.1.kind {
-        TableKind::Replicated => replicated(query, mentions, metadata, &target.0, volatile),
+        TableKind::Replicated => replicated(query, mentions, metadata, &target.0),
         TableKind::Distributed { column, .. } if command == CmdType::CMD_INSERT => {
             let together = insert_together(query, metadata, &target.1, *column);
             (together && !volatile && !local_only(query, metadata) && !ship(query).reads_unseen)
                 .then(|| {
                     add_ownership_to_source(query, metadata);
-                    owners(query, &target.1)
+                    owners(query, &target.1, Taken::default())
                 })
         }
-        TableKind::Distributed {
-            column,
-            column_name,
-        } => {
-            if changes_key(query, metadata) {
-                refuse(
-                    &target.0,
-                    &format!("changing the distribution column \"{column_name}\""),
-                    "Delete the row and insert it again, in a transaction.",
-                );
-            }
-            if volatile {
-                refuse(
-                    &target.0,
-                    "UPDATE or DELETE with a volatile function",
-                    "Compute the value first and pass it on.",
-                );
-            }
-            // SAFETY: as above.
-            let anchor = unsafe { ((*query).resultRelation as u32, *column) };
-            if local_only(query, metadata)
-                || !matches!(
-                    pins::common_key(query, metadata, Some(anchor)),
-                    Some(Key::Anchor)
-                )
-            {
-                refuse(
-                    &target.0,
-                    "UPDATE or DELETE joined with rows of other nodes",
-                    "Join on the distribution column within one colocation group, or read first and then write by key.",
-                );
-            }
-            super::ownership::add(query, anchor.0, &target.1, metadata);
-            let plan = owners(query, &target.1);
-            if plan.shipped.reads_unseen {
-                refuse(
-                    &target.0,
-                    "UPDATE or DELETE with a function that may read tables",
-                    "Mark the function IMMUTABLE if it reads none, or compute the value first and pass it on.",
-                );
-            }
-            Some(plan)
-        }
+        TableKind::Distributed { .. } => Some(distributed(query, metadata, &target.0, &target.1)),
     }
 }
 
-fn owners(query: *mut Query, target: &Table) -> Plan {
+/// UPDATE, DELETE or MERGE of a distributed table: as a statement on all owners, with what lies elsewhere sent along.
+fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Table) -> Plan {
+    let TableKind::Distributed { column, .. } = &target.kind else {
+        Error::Internal(format!("\"{name}\" is not distributed")).raise()
+    };
+    // SAFETY: PostgreSQL's analysed query tree.
+    let anchor = unsafe { ((*query).resultRelation as u32, *column) };
+    let lies_here = |query| {
+        let key = pins::common_key(query, metadata, Some(anchor));
+        !local_only(query, metadata) && matches!(key, Some(Key::Anchor))
+    };
+    let mut taken = Taken::default();
+    if !lies_here(query) {
+        match exchange::take(query, metadata, Some(anchor)) {
+            Some(found) if lies_here(query) => taken = found,
+            _ => refuse(
+                name,
+                "a write that needs whole rows, system columns or a recursive query of other nodes",
+                "Name the columns that are needed, or read them first, in the same transaction.",
+            ),
+        }
+    }
+    if volatile_here(query) {
+        refuse(
+            name,
+            "UPDATE or DELETE with a volatile function",
+            "Compute the value first and pass it on.",
+        );
+    }
+    if let Err((what, hint)) = super::merge::restrict(query, target, metadata) {
+        refuse(name, what, hint);
+    }
+    super::ownership::add(query, anchor.0, target, metadata);
+    let plan = owners(query, target, taken);
+    if plan.shipped.reads_unseen {
+        refuse(
+            name,
+            "UPDATE or DELETE with a function that may read tables",
+            "Mark the function IMMUTABLE if it reads none, or compute the value first and pass it on.",
+        );
+    }
+    plan
+}
+
+fn owners(query: *mut Query, target: &Table, taken: Taken) -> Plan {
     Plan {
         place: Place::Owners {
             group: target.group,
@@ -88,6 +91,7 @@ fn owners(query: *mut Query, target: &Table) -> Plan {
         writes: true,
         key: std::ptr::null_mut(),
         shipped: ship(query),
+        taken,
     }
 }
 
@@ -97,16 +101,25 @@ fn replicated(
     mentions: &Mentions,
     metadata: &Metadata,
     name: &str,
-    volatile: bool,
 ) -> Option<Plan> {
     // SAFETY: PostgreSQL's analysed query tree.
     let insert = unsafe { (*query).commandType } == CmdType::CMD_INSERT;
+    let mut taken = Some(Taken::default());
+    if !mentions.distributed.is_empty() || local_only(query, metadata) {
+        // Rows to insert are computed here and sent, whatever they come from.
+        taken = if insert {
+            None
+        } else {
+            exchange::take(query, metadata, None)
+        };
+    }
+    // SAFETY: reads the analysed tree.
+    let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
     let alike = !volatile
-        && mentions.distributed.is_empty()
         && !local_only(query, metadata)
         // SAFETY: reads the analysed tree.
         && !unsafe { depends_on_order(query.cast(), std::ptr::null_mut()) };
-    if alike {
+    if let (true, Some(taken)) = (alike, taken) {
         let shipped = ship(query);
         if !shipped.reads_unseen {
             return Some(Plan {
@@ -114,6 +127,7 @@ fn replicated(
                 writes: true,
                 key: std::ptr::null_mut(),
                 shipped,
+                taken,
             });
         }
     }

@@ -27,6 +27,19 @@ pub fn add(query: *mut Query, rti: u32, table: &Table, metadata: &Metadata) {
         );
         let var: *mut Node =
             pg_sys::makeVar(rti as i32, column, type_oid, typmod, collation, 0).cast();
+        let call = owned_here(var, collation, version);
+        let tree = (*query).jointree;
+        (*tree).quals = pg_sys::make_and_qual((*tree).quals, call.cast());
+    }
+}
+
+/// `expanse.owns(value, version)`.
+///
+/// # Safety
+/// `value` is an expression with this collation; the current memory context is the planner's.
+pub unsafe fn owned_here(value: *mut Node, collation: pg_sys::Oid, version: i32) -> *mut Node {
+    // SAFETY: as the caller promises; nodes are palloc'd.
+    unsafe {
         let number = pg_sys::makeConst(
             pg_sys::INT4OID,
             -1,
@@ -37,19 +50,18 @@ pub fn add(query: *mut Query, rti: u32, table: &Table, metadata: &Metadata) {
             true,
         );
         let arguments = pg_sys::lappend(
-            pg_sys::lappend(std::ptr::null_mut(), var.cast()),
+            pg_sys::lappend(std::ptr::null_mut(), value.cast()),
             number.cast(),
         );
-        let call = pg_sys::makeFuncExpr(
+        pg_sys::makeFuncExpr(
             owns_function(),
             pg_sys::BOOLOID,
             arguments,
             pg_sys::InvalidOid,
             collation,
             pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
-        );
-        let tree = (*query).jointree;
-        (*tree).quals = pg_sys::make_and_qual((*tree).quals, call.cast());
+        )
+        .cast()
     }
 }
 

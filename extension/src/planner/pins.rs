@@ -33,12 +33,42 @@ impl Key {
 }
 
 /// A column of one query level: range table index and attribute number.
-type Column = (u32, i16);
+pub type Column = (u32, i16);
 
 /// Pinned columns of one level and of those around it.
-struct Level<'a> {
+pub struct Level<'a> {
     outer: Option<&'a Level<'a>>,
     pinned: Vec<(Column, Key)>,
+}
+
+impl<'a> Level<'a> {
+    /// What a query's own conditions pin, given what is pinned around it.
+    pub fn of(query: *mut Query, outer: Option<&'a Level<'a>>, anchor: Option<Column>) -> Self {
+        let mut equalities = Vec::new();
+        // SAFETY: PostgreSQL's analysed query tree.
+        unsafe { collect((*query).jointree.cast(), None, &mut equalities) };
+        let mut level = Level {
+            outer,
+            pinned: anchor
+                .map(|column| (column, Key::Anchor))
+                .into_iter()
+                .collect(),
+        };
+        while pin_more(&equalities, &mut level) {}
+        level
+    }
+
+    /// Is this column of the level always equal to the anchor?
+    pub fn anchored(&self, column: Column) -> bool {
+        matches!(lookup(self, column), Some(Key::Anchor))
+    }
+}
+
+/// Do all distributed tables of a query inside of `outer` lie with the anchor?
+pub fn together(query: *mut Query, metadata: &Metadata, outer: &Level) -> bool {
+    let mut found = None;
+    check_level(query, metadata, Some(outer), None, &mut found)
+        && matches!(found, None | Some(Key::Anchor))
 }
 
 /// One equality: two sides, and the relations that it can pin (`None`: any).
@@ -65,18 +95,8 @@ fn check_level(
     anchor: Option<Column>,
     found: &mut Option<Key>,
 ) -> bool {
-    let mut equalities = Vec::new();
+    let level = Level::of(query, outer, anchor);
     // SAFETY: PostgreSQL's analysed query tree.
-    unsafe { collect((*query).jointree.cast(), None, &mut equalities) };
-    let mut level = Level {
-        outer,
-        pinned: anchor
-            .map(|column| (column, Key::Anchor))
-            .into_iter()
-            .collect(),
-    };
-    while pin_more(&equalities, &mut level) {}
-    // SAFETY: as above.
     let rtable = unsafe { (*query).rtable };
     for (index, rte) in nodes::<pg_sys::RangeTblEntry>(rtable).enumerate() {
         // SAFETY: entries of the range table.
@@ -119,18 +139,26 @@ fn check_nested(
                 return false;
             }
         }
-        let mut links: Vec<*mut Query> = Vec::new();
-        let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
+        links(query)
+            .into_iter()
+            .all(|link| check_level(link, metadata, Some(level), None, found))
+    }
+}
+
+/// The queries of the sublinks in a query's own expressions.
+pub fn links(query: *mut Query) -> Vec<*mut Query> {
+    let mut links: Vec<*mut Query> = Vec::new();
+    let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
+    // SAFETY: PostgreSQL's analysed query tree; the collector only gathers pointers.
+    unsafe {
         pg_sys::query_tree_walker(
             query,
             Some(gather),
             std::ptr::from_mut(&mut links).cast(),
             flags as i32,
         );
-        links
-            .into_iter()
-            .all(|link| check_level(link, metadata, Some(level), None, found))
     }
+    links
 }
 
 unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> bool {
@@ -190,7 +218,7 @@ fn hash_equality(equality: &Equality, side: *mut Node) -> bool {
 }
 
 /// The type's default hash operator family; `InvalidOid` when it has none.
-fn hash_family(type_oid: Oid) -> Oid {
+pub fn hash_family(type_oid: Oid) -> Oid {
     // SAFETY: the type cache has an entry for every existing type.
     unsafe {
         let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);

@@ -1,7 +1,8 @@
 //! Statements that one node can answer.
 
+use super::exchange::Taken;
 use super::pins::{self, Key};
-use super::ship::ship;
+use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
 use super::{list::nodes, local_only};
@@ -20,6 +21,8 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     let key = match command {
         CmdType::CMD_SELECT => pins::common_key(query, metadata, None)?,
         CmdType::CMD_INSERT => inserted_key(query, metadata)?,
+        // A row that matches nothing may be inserted with another key than the one compared.
+        CmdType::CMD_MERGE => return None,
         _ => {
             if super::modify::changes_key(query, metadata) {
                 return None;
@@ -29,7 +32,10 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     };
     let Key::Value(key) = key else { return None };
     // SAFETY: walks the analysed tree.
-    if local_only(query, metadata) || unsafe { pg_sys::contain_volatile_functions(query.cast()) } {
+    let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
+    // A row of a SELECT that calls one here is called for here.
+    let bound = volatile && (command == CmdType::CMD_SELECT || volatile_here(query));
+    if bound || local_only(query, metadata) {
         return None;
     }
     let group = metadata.table(first.relation)?.group;
@@ -44,6 +50,7 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         writes,
         key,
         shipped,
+        taken: Taken::default(),
     })
 }
 

@@ -22,7 +22,7 @@ struct Replacing {
     parameters: *mut List,
 }
 
-/// Writes the query. It must not contain volatile functions.
+/// Writes the query. Volatile functions in it are called where it runs.
 pub fn ship(query: *mut Query) -> Shipped {
     let mut replacing = Replacing {
         parameters: std::ptr::null_mut(),
@@ -33,6 +33,7 @@ pub fn ship(query: *mut Query) -> Shipped {
         let context = std::ptr::from_mut(&mut replacing).cast();
         let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
+        name_target_once(copy);
         Shipped {
             reads_unseen: calls_unseen(copy.cast(), std::ptr::null_mut()),
             sql: deparse(copy),
@@ -57,23 +58,71 @@ unsafe extern "C-unwind" fn calls_unseen(node: *mut Node, context: *mut c_void) 
 }
 
 unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_void) -> bool {
+    // SAFETY: catalog lookups of an existing function. Our own are meant to run on that node.
     function.to_u32() >= pg_sys::FirstNormalObjectId
-        // SAFETY: a catalog lookup of an existing function.
-        && unsafe { pg_sys::func_volatile(function) } as u8 != pg_sys::PROVOLATILE_IMMUTABLE
+        && unsafe {
+            pg_sys::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE
+                && pg_sys::get_func_namespace(function)
+                    != pg_sys::get_namespace_oid(c"expanse".as_ptr(), true)
+        }
+}
+
+/// Volatile functions that may be called on whichever node has the row: they depend on nothing that a session or a node keeps.
+const PLACELESS: [u32; 4] = [
+    pg_sys::F_RANDOM,
+    pg_sys::F_GEN_RANDOM_UUID,
+    pg_sys::F_CLOCK_TIMESTAMP,
+    pg_sys::F_TIMEOFDAY,
+];
+
+/// Does the query call a volatile function that can not be called on any other node instead?
+pub fn volatile_here(query: *mut Query) -> bool {
+    // SAFETY: a valid tree, read only.
+    unsafe { calls_volatile(query.cast(), std::ptr::null_mut()) }
+}
+
+unsafe extern "C-unwind" fn calls_volatile(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        if (*node).type_ == pg_sys::NodeTag::T_Query {
+            return pg_sys::query_tree_walker(node.cast(), Some(calls_volatile), context, 0);
+        }
+        (*node).type_ == pg_sys::NodeTag::T_NextValueExpr
+            || pg_sys::check_functions_in_node(node, Some(bound_to_place), context)
+            || pg_sys::expression_tree_walker(node, Some(calls_volatile), context)
+    }
+}
+
+unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut c_void) -> bool {
+    // SAFETY: a catalog lookup of an existing function.
+    !PLACELESS.contains(&function.to_u32())
+        && unsafe { pg_sys::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
 }
 
 /// The query's text with all names qualified but those of pg_catalog.
 pub fn deparse(query: *mut Query) -> String {
-    // SAFETY: the override is popped again; if pg_get_querydef raises, the transaction's end restores the search path.
+    // SAFETY: writes the query as a palloc'd NUL-terminated text, or raises.
+    qualified(|| unsafe {
+        let text = pg_sys::pg_get_querydef(query, false);
+        CStr::from_ptr(text).to_string_lossy().into_owned()
+    })
+}
+
+/// Runs `write` with a search path under which PostgreSQL's deparser qualifies all names but those of pg_catalog.
+pub fn qualified<T>(write: impl FnOnce() -> T) -> T {
+    // SAFETY: the override is popped again; if `write` raises, the transaction's end restores the search path.
     unsafe {
         let path = pg_sys::GetOverrideSearchPath(pg_sys::CurrentMemoryContext);
         (*path).schemas = std::ptr::null_mut();
         (*path).addCatalog = true;
         (*path).addTemp = false;
         pg_sys::PushOverrideSearchPath(path);
-        let text = pg_sys::pg_get_querydef(query, false);
+        let written = write();
         pg_sys::PopOverrideSearchPath();
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+        written
     }
 }
 
@@ -81,6 +130,18 @@ pub fn deparse(query: *mut Query) -> String {
 unsafe fn forget_checks(query: *mut Query) {
     // SAFETY: our copy.
     unsafe { (*query).withCheckOptions = std::ptr::null_mut() };
+}
+
+/// A target that was named through a view counts as an item of FROM too, and would be written twice.
+unsafe fn name_target_once(query: *mut Query) {
+    // SAFETY: our copy.
+    unsafe {
+        let target = ((*query).resultRelation as usize).checked_sub(1);
+        let mut entries = super::list::nodes::<pg_sys::RangeTblEntry>((*query).rtable);
+        if let Some(entry) = target.and_then(|at| entries.nth(at)) {
+            (*entry).inFromCl = false;
+        }
+    }
 }
 
 /// PostgreSQL 15 declares mutators without parameters and calls them with two.
@@ -132,6 +193,7 @@ unsafe fn moment(node: *mut Node) -> bool {
         !pins::contains_column(node)
             && !pg_sys::checkExprHasSubLink(node)
             && pg_sys::contain_mutable_functions(node)
+            && !pg_sys::contain_volatile_functions(node)
             && !returns_set(node)
     }
 }

@@ -1,5 +1,6 @@
 //! A statement that runs as text on other nodes and as PostgreSQL's own plan on this one: what Route and Modify share.
 
+use super::exchange::{Source, Taken};
 use super::ship::{finish_expressions, Shipped};
 use crate::catalog::GroupId;
 use crate::executor::statement_scan;
@@ -28,6 +29,19 @@ pub struct Statement {
     pub binary: bool,
     /// Type of the key expression, whose hash function decides.
     pub key_type: u32,
+    /// What is read here and sent along.
+    pub sources: Vec<Reading>,
+}
+
+/// A source of a statement: see `planner::exchange`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    pub number: i32,
+    pub sql: String,
+    /// How many of the scan's last expressions are its parameters, one source after the other.
+    pub parameters: usize,
+    /// It is a write: its effects are to be seen afterwards.
+    pub writes: bool,
 }
 
 /// A statement that is to be wrapped.
@@ -36,6 +50,7 @@ pub struct Plan {
     pub writes: bool,
     pub key: *mut Node,
     pub shipped: Shipped,
+    pub taken: Taken,
 }
 
 /// Puts the custom scan on top of the plan for this node.
@@ -51,13 +66,20 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             expressions = pg_sys::lappend(expressions, plan.key.cast());
         }
         expressions = pg_sys::list_concat(expressions, plan.shipped.parameters);
+        for source in &plan.taken.sources {
+            expressions = pg_sys::list_concat(expressions, source.parameters);
+        }
         (*scan).custom_exprs = finish_expressions(expressions);
+        for &relation in &plan.taken.relations {
+            (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, relation);
+        }
         let statement = Statement {
             sql: plan.shipped.sql.clone(),
             place: plan.place,
             writes: plan.writes,
             binary,
             key_type: key_type.to_u32(),
+            sources: plan.taken.sources.iter().map(reading).collect(),
         };
         let number = pg_sys::makeInteger(statement_scan::next_number());
         (*scan).custom_private = pg_sys::lappend(private(&statement), number.cast());
@@ -66,6 +88,16 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             // A scrollable cursor: what can go backwards must stay on top.
             (*stmt).planTree = pg_sys::materialize_finished_plan((*stmt).planTree);
         }
+    }
+}
+
+/// The source as the plan keeps it.
+pub fn reading(source: &Source) -> Reading {
+    Reading {
+        number: source.number,
+        sql: source.sql.clone(),
+        parameters: super::list::nodes::<Node>(source.parameters).count(),
+        writes: source.writes,
     }
 }
 

@@ -60,6 +60,39 @@ pub fn others(query: *mut Query, metadata: &Metadata) -> bool {
     walk.others
 }
 
+/// All relations in a query, whatever they are.
+pub fn relations(query: *mut Query) -> Vec<Oid> {
+    let mut found: Vec<Oid> = Vec::new();
+    // SAFETY: as in `collect`; the context outlives the walk.
+    unsafe { visit_relations(query.cast(), std::ptr::from_mut(&mut found).cast()) };
+    found
+}
+
+unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: PostgreSQL walks a valid tree and passes on the context it was given.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Query => pg_sys::query_tree_walker(
+                node.cast(),
+                Some(visit_relations),
+                context,
+                pg_sys::QTW_EXAMINE_RTES_BEFORE as i32,
+            ),
+            pg_sys::NodeTag::T_RangeTblEntry => {
+                let entry = node.cast::<pg_sys::RangeTblEntry>();
+                if (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION {
+                    (*context.cast::<Vec<Oid>>()).push((*entry).relid);
+                }
+                false
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(visit_relations), context),
+        }
+    }
+}
+
 unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
     // SAFETY: the caller passes a valid query; the context outlives the walk.
     unsafe {
@@ -70,6 +103,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     .ptr_value
                     .cast::<pg_sys::RangeTblEntry>();
                 if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
+                    walk.others |= super::exchange::returned_here(rte);
                     continue;
                 }
                 let Some(table) = walk.metadata.table((*rte).relid) else {

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod guc;
+pub mod segment;
 pub mod shmem;
 pub mod status;
 
@@ -9,6 +10,7 @@ use pgrx::pg_sys;
 
 /// Reserves shared memory and starts what lives as long as the server.
 pub fn init() {
+    segment::install();
     shmem::init();
 }
 

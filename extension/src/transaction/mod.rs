@@ -25,14 +25,17 @@ pub mod record;
 pub mod recovery;
 pub mod savepoint;
 pub mod statement;
+pub mod victim;
 
 use crate::entry::entry;
+use crate::executor::exchange;
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
 /// Registers the transaction callbacks; called once at load.
 pub fn init() {
     consistency::ring::init();
+    victim::init();
     // SAFETY: plain functions that live as long as the library.
     unsafe {
         pg_sys::RegisterXactCallback(Some(on_transaction), std::ptr::null_mut());
@@ -47,9 +50,19 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
     }
     entry(|| match event {
         XactEvent::XACT_EVENT_PRE_COMMIT => commit::before(),
-        XactEvent::XACT_EVENT_COMMIT => commit::after(),
+        XactEvent::XACT_EVENT_COMMIT => {
+            exchange::forget();
+            victim::forget();
+            commit::after();
+        }
+        XactEvent::XACT_EVENT_PREPARE => exchange::forget(),
         XactEvent::XACT_EVENT_PRE_PREPARE => commit::refuse_prepare(),
-        XactEvent::XACT_EVENT_ABORT => abort::after(),
+        XactEvent::XACT_EVENT_ABORT => {
+            exchange::forget();
+            // Should it have ended for another reason meanwhile.
+            victim::forget();
+            abort::after();
+        }
         _ => {}
     });
 }

@@ -16,7 +16,7 @@ fn all(metadata: &Metadata) -> Vec<Vec<Option<String>>> {
     let nodes = metadata
         .nodes
         .values()
-        .filter(|node| node.state != "joining");
+        .filter(|node| node.state == "active");
     nodes.flat_map(|node| of_node(metadata, node)).collect()
 }
 

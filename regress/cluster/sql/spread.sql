@@ -98,7 +98,7 @@ DROP SCHEMA spread CASCADE;
 SELECT relation FROM cluster_tables;
 \c - - - :n2
 SELECT to_regclass('spread.person'), to_regclass('spread.country');
-DROP SCHEMA spread CASCADE;
+SELECT to_regnamespace('spread');
 \c - - - :n3
-DROP SCHEMA spread CASCADE;
+SELECT to_regnamespace('spread');
 SELECT count(*) FROM pg_prepared_xacts;

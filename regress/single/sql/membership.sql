@@ -27,7 +27,7 @@ SELECT cluster_expand('n9', '127.0.0.1', 1, 'round');
 BEGIN;
 SELECT cluster_expand('n9', '127.0.0.1', 1);
 ROLLBACK;
-SELECT expanse.activate_node('n9', 'minimal');
+SELECT expanse.activate_nodes(ARRAY['n9'], 'minimal');
 \echo :LAST_ERROR_SQLSTATE
 SELECT expanse.abort_join('n9');
 SELECT expanse.abort_join('n1');

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use expanse_sidecar::{config, daemon};
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         print!("{}", config::sample());
         return ExitCode::SUCCESS;
     }
-    match run(&arguments) {
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("expansed: {message}");
@@ -37,14 +38,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let config = config::load(
-        arguments.config.as_deref(),
-        environment,
-        &arguments.settings,
-    )
-    .map_err(|error| error.to_string())?;
+fn run(arguments: Arguments) -> Result<(), String> {
+    let read = move || {
+        let environment = |name: &str| std::env::var(name).ok();
+        config::load(
+            arguments.config.as_deref(),
+            environment,
+            &arguments.settings,
+        )
+    };
+    let config = read().map_err(|error| error.to_string())?;
     daemon::init_logs(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -52,6 +55,6 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     runtime
-        .block_on(daemon::run(config))
+        .block_on(daemon::run(config, Arc::new(read)))
         .map_err(|error| error.to_string())
 }

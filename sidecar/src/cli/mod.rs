@@ -4,7 +4,9 @@ mod connect;
 mod dev;
 mod error;
 mod expand;
+mod plan;
 mod rebind;
+mod shrink;
 mod status;
 mod table;
 mod views;
@@ -43,9 +45,15 @@ enum Verb {
     Tables,
     /// The operations, running and finished
     Operations,
-    /// Add a server to the cluster
+    /// What should happen and does not: why, since when, what to do
+    Blocked,
+    /// How the sidecar of this node runs commands on the nodes
+    Executor,
+    /// Add servers to the cluster
     Expand(expand::Expand),
-    /// Move a table's group to the current hash map
+    /// Let nodes leave the cluster
+    Shrink(shrink::Shrink),
+    /// Move a table's group, or all of them, to the current hash map
     Rebind(rebind::Rebind),
     /// Undo an operation that has not finished
     Cancel { operation: i64 },
@@ -84,7 +92,10 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Maps => views::run(&target, json, &views::MAPS).await,
         Verb::Tables => views::run(&target, json, &views::TABLES).await,
         Verb::Operations => views::run(&target, json, &views::OPERATIONS).await,
+        Verb::Blocked => views::run(&target, json, &views::BLOCKED).await,
+        Verb::Executor => views::run(&target, json, &views::EXECUTOR).await,
         Verb::Expand(expand) => expand::run(&target, json, &expand).await,
+        Verb::Shrink(shrink) => shrink::run(&target, json, &shrink).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
         Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
         Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,

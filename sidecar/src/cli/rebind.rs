@@ -1,19 +1,29 @@
-//! `rebind`: a table's group moves to the current hash map.
+//! `rebind`: a table's group moves to the current hash map, or all groups.
 
 use clap::Args;
 
-use super::{wait, CliError, Target};
+use super::{plan, wait, CliError, Target};
 
 #[derive(Args)]
 pub struct Rebind {
     /// A table of the group
-    pub relation: String,
+    #[arg(required_unless_present = "all")]
+    pub relation: Option<String>,
+    /// All groups that are not there yet, what gives most relief first
+    #[arg(long, conflicts_with = "relation")]
+    pub all: bool,
+    /// With --all: how many groups move at once
+    #[arg(long, default_value_t = 1)]
+    pub at_once: i32,
     /// Longest time that writes may wait for the switch, such as "500 ms"
     #[arg(long, default_value = "500 ms")]
     pub max_write_freeze: String,
     /// How long the old copies are kept current after the switch, such as "1 hour"
     #[arg(long, default_value = "0")]
     pub reversible_for: String,
+    /// Only show what would move
+    #[arg(long)]
+    pub dry_run: bool,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,
@@ -24,15 +34,32 @@ pub struct Rebind {
 /// # Errors
 /// [`CliError::Sql`] with what refused or ended it.
 pub async fn run(target: &Target, json: bool, rebind: &Rebind) -> Result<(), CliError> {
+    let Some(relation) = &rebind.relation else {
+        return run_all(target, json, rebind).await;
+    };
+    if rebind.dry_run {
+        let call = "cluster_plan_rebind($1::text::regclass)";
+        return plan::show(target, json, call, &[relation]).await;
+    }
     let client = target.connect().await?;
     let row = client
         .query_one(
             "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval)",
-            &[
-                &rebind.relation,
-                &rebind.max_write_freeze,
-                &rebind.reversible_for,
-            ],
+            &[relation, &rebind.max_write_freeze, &rebind.reversible_for],
+        )
+        .await?;
+    wait::finish(&client, row.get(0), json, rebind.no_wait).await
+}
+
+async fn run_all(target: &Target, json: bool, rebind: &Rebind) -> Result<(), CliError> {
+    if rebind.dry_run {
+        return plan::show(target, json, "cluster_plan_rebind_all()", &[]).await;
+    }
+    let client = target.connect().await?;
+    let row = client
+        .query_one(
+            "SELECT cluster_rebind_all($1, $2::text::interval)",
+            &[&rebind.at_once, &rebind.max_write_freeze],
         )
         .await?;
     wait::finish(&client, row.get(0), json, rebind.no_wait).await

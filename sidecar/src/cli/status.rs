@@ -1,6 +1,6 @@
 //! `status`: the cluster at a glance.
 
-use super::views::{self, View, MAPS, NODES};
+use super::views::{self, View, BLOCKED, MAPS, NODES};
 use super::{CliError, Target};
 
 const RUNNING: View = View {
@@ -8,7 +8,7 @@ const RUNNING: View = View {
             FROM cluster_operations WHERE finished_at IS NULL ORDER BY 1",
 };
 
-/// Nodes, hash maps and running operations.
+/// Nodes, hash maps, running operations and what is blocked.
 ///
 /// # Errors
 /// [`CliError::Connect`], [`CliError::Sql`].
@@ -19,6 +19,7 @@ pub async fn run(target: &Target, json: bool) -> Result<(), CliError> {
             "nodes": views::as_json(&client, &NODES).await?,
             "maps": views::as_json(&client, &MAPS).await?,
             "operations": views::as_json(&client, &RUNNING).await?,
+            "blocked": views::as_json(&client, &BLOCKED).await?,
         });
         println!(
             "{}",
@@ -30,6 +31,7 @@ pub async fn run(target: &Target, json: bool) -> Result<(), CliError> {
         ("Nodes", &NODES),
         ("Hash maps", &MAPS),
         ("Running operations", &RUNNING),
+        ("What does not happen", &BLOCKED),
     ] {
         println!("{title}");
         views::show(&client, false, view).await?;

@@ -1,4 +1,4 @@
-//! `nodes`, `maps`, `tables`, `operations`: the cluster views.
+//! `nodes`, `maps`, `tables`, `operations`, `blocked`, `executor`: the cluster views.
 
 use tokio_postgres::Client;
 
@@ -32,6 +32,18 @@ pub const OPERATIONS: View = View {
         "SELECT operation_id AS id, kind, target, state, phase, rows_done, rows_total, \
             date_trunc('second', started_at) AS started, \
             date_trunc('second', finished_at) AS finished, error FROM cluster_operations ORDER BY 1",
+};
+
+pub const BLOCKED: View = View {
+    query:
+        "SELECT node_name AS node, what, why, date_trunc('second', since) AS since, hint, weight \
+            FROM cluster_blocked ORDER BY since, 1, 2",
+};
+
+pub const EXECUTOR: View = View {
+    query: "SELECT node_name AS node, address, class, socket_limit AS \"limit\", in_use, waiting, tries, retries, \
+            timeouts, failures, breaker, load_factor AS load, reason \
+            FROM cluster_executor ORDER BY node_name, address",
 };
 
 /// Shows a view.

@@ -11,7 +11,26 @@ pub struct Field {
     pub doc: &'static str,
 }
 
+/// Sections, and single fields, that a reload changes in the running daemon; everything else needs a
+/// restart.
+const RELOADABLE: &[&str] = &["executor", "alarm", "log.filter"];
+
 impl Field {
+    /// As it is named on the command line: `section.name`.
+    pub fn full_name(&self) -> String {
+        if self.section.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.section, self.name)
+        }
+    }
+
+    /// Whether SIGHUP changes it in the running daemon.
+    pub fn reloadable(&self) -> bool {
+        RELOADABLE.contains(&self.section) && self.name != "retry_reserve"
+            || RELOADABLE.contains(&self.full_name().as_str())
+    }
+
     /// Environment variable that sets it: `EXPANSE_SECTION_NAME`.
     pub fn environment(&self) -> String {
         let mut name = String::from("EXPANSE_");
@@ -63,19 +82,37 @@ pub const FIELDS: &[Field] = &[
     field("executor", "retries", "tries", "Most repetitions of a command that is safe to repeat."),
     field("executor", "backoff_base_ms", "milliseconds", "Upper end of the random wait before the first repetition; doubles with each."),
     field("executor", "backoff_cap_ms", "milliseconds", "Upper end of the random wait before any repetition."),
+    field("executor", "deadline_ms", "milliseconds", "Within this time a command ends, with all its waiting and repetitions, unless whoever asks says otherwise."),
+    field("executor", "retry_budget_percent", "repetitions", "Most repetitions for a hundred successes, for each node."),
+    field("executor", "retry_reserve", "repetitions", "Repetitions that a node may cost before the first success."),
+    field("executor", "breaker_failures", "failures", "After so many failures of a node in a row commands to it are refused until a probe succeeds."),
+    field("executor", "breaker_open_ms", "milliseconds", "Wait before the first probe; doubles with each that fails."),
+    field("executor", "breaker_longest_ms", "milliseconds", "Longest wait between two probes."),
     field("operations", "max_write_freeze_ms", "milliseconds", "Longest time that one switch of a rebind may hold up writes, unless the operation says otherwise."),
     field("operations", "lock_timeout_ms", "milliseconds", "Longest wait for one lock of a switch; writers queue behind it for no longer."),
     field("operations", "poll_interval_ms", "milliseconds", "How often a running operation looks at the nodes."),
     field("operations", "give_up_after_ms", "milliseconds", "How long a step is repeated after errors that may pass, before an operation short of its point of no return is undone."),
     field("operations", "switch_attempts", "attempts", "Attempts to switch before a rebind gives up and is undone."),
+    field("alarm", "webhook_url", "", "Where critical alarms are posted as JSON when they begin and end: http:// or https://. Empty: nowhere."),
+    field("alarm", "webhook_timeout_ms", "milliseconds", "Deadline of one attempt to post."),
+    field("http", "address", "", "Address that metrics, health and the status page are served on, read-only and to anybody who reaches it."),
+    field("http", "port", "TCP port", "Its port. 0: no HTTP."),
     field("log", "format", "", "text or json."),
-    field("log", "filter", "", "Level, or tracing directives such as info,expanse_sidecar::operations=debug."),
+    field("log", "filter", "", "Level, or tracing directives such as info,expanse_sidecar::operations=debug; the default leaves out what libraries say of what the daemon says itself."),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn what_says_that_it_is_reloadable_exists() {
+        for name in RELOADABLE {
+            let known = |f: &Field| f.section == *name || f.full_name() == *name;
+            assert!(FIELDS.iter().any(known), "{name}");
+        }
+    }
 
     #[test]
     fn every_field_is_documented_and_every_documented_field_exists() {

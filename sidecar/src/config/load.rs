@@ -123,6 +123,26 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     if classes.contains(&0) || e.sockets_per_node < 2 {
         return invalid("each class of the executor needs at least one connection a node".into());
     }
+    if e.base_timeout_ms == 0 || e.max_timeout_ms < e.base_timeout_ms || e.deadline_ms == 0 {
+        return invalid("executor.base_timeout_ms must be above 0 and no more than executor.max_timeout_ms, and executor.deadline_ms above 0".into());
+    }
+    if e.breaker_failures == 0
+        || e.breaker_open_ms == 0
+        || e.breaker_longest_ms < e.breaker_open_ms
+        || e.retry_budget_percent > 100
+    {
+        return invalid("executor.breaker_failures and executor.breaker_open_ms must be above 0, executor.breaker_longest_ms at least executor.breaker_open_ms, executor.retry_budget_percent at most 100".into());
+    }
+    let url = &config.alarm.webhook_url;
+    if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {
+        return invalid("alarm.webhook_url does not begin with http:// or https://".into());
+    }
+    if config.http.address.parse::<std::net::IpAddr>().is_err() {
+        return invalid(format!(
+            "http.address: \"{}\" is not an IP address",
+            config.http.address
+        ));
+    }
     let o = &config.operations;
     if o.max_write_freeze_ms < 10 || o.lock_timeout_ms < 1 || o.poll_interval_ms < 1 {
         return invalid("times of the section operations are too short".into());

@@ -5,6 +5,7 @@
 
 pub mod fields;
 mod load;
+mod reload;
 mod sample;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::coordination::without_password;
 
 pub use load::{load, ConfigError};
+pub use reload::{changes, Change};
 pub use sample::sample;
 
 /// Everything an `expansed` needs to know before it starts.
@@ -28,6 +30,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     pub executor: ExecutorConfig,
     pub operations: OperationsConfig,
+    pub alarm: AlarmConfig,
+    pub http: HttpConfig,
     pub log: LogConfig,
 }
 
@@ -64,6 +68,12 @@ pub struct ExecutorConfig {
     pub retries: u32,
     pub backoff_base_ms: u64,
     pub backoff_cap_ms: u64,
+    pub deadline_ms: u64,
+    pub retry_budget_percent: u32,
+    pub retry_reserve: u32,
+    pub breaker_failures: u32,
+    pub breaker_open_ms: u64,
+    pub breaker_longest_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +84,20 @@ pub struct OperationsConfig {
     pub poll_interval_ms: u64,
     pub give_up_after_ms: u64,
     pub switch_attempts: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlarmConfig {
+    pub webhook_url: String,
+    pub webhook_timeout_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    pub address: String,
+    pub port: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +125,15 @@ impl std::fmt::Debug for CoordinationConfig {
     }
 }
 
+/// The address may hold a secret; it never reaches a log.
+impl std::fmt::Debug for AlarmConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlarmConfig")
+            .field("webhook", &!self.webhook_url.is_empty())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The password never reaches a log.
 impl std::fmt::Debug for PostgresConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -124,6 +157,8 @@ impl Default for Config {
             postgres: PostgresConfig::default(),
             executor: ExecutorConfig::default(),
             operations: OperationsConfig::default(),
+            alarm: AlarmConfig::default(),
+            http: HttpConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -166,6 +201,12 @@ impl Default for ExecutorConfig {
             retries: 5,
             backoff_base_ms: 50,
             backoff_cap_ms: 2_000,
+            deadline_ms: 300_000,
+            retry_budget_percent: 10,
+            retry_reserve: 10,
+            breaker_failures: 5,
+            breaker_open_ms: 500,
+            breaker_longest_ms: 10_000,
         }
     }
 }
@@ -182,11 +223,29 @@ impl Default for OperationsConfig {
     }
 }
 
+impl Default for AlarmConfig {
+    fn default() -> Self {
+        Self {
+            webhook_url: String::new(),
+            webhook_timeout_ms: 5_000,
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1".into(),
+            port: 5480,
+        }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info".into(),
+            filter: "info,zookeeper_client=error,tokio_postgres=warn".into(),
         }
     }
 }
@@ -200,6 +259,7 @@ mod tests {
         let mut config = Config::default();
         config.postgres.password = "s3cret".into();
         config.coordination.url = "zookeeper://me:s3cret@a:1/x".into();
+        config.alarm.webhook_url = "https://a/s3cret".into();
         assert!(!format!("{config:?}").contains("s3cret"));
         config.coordination.url = "zookeeper://me:s3cret@a:0/x".into();
         let error = load::check(&config).unwrap_err().to_string();

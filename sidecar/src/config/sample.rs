@@ -10,7 +10,8 @@ pub fn sample() -> String {
     let defaults = Table::try_from(Config::default()).expect("the defaults are plain values");
     let mut text = String::from(
         "# Configuration of expansed. Every line shows a default.\n\
-         # A variable EXPANSE_<SECTION>_<FIELD> wins over this file, --set section.field=value over both.\n",
+         # A variable EXPANSE_<SECTION>_<FIELD> wins over this file, --set section.field=value over both.\n\
+         # SIGHUP reads them all again; a change of what needs a restart is logged and has no effect until then.\n",
     );
     let mut section = "";
     for field in FIELDS {
@@ -29,6 +30,9 @@ pub fn sample() -> String {
         text.push_str(&format!("# {}", field.doc));
         if !field.unit.is_empty() {
             text.push_str(&format!(" Unit: {}.", field.unit));
+        }
+        if !field.reloadable() {
+            text.push_str(" Needs a restart.");
         }
         text.push_str(&format!("\n# {} = {}\n", field.name, default));
     }

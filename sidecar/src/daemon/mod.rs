@@ -1,29 +1,39 @@
 //! The daemon: starts the parts as named tasks and stops them in order.
 
+mod heartbeat;
 mod logs;
 mod notify;
+mod reload;
 mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::alarms::{self, Alarms};
+use crate::config::{AlarmConfig, Config};
 use crate::control::{listen, serve, Answers};
 use crate::coordination::{self, Coordination, Timeouts};
 use crate::executor::Executor;
+use crate::http;
+use crate::membership::local::local_server;
 use crate::membership::publish::View;
 use crate::membership::{local, publish, recovery, status};
 use crate::operations::journal::Journal;
 use crate::operations::leader::Campaign;
 use crate::operations::mirror;
+use crate::resources;
 use crate::topology::{Mirror, Sources, FILE_NAME};
 
+pub use heartbeat::Heartbeat;
 pub use logs::init as init_logs;
+use reload::Reload;
+pub use reload::Source;
 use tasks::Tasks;
 
 /// How long the parts may take to stop.
@@ -43,12 +53,14 @@ pub enum Error {
     Signals(std::io::Error),
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. At SIGHUP the configuration is read from `source` again.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(config: Config) -> Result<(), Error> {
+pub async fn run(config: Config, source: Source) -> Result<(), Error> {
     let stop = CancellationToken::new();
+    // Taken from the beginning, so that an early one does not end the process.
+    let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let asked = stop.clone();
@@ -64,12 +76,21 @@ pub async fn run(config: Config) -> Result<(), Error> {
         () = stop.cancelled() => return Ok(()),
         started = start(config.clone(), stop.clone()) => started?,
     };
+    let reload = Reload {
+        source,
+        started_with: config.clone(),
+        executor: started.executor.clone(),
+        alarm: started.alarm.clone(),
+    };
+    started
+        .tasks
+        .spawn("reload", reload.run(hangup, stop.clone()));
     notify::send("READY=1\nSTATUS=running");
     tracing::info!(control_socket = %config.control_socket.display(), "ready");
     stop.cancelled().await;
     notify::send("STOPPING=1");
     tracing::info!("stops");
-    let Started { tasks, store } = started;
+    let Started { tasks, store, .. } = started;
     tasks.stop(STOP_LIMIT).await;
     let _ = timeout(STOP_LIMIT, store.close()).await;
     let _ = std::fs::remove_file(&config.control_socket);
@@ -79,6 +100,8 @@ pub async fn run(config: Config) -> Result<(), Error> {
 struct Started {
     tasks: Tasks,
     store: Arc<dyn Coordination>,
+    executor: Executor,
+    alarm: Arc<RwLock<AlarmConfig>>,
 }
 
 async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, Error> {
@@ -91,18 +114,31 @@ async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, 
             source,
         })?;
     let store = connect(&config).await?;
-    let executor = Executor::new(config.postgres.clone(), &config.executor);
+    let (notices, told) = alarms::channel();
+    let alarms = Alarms::new(notices);
+    let alarm = Arc::new(RwLock::new(config.alarm.clone()));
+    let executor = Executor::new(config.postgres.clone(), &config.executor, alarms.clone());
     let journal = Journal::new(store.clone());
+    let topology = Mirror::open(&Sources {
+        file: config.state_dir.join(FILE_NAME),
+        mounted: (!config.topology_dir.as_os_str().is_empty()).then(|| config.topology_dir.clone()),
+    });
 
+    let heartbeat = Heartbeat::default();
     let (local_shown, local_node) = watch::channel(None);
     let (nodes_shown, nodes) = watch::channel(Default::default());
     let (leader_shown, leader) = watch::channel(None);
     let (operations_shown, operations) = watch::channel(Vec::new());
+    let (load_shown, load) = watch::channel(Default::default());
     let view = View {
         local: local_node.clone(),
-        nodes,
+        nodes: nodes.clone(),
         leader,
         operations,
+        topology: topology.state(),
+        session: store.session(),
+        executor: executor.clone(),
+        since: Arc::default(),
     };
     let answers = Arc::new(Answers {
         config: config.clone(),
@@ -117,21 +153,48 @@ async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, 
         local: local_node.clone(),
         stop: stop.clone(),
     };
-
-    let topology = Mirror::open(&Sources {
-        file: config.state_dir.join(FILE_NAME),
-        mounted: (!config.topology_dir.as_os_str().is_empty()).then(|| config.topology_dir.clone()),
-    });
+    let site = http::Site {
+        view: view.clone(),
+        executor: executor.clone(),
+        server: local_server(&config),
+        heartbeat: heartbeat.clone(),
+        maps: Default::default(),
+    };
+    let own = status::Own {
+        local: local_node.clone(),
+        load: load.clone(),
+        alarms,
+    };
 
     let tasks = Tasks::new(stop.clone());
     tasks.spawn("topology", topology.serve(store.clone(), stop.clone()));
     tasks.spawn(
         "local server",
-        local::run(config.clone(), executor.clone(), local_shown, stop.clone()),
+        local::run(
+            config.clone(),
+            executor.clone(),
+            local_shown,
+            heartbeat.clone(),
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "resources",
+        resources::run(
+            config.clone(),
+            executor.clone(),
+            local_node.clone(),
+            load_shown,
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "loads",
+        publish::share_loads(executor.clone(), nodes, load, stop.clone()),
     );
     tasks.spawn(
         "status entry",
-        status::register(store.clone(), local_node.clone(), stop.clone()),
+        status::register(store.clone(), own, stop.clone()),
     );
     tasks.spawn(
         "status directory",
@@ -151,12 +214,22 @@ async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, 
     );
     tasks.spawn(
         "recovery",
-        recovery::run(config.clone(), executor, local_node, stop.clone()),
+        recovery::run(config.clone(), executor.clone(), local_node, stop.clone()),
     );
     tasks.spawn("operations", campaign.run());
     tasks.spawn("control socket", serve(listener, answers, stop.clone()));
-    tasks.spawn("watchdog", notify::watchdog(stop));
-    Ok(Started { tasks, store })
+    tasks.spawn("http", http::run(config.http.clone(), site, stop.clone()));
+    tasks.spawn(
+        "webhook",
+        alarms::deliver(alarm.clone(), told, stop.clone()),
+    );
+    tasks.spawn("watchdog", notify::watchdog(heartbeat, stop));
+    Ok(Started {
+        tasks,
+        store,
+        executor,
+        alarm,
+    })
 }
 
 async fn connect(config: &Config) -> Result<Arc<dyn Coordination>, Error> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Heartbeat;
+
 /// Sends `message` if a service manager listens; whether it does is its own affair.
 pub fn send(message: &str) {
     if let Some(address) = std::env::var_os("NOTIFY_SOCKET") {
@@ -25,8 +27,16 @@ fn send_to(address: &str, message: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Says that the daemon is alive, at half the interval the service manager asks for.
-pub async fn watchdog(stop: CancellationToken) {
+/// Says that a reload has begun; READY=1 ends it. The time is that of `CLOCK_MONOTONIC`, by which the
+/// manager knows that it is its own request that is being answered.
+pub fn reloading() {
+    let micros = crate::sys::monotonic().as_micros();
+    send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+}
+
+/// Says that the daemon is alive, at half the interval the service manager asks for, as long as its
+/// main loop goes round.
+pub async fn watchdog(heartbeat: Heartbeat, stop: CancellationToken) {
     let interval = std::env::var("WATCHDOG_USEC")
         .ok()
         .and_then(|text| text.parse::<u64>().ok())
@@ -39,7 +49,9 @@ pub async fn watchdog(stop: CancellationToken) {
         .await
         .is_some()
     {
-        send("WATCHDOG=1");
+        if heartbeat.age() < interval * 2 {
+            send("WATCHDOG=1");
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::owner::Owner;
 use super::programs::Programs;
 use super::server::{self, Ending};
-use super::state::State;
+use super::state::{State, ENSEMBLE};
 use super::{sidecar, BoxError};
+use crate::coordination::server::stop;
 
 /// Stops everything of the box; with `purge`, deletes it. A box that does not exist is down.
 ///
@@ -37,7 +38,10 @@ pub async fn down(directory: &Path, purge: bool) -> Result<(), BoxError> {
             server::stop(&state, node, &programs, &owner, ending)?;
         }
     }
-    crate::coordination::server::stop(&state.zookeeper_dir()).await?;
+    stop(&state.zookeeper_dir()).await?;
+    for member in 1..=ENSEMBLE {
+        stop(&state.zookeeper_dir().join(member.to_string())).await?;
+    }
     if purge {
         std::fs::remove_dir_all(&directory).map_err(BoxError::io(&directory))?;
     }

@@ -70,12 +70,20 @@ fn configuration(state: &State, node: &BoxNode, programs: &Programs) -> String {
          [postgres]\n\
          host = \"{host}\"\n\
          port = {port}\n\
-         bin_dir = \"{bin}\"\n",
+         bin_dir = \"{bin}\"\n\
+         [http]\n\
+         port = {http}\n",
         dir = directory.display(),
         host = node.host,
         port = node.port,
+        http = http_port(node),
         bin = programs.bin_dir.display(),
     )
+}
+
+/// Where the sidecar of a node of the box serves HTTP: 1000 above its server, or nowhere.
+fn http_port(node: &BoxNode) -> u16 {
+    node.port.checked_add(1000).unwrap_or(0)
 }
 
 /// Stops the sidecar, if it runs.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use super::state::BoxNode;
@@ -11,20 +12,21 @@ use super::BoxError;
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 const SIDECAR_UNREACHABLE: &str = "XP022";
 
-/// Connects to a node as `postgres`.
+/// Connects to a node as `postgres`; the task ends once the client is dropped and the server knows.
 ///
 /// # Errors
 /// [`BoxError::Sql`].
-pub async fn connect(node: &BoxNode) -> Result<Client, BoxError> {
+async fn connect(node: &BoxNode) -> Result<(Client, JoinHandle<()>), BoxError> {
     let parameters = format!(
-        "host={} port={} user=postgres dbname=postgres connect_timeout=5",
+        "host={} port={} user=postgres dbname=postgres connect_timeout=5 application_name=expansectl",
         node.host, node.port
     );
     let (client, connection) = tokio_postgres::connect(&parameters, NoTls)
         .await
         .map_err(|error| failed(node, &error))?;
-    tokio::spawn(connection);
-    Ok(client)
+    // An error reaches whoever uses the client.
+    let task = tokio::spawn(async move { drop(connection.await) });
+    Ok((client, task))
 }
 
 /// Makes the first node the cluster, unless it is one.
@@ -32,7 +34,7 @@ pub async fn connect(node: &BoxNode) -> Result<Client, BoxError> {
 /// # Errors
 /// [`BoxError::Sql`].
 pub async fn init(node: &BoxNode) -> Result<(), BoxError> {
-    let client = connect(node).await?;
+    let (client, task) = connect(node).await?;
     let run = async {
         client
             .batch_execute("CREATE EXTENSION IF NOT EXISTS expanse")
@@ -51,7 +53,10 @@ pub async fn init(node: &BoxNode) -> Result<(), BoxError> {
         }
         Ok::<_, tokio_postgres::Error>(())
     };
-    run.await.map_err(|error| failed(node, &error))
+    let done = run.await.map_err(|error| failed(node, &error));
+    drop(client);
+    task.await.ok();
+    done
 }
 
 /// Adds a node to the cluster of `first`, unless it is in it, and waits for it.
@@ -59,7 +64,14 @@ pub async fn init(node: &BoxNode) -> Result<(), BoxError> {
 /// # Errors
 /// [`BoxError::Sql`] with what `cluster_expand` or `cluster_wait` raised.
 pub async fn expand(first: &BoxNode, node: &BoxNode) -> Result<(), BoxError> {
-    let client = connect(first).await?;
+    let (client, task) = connect(first).await?;
+    let done = expand_by(&client, first, node).await;
+    drop(client);
+    task.await.ok();
+    done
+}
+
+async fn expand_by(client: &Client, first: &BoxNode, node: &BoxNode) -> Result<(), BoxError> {
     let known = client
         .query_one(
             "SELECT count(*) FROM expanse.node WHERE node_name = $1 AND state = 'active'",

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::BoxError;
+use crate::coordination::server::Ports;
+
+/// Servers of an ensemble: one may fail.
+pub const ENSEMBLE: usize = 3;
 
 /// Where the nodes of the box agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -15,6 +19,8 @@ pub enum Coordination {
     Dir,
     /// A ZooKeeper server in the box.
     Zookeeper,
+    /// Three ZooKeeper servers in the box.
+    Ensemble,
 }
 
 /// One server of the box.
@@ -86,9 +92,21 @@ impl State {
         self.directory.join(&node.name)
     }
 
-    /// Where ZooKeeper lives.
+    /// Where ZooKeeper lives; each server of an ensemble in a directory `1` to `3` below it.
     pub fn zookeeper_dir(&self) -> PathBuf {
         self.directory.join("zookeeper")
+    }
+
+    /// The ports of the servers of an ensemble: below the nodes', so that added ones do not meet them.
+    pub fn ensemble_ports(&self) -> [Ports; ENSEMBLE] {
+        std::array::from_fn(|index| {
+            let first = self.base_port - 3 * (index as u16 + 1);
+            Ports {
+                client: first,
+                peer: first + 1,
+                election: first + 2,
+            }
+        })
     }
 }
 

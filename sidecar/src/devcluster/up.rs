@@ -7,7 +7,7 @@ use super::owner::Owner;
 use super::programs::Programs;
 use super::state::{BoxNode, Coordination, State};
 use super::{server, sidecar, sql, BoxError};
-use crate::coordination::server::ZooKeeperServer;
+use crate::coordination::server::{start_ensemble, ZooKeeperServer};
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -108,6 +108,12 @@ pub(super) async fn start_coordination(state: &mut State) -> Result<(), BoxError
             let port = state.base_port - 1;
             let server = ZooKeeperServer::start(&state.zookeeper_dir(), port).await?;
             format!("{}/expanse", server.url())
+        }
+        Coordination::Ensemble => {
+            let ports = state.ensemble_ports();
+            start_ensemble(&state.zookeeper_dir(), &ports).await?;
+            let hosts = ports.map(|ports| format!("127.0.0.1:{}", ports.client));
+            format!("zookeeper://{}/expanse", hosts.join(","))
         }
     };
     state.coordination_url = Some(url);

@@ -1,5 +1,7 @@
 //! Who gets the next socket to a node: a pure decision.
 
+use std::time::Duration;
+
 use crate::config::ExecutorConfig;
 
 /// How heavy a command is. The heavier, the earlier.
@@ -24,12 +26,13 @@ impl Weight {
         Self::Background,
     ];
 
-    /// A light command may take longer: nobody waits for it.
+    /// The heavier a command, the longer it is worth waiting for.
     pub fn timeout_factor(self) -> f64 {
         match self {
-            Self::Critical | Self::Interactive => 1.0,
-            Self::Maintenance => 2.0,
-            Self::Background => 3.0,
+            Self::Critical => 3.0,
+            Self::Interactive => 2.0,
+            Self::Maintenance => 1.5,
+            Self::Background => 1.0,
         }
     }
 
@@ -129,6 +132,13 @@ pub fn granted(mut load: Load, weight: Weight) -> Load {
     load
 }
 
+/// Whether a command that has waited is still worth a socket: with too little time left for what it
+/// usually takes it would only waste the socket. One that has most of its time left always is, so
+/// that a node that was slow once is not given up.
+pub fn worth_starting(left: Duration, allowed: Duration, usually: Duration) -> bool {
+    !left.is_zero() && left >= (usually * 2).min(allowed / 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +161,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_fresh_command_is_always_worth_it_and_a_late_one_never(left in 0u64..1000, allowed in 1u64..1000, usually in 0u64..5000) {
+            let [left, allowed, usually] = [left, allowed, usually].map(Duration::from_millis);
+            let worth = worth_starting(left.min(allowed), allowed, usually);
+            if left.min(allowed) >= allowed / 2 && !left.is_zero() { prop_assert!(worth); }
+            if left.is_zero() { prop_assert!(!worth); }
+            if worth && left < allowed / 2 { prop_assert!(left >= usually); }
+        }
+
         #[test]
         fn limits_are_never_exceeded(load in load(), limits in limits()) {
             if let Some(weight) = choose(&load, &limits) {

@@ -12,9 +12,13 @@ use crate::postgres::Mode;
 pub struct Command {
     pub name: &'static str,
     pub weight: Weight,
+    /// Weight of the alarm when it is given up.
+    pub alarm: Weight,
     pub mode: Mode,
     /// Doing it twice is as good as once.
     pub safe: bool,
+    /// It is never repeated: whoever asks will ask again by itself.
+    pub once: bool,
     /// Limit of the first try, if not the configured one.
     pub limit: Option<Duration>,
     /// Nothing, waiting included, goes on past this.
@@ -26,8 +30,10 @@ impl Command {
         Self {
             name,
             weight,
+            alarm: weight,
             mode: Mode::Local,
             safe: false,
+            once: false,
             limit: None,
             deadline: None,
         }
@@ -39,9 +45,21 @@ impl Command {
         self
     }
 
+    /// Marks it as one that is asked for again and again, so that no repetition is spent on it.
+    pub const fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
     /// Runs it as a client of the cluster instead of on the one node alone.
     pub const fn in_cluster(mut self) -> Self {
         self.mode = Mode::Cluster;
+        self
+    }
+
+    /// Gives an alarm another weight than the command: the heavier it is the more people hear of it.
+    pub const fn alarm(mut self, weight: Weight) -> Self {
+        self.alarm = weight;
         self
     }
 
@@ -53,10 +71,5 @@ impl Command {
     pub const fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
-    }
-
-    pub(super) fn left(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }

@@ -1,57 +1,47 @@
-//! Sockets to nodes, handed out one command at a time.
+//! Runs commands on nodes: decides by the pure parts, acts here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
+use expanse_core::live::{ExecutorClass, NodeLoad};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, Instant};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::Row;
 
-use super::admission::{choose, granted, Limits, Load, Weight};
-use super::{Command, Timing};
+use super::report;
+use super::retry::{Failed, Stop};
+use super::settings::Shared;
+use super::target::{Permit, Target};
+use super::{Command, Weight};
+use crate::alarms::{Alarms, Trouble};
 use crate::config::{ExecutorConfig, PostgresConfig};
-use crate::postgres::{connect, Error, Mode, NodeAddress, Result, Session};
-
-/// An idle connection older than this is closed rather than used again.
-const OLDEST_SESSION: Duration = Duration::from_secs(600);
-/// Idle connections that are kept to one node.
-const MOST_IDLE: usize = 3;
+use crate::membership::local::THIS_SERVER;
+use crate::metrics::Snapshot;
+use crate::postgres::{connect, Error, NodeAddress, Result, Session};
 
 /// Runs commands on nodes. Cheap to clone.
 #[derive(Clone)]
 pub struct Executor(Arc<Inner>);
 
 struct Inner {
-    settings: PostgresConfig,
-    limits: Limits,
-    timing: Timing,
-    nodes: Mutex<HashMap<NodeAddress, Arc<Sockets>>>,
+    shared: Arc<Shared>,
+    /// By host and port.
+    targets: Mutex<HashMap<(String, u16), Arc<Target>>>,
 }
 
-/// The sockets to one node.
-struct Sockets {
-    limits: Limits,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    load: Load,
-    queues: [VecDeque<oneshot::Sender<Permit>>; 4],
-    idle: Vec<Session>,
+/// What is done on a node.
+enum Work<'a> {
+    Query(&'a str, &'a [&'a (dyn ToSql + Sync)]),
+    Batch(&'a str),
 }
 
 impl Executor {
-    pub fn new(settings: PostgresConfig, config: &ExecutorConfig) -> Self {
+    pub fn new(postgres: PostgresConfig, config: &ExecutorConfig, alarms: Alarms) -> Self {
         Self(Arc::new(Inner {
-            settings,
-            limits: config.into(),
-            timing: config.into(),
-            nodes: Mutex::new(HashMap::new()),
+            shared: Arc::new(Shared::new(postgres, config, alarms)),
+            targets: Mutex::new(HashMap::new()),
         }))
     }
 
@@ -66,21 +56,7 @@ impl Executor {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        let mut failed = 0;
-        loop {
-            let limit = self.try_limit(&command, failed);
-            let outcome = match self.lease(node, command).await {
-                Ok(session) => session.query(command.name, sql, parameters, limit).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Err(error) => {
-                    failed += 1;
-                    self.before_next_try(&command, failed, error).await?;
-                }
-                done => return done,
-            }
-        }
+        self.run(node, command, Work::Query(sql, parameters)).await
     }
 
     /// The first column of the one row of a statement.
@@ -103,178 +79,242 @@ impl Executor {
     /// # Errors
     /// Those of the last try.
     pub async fn batch(&self, node: &NodeAddress, command: Command, sql: &str) -> Result<()> {
-        let mut failed = 0;
-        loop {
-            let limit = self.try_limit(&command, failed);
-            let outcome = match self.lease(node, command).await {
-                Ok(session) => session.batch(command.name, sql, limit).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Err(error) => {
-                    failed += 1;
-                    self.before_next_try(&command, failed, error).await?;
-                }
-                done => return done,
-            }
-        }
+        self.run(node, command, Work::Batch(sql)).await.map(drop)
     }
 
     /// A session of one's own until it is dropped.
     ///
     /// # Errors
-    /// [`Error::Busy`] if no socket came free in time, [`Error::Connect`].
+    /// [`Error::Busy`] if no socket came free in time, [`Error::NotAsked`], [`Error::Connect`].
     pub async fn lease(&self, node: &NodeAddress, command: Command) -> Result<Leased> {
-        let busy = || Error::Busy {
-            node: node.node_name.clone(),
-            command: command.name,
-        };
-        let sockets = self.sockets(node);
-        let wait = command.left().unwrap_or(self.0.timing.max_timeout);
-        let permit = timeout(wait, sockets.admit(command.weight))
-            .await
-            .map_err(|_| busy())?
-            .ok_or_else(busy)?;
-        let session = match sockets.take_idle(command.mode) {
-            Some(session) => session,
-            None => connect(&self.0.settings, node, command.mode).await?,
-        };
-        Ok(Leased {
-            session: Some(session),
-            sockets,
-            _permit: permit,
-        })
+        let target = self.target(node);
+        let since = Instant::now();
+        lease(&target, &command, since, self.deadline(&command)).await
     }
 
-    /// Closes idle connections to nodes that are not in `keep`.
-    pub fn forget_all_but(&self, keep: &[NodeAddress]) {
-        let mut nodes = self.0.nodes.lock();
-        nodes.retain(|address, sockets| keep.contains(address) || Arc::strong_count(sockets) > 1);
-    }
-
-    fn try_limit(&self, command: &Command, attempt: u32) -> Duration {
-        let base = command.limit.unwrap_or(self.0.timing.base_timeout);
-        self.0
-            .timing
-            .try_limit(base, command.weight, attempt, command.left())
-    }
-
-    async fn before_next_try(&self, command: &Command, failed: u32, error: Error) -> Result<()> {
-        let timing = &self.0.timing;
-        if !timing.again(command.safe, error.is_retryable(), failed, command.left()) {
-            return Err(error);
+    /// New settings, for whoever comes next.
+    pub fn reconfigure(&self, config: &ExecutorConfig) {
+        self.0.shared.change(config.into());
+        let targets: Vec<_> = self.0.targets.lock().values().cloned().collect();
+        for target in targets {
+            target.hand_out();
         }
-        tracing::debug!(command = command.name, failed, %error, "will try again");
-        let wait = timing.backoff(failed, rand::random());
-        sleep(wait.min(command.left().unwrap_or(wait))).await;
-        Ok(())
     }
 
-    fn sockets(&self, node: &NodeAddress) -> Arc<Sockets> {
-        let mut nodes = self.0.nodes.lock();
-        let limits = self.0.limits;
-        nodes
-            .entry(node.clone())
-            .or_insert_with(|| {
-                Arc::new(Sockets {
-                    limits,
-                    state: Mutex::default(),
-                })
-            })
-            .clone()
-    }
-}
-
-impl Sockets {
-    async fn admit(self: &Arc<Self>, weight: Weight) -> Option<Permit> {
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.state.lock();
-            state.load.waiting[weight] += 1;
-            state.queues[weight as usize].push_back(sender);
-        }
-        self.hand_out();
-        receiver.await.ok()
+    /// How busy the nodes are, by name.
+    pub fn set_loads(&self, loads: HashMap<String, NodeLoad>) {
+        self.0.shared.set_loads(loads);
     }
 
-    /// Gives free sockets to whoever is to have them.
-    fn hand_out(self: &Arc<Self>) {
+    pub fn alarms(&self) -> &Alarms {
+        &self.0.shared.alarms
+    }
+
+    /// Closes what has been idle for long, and forgets nodes that nobody has asked for.
+    pub fn tidy(&self) {
+        let mut targets = self.0.targets.lock();
+        targets.retain(|_, target| {
+            let forgotten = target.tidy();
+            !forgotten || Arc::strong_count(target) > 1
+        });
+        drop(targets);
+        self.alarms().fade(std::time::Instant::now());
+    }
+
+    /// Every class of every node.
+    pub fn report(&self) -> Vec<ExecutorClass> {
+        let mut targets: Vec<_> = self.0.targets.lock().values().cloned().collect();
+        targets.sort_by(|a, b| a.address.cmp(&b.address));
+        targets.iter().flat_map(|t| report::classes(t)).collect()
+    }
+
+    /// How long commands of each class waited for a socket, and how long their tries took.
+    pub fn histograms(&self) -> Vec<(Weight, Snapshot, Snapshot)> {
+        let shared = &self.0.shared;
+        let both = |w: Weight| {
+            let at = w as usize;
+            (w, shared.waited[at].snapshot(), shared.ran[at].snapshot())
+        };
+        Weight::ALL.into_iter().map(both).collect()
+    }
+
+    async fn run(&self, node: &NodeAddress, command: Command, work: Work<'_>) -> Result<Vec<Row>> {
+        let target = self.target(node);
+        let since = Instant::now();
+        let deadline = self.deadline(&command);
+        let mut tries = 0;
         loop {
-            let mut state = self.state.lock();
-            for weight in Weight::ALL {
-                let queue = &mut state.queues[weight as usize];
-                // Those who no longer wait do not count.
-                queue.retain(|waiter| !waiter.is_closed());
-                let waiting = queue.len();
-                state.load.waiting[weight] = waiting;
-            }
-            let Some(weight) = choose(&state.load, &self.limits) else {
-                return;
+            let error = match one_try(&target, &command, &work, tries, (since, deadline)).await {
+                Ok(rows) => {
+                    target.succeeded();
+                    let name = &target.address.node_name;
+                    self.alarms().clear(name, command.name);
+                    return Ok(rows);
+                }
+                Err(error) => error,
             };
-            let waiter = state.queues[weight as usize].pop_front();
-            state.load = granted(state.load, weight);
-            drop(state);
-            let permit = Permit {
-                weight,
-                sockets: self.clone(),
-            };
-            if let Some(waiter) = waiter {
-                // One who has just gone away gives the permit back by dropping it.
-                drop(waiter.send(permit));
+            tries += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let failed = Failed::of(&error, &command, tries, left);
+            let timing = self.0.shared.settings().timing;
+            match failed.next(&timing, rand::random(), || target.pay()) {
+                Ok(wait) => {
+                    tracing::debug!(command = command.name, tries, %error, "will try again");
+                    target.count(command.weight, |c| c.retries += 1);
+                    sleep(wait).await;
+                }
+                Err(stop) => {
+                    give_up(&target, &command, &error, stop);
+                    return Err(error);
+                }
             }
         }
     }
 
-    fn take_idle(&self, mode: Mode) -> Option<Session> {
-        let mut state = self.state.lock();
-        state
-            .idle
-            .retain(|s| s.reusable() && s.age() < OLDEST_SESSION);
-        let at = state.idle.iter().position(|s| s.mode() == mode)?;
-        Some(state.idle.swap_remove(at))
+    pub(super) fn deadline(&self, command: &Command) -> Instant {
+        let settings = self.0.shared.settings();
+        let longest = command.limit.unwrap_or_default() * 2;
+        command
+            .deadline
+            .unwrap_or_else(|| Instant::now() + settings.deadline.max(longest))
     }
 
-    fn give_back(&self, session: Session) {
-        if session.reusable() {
-            let mut state = self.state.lock();
-            if state.idle.len() < MOST_IDLE {
-                state.idle.push(session);
+    fn target(&self, node: &NodeAddress) -> Arc<Target> {
+        let mut targets = self.0.targets.lock();
+        let at = (node.host.clone(), node.port);
+        if let Some(target) = targets.get(&at) {
+            // Whoever asks for the local server need not know its name yet.
+            if node.node_name == THIS_SERVER || node.node_name == target.address.node_name {
+                return target.clone();
             }
         }
+        let target = Arc::new(Target::new(node.clone(), self.0.shared.clone()));
+        targets.insert(at, target.clone());
+        target
     }
 }
 
-/// The right to one socket.
-struct Permit {
-    weight: Weight,
-    sockets: Arc<Sockets>,
+async fn one_try(
+    target: &Arc<Target>,
+    command: &Command,
+    work: &Work<'_>,
+    tries: u32,
+    (since, deadline): (Instant, Instant),
+) -> Result<Vec<Row>> {
+    target.count(command.weight, |c| c.tries += 1);
+    let session = lease(target, command, since, deadline).await?;
+    let settings = target.shared.settings();
+    let limit = settings.timing.try_limit(
+        command.limit.unwrap_or(settings.timing.base_timeout),
+        command.weight,
+        tries,
+        target.shared.load_factor(&target.address.node_name),
+        deadline.saturating_duration_since(Instant::now()),
+    );
+    let started = Instant::now();
+    let outcome = match work {
+        Work::Query(sql, parameters) => session.query(command.name, sql, parameters, limit).await,
+        Work::Batch(sql) => session
+            .batch(command.name, sql, limit)
+            .await
+            .map(|()| Vec::new()),
+    };
+    let took = started.elapsed();
+    target.shared.ran[command.weight as usize].observe(took);
+    match &outcome {
+        Ok(_) => target.took(command.name, took),
+        Err(error) => target.judge(error),
+    }
+    if matches!(outcome, Err(Error::Timeout { .. })) {
+        target.count(command.weight, |c| c.timeouts += 1);
+    }
+    outcome
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.sockets.state.lock().load.in_use[self.weight] -= 1;
-        self.sockets.hand_out();
+async fn lease(
+    target: &Arc<Target>,
+    command: &Command,
+    since: Instant,
+    deadline: Instant,
+) -> Result<Leased> {
+    let node = &target.address;
+    let not_asked = || Error::NotAsked {
+        node: node.node_name.clone(),
+        command: command.name,
+    };
+    let busy = || Error::Busy {
+        node: node.node_name.clone(),
+        command: command.name,
+    };
+    if !target.would_pass() {
+        return Err(not_asked());
     }
+    let asked_at = Instant::now();
+    let (since, until) = (since.into_std(), deadline.into_std());
+    let permit = target.admit(command, since, until).await;
+    target.shared.waited[command.weight as usize].observe(asked_at.elapsed());
+    let permit = permit.ok_or_else(busy)?;
+    if !target.pass() {
+        return Err(not_asked());
+    }
+    let session = match target.take_idle(command.mode) {
+        Some(session) => session,
+        None => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let connected = connect(&target.shared.postgres, node, command.mode, left).await;
+            connected.inspect_err(|error| target.judge(error))?
+        }
+    };
+    Ok(Leased(Some((session, target.clone(), permit))))
+}
+
+/// Tells whoever should know that a command was given up.
+fn give_up(target: &Target, command: &Command, error: &Error, stop: Stop) {
+    target.count(command.weight, |c| c.failures += 1);
+    if !stop.is_trouble() {
+        return;
+    }
+    target.shared.alarms.raise(Trouble {
+        node_name: target.address.node_name.clone(),
+        what: command.name.to_owned(),
+        why: format!("{error}; given up: {}", stop.reason()),
+        hint: error.hint().unwrap_or_default().to_owned(),
+        weight: command.alarm,
+    });
 }
 
 /// A session that goes back to the pool when it is dropped.
-pub struct Leased {
-    session: Option<Session>,
-    sockets: Arc<Sockets>,
-    _permit: Permit,
-}
+pub struct Leased(Option<(Session, Arc<Target>, Permit)>);
 
 impl Deref for Leased {
     type Target = Session;
     fn deref(&self) -> &Session {
-        self.session.as_ref().expect("taken only by drop")
+        &self.0.as_ref().expect("taken only by drop").0
     }
 }
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            self.sockets.give_back(session);
+        let Some((session, target, permit)) = self.0.take() else {
+            return;
+        };
+        if !session.is_doubtful() {
+            target.give_back(session);
+            return;
         }
+        // The socket is in use until the server has confirmed the end of what was given up.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            if session.settle().await {
+                target.answered();
+                target.give_back(session);
+            } else {
+                target.silent("a cancelled command did not end");
+                drop(session);
+            }
+            drop(permit);
+        });
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use expanse_core::live::NodeLoad;
+
 use super::Weight;
 use crate::config::ExecutorConfig;
 
@@ -32,18 +34,20 @@ const GROWTH: f64 = 1.5;
 
 impl Timing {
     /// The limit of try `attempt` (from 0) of a command whose first try may take `base`:
-    /// base x weight factor x 1.5^attempt, at most the configured limit (or the base, if that is
-    /// longer), and never past what is left of the caller's deadline.
+    /// base x weight factor x load factor x 1.5^attempt, at most the configured limit (or the
+    /// base, if that is longer), and never past what is left until the deadline.
     pub fn try_limit(
         &self,
         base: Duration,
         weight: Weight,
         attempt: u32,
-        left: Option<Duration>,
+        load_factor: f64,
+        left: Duration,
     ) -> Duration {
-        let factor = weight.timeout_factor() * GROWTH.powi(attempt.min(32) as i32);
-        let grown = base.mul_f64(factor).min(self.max_timeout.max(base));
-        grown.min(left.unwrap_or(grown))
+        let factor = weight.timeout_factor() * load_factor * GROWTH.powi(attempt.min(32) as i32);
+        base.mul_f64(factor)
+            .min(self.max_timeout.max(base))
+            .min(left)
     }
 
     /// The wait before try `attempt` (from 1): full jitter, `random` in 0..1 of
@@ -56,11 +60,12 @@ impl Timing {
             .min(self.backoff_cap)
             .mul_f64(random.clamp(0.0, 1.0))
     }
+}
 
-    /// Whether to try once more after `failed` tries.
-    pub fn again(&self, safe: bool, retryable: bool, failed: u32, left: Option<Duration>) -> bool {
-        safe && retryable && failed <= self.retries && left.is_none_or(|left| !left.is_zero())
-    }
+/// What a try's time is multiplied by on a node that is as busy as `load` says: 1 when it is idle,
+/// 4 when it is as busy as can be.
+pub fn load_factor(load: &NodeLoad) -> f64 {
+    1.0 + 3.0 * load.busiest()
 }
 
 #[cfg(test)]
@@ -76,21 +81,46 @@ mod tests {
         prop::sample::select(Weight::ALL.to_vec())
     }
 
+    fn load() -> impl Strategy<Value = NodeLoad> {
+        let share = || prop_oneof![9 => 0.0f64..=1.0, 1 => prop::num::f64::ANY];
+        (share(), share(), share(), share()).prop_map(|(cpu, memory, io, activity)| NodeLoad {
+            cpu,
+            memory,
+            io,
+            activity,
+        })
+    }
+
+    const LONG: Duration = Duration::from_secs(1 << 32);
+
     proptest! {
         #[test]
-        fn no_try_passes_the_callers_deadline(base in 1u64..100_000, w in weight(), attempt in 0u32..50, left in 0u64..100_000) {
+        fn no_try_passes_the_callers_deadline(base in 1u64..100_000, w in weight(), attempt in 0u32..50, load in load(), left in 0u64..100_000) {
             let left = Duration::from_millis(left);
-            prop_assert!(timing().try_limit(Duration::from_millis(base), w, attempt, Some(left)) <= left);
+            prop_assert!(timing().try_limit(Duration::from_millis(base), w, attempt, load_factor(&load), left) <= left);
         }
 
         #[test]
-        fn tries_get_longer_up_to_the_limit(base in 1u64..500_000, w in weight(), attempt in 0u32..50) {
+        fn tries_get_longer_up_to_the_limit(base in 1u64..500_000, w in weight(), attempt in 0u32..50, load in load()) {
             let base = Duration::from_millis(base);
             let t = timing();
-            let limit = t.try_limit(base, w, attempt, None);
-            prop_assert!(limit <= t.try_limit(base, w, attempt + 1, None));
+            let busy = load_factor(&load);
+            let limit = t.try_limit(base, w, attempt, busy, LONG);
+            prop_assert!(limit <= t.try_limit(base, w, attempt + 1, busy, LONG));
             prop_assert!(limit <= t.max_timeout.max(base));
             prop_assert!(limit >= base.min(t.max_timeout));
+            prop_assert!(limit >= t.try_limit(base, w, attempt, 1.0, LONG), "a busy node gets no less");
+        }
+
+        #[test]
+        fn the_heavier_the_longer(base in 1u64..50_000, attempt in 0u32..5) {
+            let limit = |w| timing().try_limit(Duration::from_millis(base), w, attempt, 1.0, LONG);
+            prop_assert!(Weight::ALL.windows(2).all(|pair| limit(pair[0]) >= limit(pair[1])));
+        }
+
+        #[test]
+        fn a_load_counts_for_one_to_four(load in load()) {
+            prop_assert!((1.0..=4.0).contains(&load_factor(&load)));
         }
 
         #[test]
@@ -98,13 +128,6 @@ mod tests {
             let t = timing();
             prop_assert!(t.backoff(attempt, random) <= t.backoff_cap);
             prop_assert!(t.backoff(attempt, 1.0) <= t.backoff(attempt + 1, 1.0));
-        }
-
-        #[test]
-        fn what_is_not_safe_is_never_repeated(retryable: bool, failed in 0u32..10) {
-            prop_assert!(!timing().again(false, retryable, failed, None));
-            prop_assert!(!timing().again(true, false, failed, None));
-            prop_assert_eq!(timing().again(true, true, failed, None), failed <= timing().retries);
         }
     }
 }

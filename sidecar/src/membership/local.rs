@@ -9,11 +9,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::daemon::Heartbeat;
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::{Error, NodeAddress, Result};
 
-const LOOK: Command =
-    Command::new("look at the local server", Weight::Critical).limit(Duration::from_secs(3));
+const LOOK: Command = Command::new("look at the local server", Weight::Interactive)
+    .once()
+    .limit(Duration::from_secs(2));
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A server that has failed so often in a row is not ready.
 const FAILURES: u32 = 3;
@@ -27,11 +29,14 @@ pub struct LocalNode {
     pub status: NodeStatus,
 }
 
+/// What the local server is called while it is not known which node it is.
+pub const THIS_SERVER: &str = "local";
+
 /// The local server as the sidecar reaches it.
 pub fn local_server(config: &Config) -> NodeAddress {
     NodeAddress {
         node_name: if config.node_name.is_empty() {
-            "local".into()
+            THIS_SERVER.into()
         } else {
             config.node_name.clone()
         },
@@ -45,12 +50,15 @@ pub async fn run(
     config: Arc<Config>,
     executor: Executor,
     shown: watch::Sender<Option<LocalNode>>,
+    heartbeat: Heartbeat,
     stop: CancellationToken,
 ) {
     let server = local_server(&config);
     let mut failures = 0;
     loop {
-        let looked = timeout(Duration::from_secs(5), look(&executor, &server));
+        heartbeat.beat();
+        let known = shown.borrow().is_some();
+        let looked = timeout(Duration::from_secs(5), look(&executor, &server, known));
         let found = match looked.await {
             Ok(found) => found,
             Err(_) => Err(Error::Busy {
@@ -66,7 +74,7 @@ pub async fn run(
             Err(error) => {
                 failures += 1;
                 if failures == FAILURES {
-                    tracing::warn!(%error, "local server does not answer");
+                    tracing::info!(%error, "local server does not answer");
                     show(&shown, None);
                 }
             }
@@ -99,14 +107,14 @@ fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
 
 /// # Errors
 /// Those of the server, unless they only say that it is in no cluster.
-async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalNode>> {
+async fn look(executor: &Executor, server: &NodeAddress, known: bool) -> Result<Option<LocalNode>> {
     const SQL: &str = "SELECT n.node_id, n.node_name, n.host, n.port, n.state, current_setting('server_version'), \
         pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
         coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0) \
         FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
     // Asked first, so that a server without the extension logs no error.
     const PART_OF_ONE: &str = "SELECT to_regclass('expanse.local_node') IS NOT NULL";
-    if !executor.value(server, LOOK, PART_OF_ONE, &[]).await? {
+    if !known && !executor.value(server, LOOK, PART_OF_ONE, &[]).await? {
         return Ok(None);
     }
     let rows = executor.query(server, LOOK, SQL, &[]).await?;
@@ -134,7 +142,7 @@ async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalN
             role: if row.get(6) { "standby" } else { "primary" }.into(),
             postgres_version: row.get(5),
             metadata_version: i64::from(row.get::<_, i32>(8)),
-            leader: false,
+            ..NodeStatus::default()
         },
         address,
     }))

@@ -4,8 +4,10 @@
 //! * [`status`] keeps this node's entry in the status directory while the server is ready;
 //! * [`topology`] lets the leader write the topology from the metadata;
 //! * [`publish`] puts everything together for the local server;
+//! * [`blocked`] says why anything that should happen does not;
 //! * [`recovery`] finishes prepared transactions that this node coordinates.
 
+pub mod blocked;
 pub mod local;
 pub mod publish;
 pub mod recovery;

@@ -11,10 +11,14 @@ use super::local::local_server;
 use super::LocalNode;
 use crate::config::Config;
 use crate::executor::{Command, Executor, Weight};
+use crate::postgres::{NodeAddress, Result};
 
 const RECOVER: Command = Command::new("recover transactions", Weight::Critical)
     .in_cluster()
-    .limit(Duration::from_secs(30));
+    .once()
+    .limit(Duration::from_secs(10));
+/// So many failures in a row are no critical alarm: a server that is started again is there by then.
+const PATIENCE: u32 = 3;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 pub async fn run(
@@ -24,28 +28,25 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let server = local_server(&config);
-    let mut failing = false;
+    let mut failures = 0;
     loop {
         if local.borrow().is_some() {
-            let outcome = executor
-                .value::<i32>(
-                    &server,
-                    RECOVER,
-                    "SELECT expanse.recover_transactions()",
-                    &[],
-                )
-                .await;
-            match outcome {
-                Ok(0) => failing = false,
+            let command = if failures < PATIENCE {
+                RECOVER.alarm(Weight::Maintenance)
+            } else {
+                RECOVER
+            };
+            match recover(&executor, &server, command).await {
+                Ok(0) => failures = 0,
                 Ok(finished) => {
-                    failing = false;
+                    failures = 0;
                     tracing::info!(finished, "finished prepared transactions");
                 }
                 Err(error) => {
-                    if !failing {
+                    if failures == 0 {
                         tracing::info!(%error, "could not recover transactions");
                     }
-                    failing = true;
+                    failures += 1;
                 }
             }
         }
@@ -54,4 +55,9 @@ pub async fn run(
             () = sleep(INTERVAL) => {}
         }
     }
+}
+
+async fn recover(executor: &Executor, server: &NodeAddress, command: Command) -> Result<i32> {
+    let sql = "SELECT expanse.recover_transactions()";
+    executor.value(server, command, sql, &[]).await
 }

@@ -4,38 +4,71 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use expanse_core::live::NodeLoad;
 use expanse_core::wire::NodeStatus;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::local::THIS_SERVER;
 use super::{LocalNode, STATUS};
+use crate::alarms::Alarms;
 use crate::coordination::{Coordination, Error, Owner};
 
 /// How often a registration that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Keeps the entry of this node: there while the server is ready, gone otherwise.
-pub async fn register(
-    store: Arc<dyn Coordination>,
-    mut local: watch::Receiver<Option<LocalNode>>,
-    stop: CancellationToken,
-) {
-    let mut registered: Option<String> = None;
-    loop {
-        let node = local.borrow_and_update().clone();
-        let outcome = settle(&*store, &mut registered, node).await;
-        if let Err(error) = &outcome {
-            tracing::info!(%error, "could not keep the status entry");
+/// What this node's entry is made of.
+pub struct Own {
+    pub local: watch::Receiver<Option<LocalNode>>,
+    pub load: watch::Receiver<NodeLoad>,
+    pub alarms: Alarms,
+}
+
+impl Own {
+    /// This node with its load and alarms, while its server is ready.
+    fn node(&self) -> Option<LocalNode> {
+        let mut node = self.local.borrow().clone()?;
+        node.status.load = *self.load.borrow();
+        node.status.alarms = self.alarms.shown();
+        for alarm in &mut node.status.alarms {
+            if alarm.node_name == THIS_SERVER {
+                alarm.node_name.clone_from(&node.address.node_name);
+            }
         }
-        tokio::select! {
+        Some(node)
+    }
+}
+
+/// Keeps the entry of this node: there while the server is ready, gone otherwise.
+pub async fn register(store: Arc<dyn Coordination>, mut own: Own, stop: CancellationToken) {
+    let mut registered: Option<String> = None;
+    let mut alarms = own.alarms.changed();
+    let mut failing = false;
+    loop {
+        own.local.mark_unchanged();
+        own.load.mark_unchanged();
+        alarms.mark_unchanged();
+        let outcome = settle(&*store, &mut registered, own.node()).await;
+        match &outcome {
+            Err(error) if !failing => tracing::info!(%error, "could not keep the status entry"),
+            Ok(()) if failing => tracing::info!("status entry is kept again"),
+            _ => {}
+        }
+        failing = outcome.is_err();
+        let changed = tokio::select! {
             () = stop.cancelled() => {
                 settle(&*store, &mut registered, None).await.ok();
                 return;
             }
-            changed = local.changed() => if changed.is_err() { return },
-            () = sleep(RETRY), if outcome.is_err() => {}
+            changed = own.local.changed() => changed,
+            changed = own.load.changed() => changed,
+            changed = alarms.changed() => changed,
+            () = sleep(RETRY), if outcome.is_err() => Ok(()),
+        };
+        if changed.is_err() {
+            return;
         }
     }
 }

@@ -10,34 +10,33 @@ use crate::cluster;
 use crate::coordination::{self, Op};
 use crate::executor::{Command, Weight};
 use crate::operations::Shared;
+use crate::postgres;
 use crate::topology::{LocalFile, FILE_NAME, PATH as TOPOLOGY};
 
 const INTERVAL: Duration = Duration::from_millis(500);
+const LOOK: Command = Command::new("compare the topology", Weight::Maintenance).once();
 
 /// Keeps the store's topology equal to the metadata.
 pub(crate) async fn keep(shared: &Arc<Shared>) {
+    // It never becomes another one, so it is read once.
+    let mut cluster_id = None;
     loop {
-        if let Err(reason) = settle(shared).await {
+        if let Err(reason) = settle(shared, &mut cluster_id).await {
             tracing::debug!(reason, "could not write the topology");
         }
         sleep(INTERVAL).await;
     }
 }
 
-async fn settle(shared: &Shared) -> Result<(), String> {
-    let nodes = cluster::nodes(&shared.executor, &shared.local)
+async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), String> {
+    let nodes = cluster::nodes_by(&shared.executor, &shared.local, LOOK)
         .await
         .map_err(|e| e.to_string())?;
-    let cluster_id: String = shared
-        .executor
-        .value(
-            &shared.local,
-            Command::new("read the cluster", Weight::Interactive).safe(),
-            "SELECT cluster_id::text FROM expanse.cluster",
-            &[],
-        )
-        .await
-        .map_err(|e| e.to_string())?;
+    let cluster_id = match known.clone() {
+        Some(cluster_id) => cluster_id,
+        None => read_cluster_id(shared).await.map_err(|e| e.to_string())?,
+    };
+    *known = Some(cluster_id.clone());
     let wanted: Vec<_> = nodes
         .iter()
         .filter(|node| node.active())
@@ -46,6 +45,11 @@ async fn settle(shared: &Shared) -> Result<(), String> {
     write(shared, cluster_id, wanted)
         .await
         .map_err(|e| e.to_string())
+}
+
+async fn read_cluster_id(shared: &Shared) -> postgres::Result<String> {
+    let sql = "SELECT cluster_id::text FROM expanse.cluster";
+    shared.executor.value(&shared.local, LOOK, sql, &[]).await
 }
 
 fn topology_node(node: &cluster::Node) -> TopologyNode {

@@ -1,6 +1,6 @@
 //! Which operations may run beside each other: a pure decision.
 
-use expanse_core::wire::{ControlError, Operation, OperationKind};
+use expanse_core::wire::{ControlError, Operation, OperationKind, OperationState};
 
 use super::entry::parameter;
 
@@ -32,22 +32,28 @@ pub fn conflict(
 /// Expansions and shrinks change the set of nodes one after the other; a group is moved by one
 /// rebind at a time. A rebind that is submitted during an expansion waits for it ([`must_wait`]).
 fn collide(running: &Operation, kind: OperationKind, group_id: Option<i32>) -> bool {
-    use OperationKind::{Expand, Rebind, Shrink};
+    use OperationKind::{Expand, Rebind, RebindAll, Shrink};
     match (running.kind, kind) {
-        (Expand | Shrink, Expand | Shrink) => true,
+        (Expand | Shrink, Expand | Shrink) | (RebindAll, RebindAll) => true,
         (Rebind, Rebind) => group_of(running) == group_id,
-        (Expand | Shrink, Rebind) | (Rebind, Expand | Shrink) => false,
+        _ => false,
     }
 }
 
-/// Whether the leader lets `waiting` wait until an earlier operation has ended.
+/// Whether the leader lets `waiting` wait until an earlier operation has ended. A rebind waits for
+/// an expansion, which gives it a better map to move to, but not for one that stands still or goes
+/// back; a shrink waits for rebinds, so these never wait for it.
 pub fn must_wait<'a>(journal: &'a [Operation], waiting: &Operation) -> Option<&'a Operation> {
     journal
         .iter()
         .filter(|o| o.operation_id < waiting.operation_id && !o.state.finished())
         .find(|o| {
             collide(o, waiting.kind, group_of(waiting))
-                || (waiting.kind == OperationKind::Rebind && o.kind != OperationKind::Rebind)
+                || (matches!(
+                    waiting.kind,
+                    OperationKind::Rebind | OperationKind::RebindAll
+                ) && o.kind == OperationKind::Expand
+                    && matches!(o.state, OperationState::Pending | OperationState::Running))
         })
 }
 
@@ -58,7 +64,6 @@ pub fn group_of(operation: &Operation) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expanse_core::wire::OperationState;
     use serde_json::json;
 
     fn operation(
@@ -102,5 +107,30 @@ mod tests {
         );
         let expand = operation(3, Expand, Pending, None);
         assert_eq!(must_wait(&[rebind], &expand), None);
+    }
+
+    #[test]
+    fn nothing_waits_for_what_stands_still_or_waits_for_it_in_turn() {
+        use OperationKind::{Expand, Rebind, RebindAll, Shrink};
+        use OperationState::{Paused, Pending, RollingBack, Running};
+        for waiting in [Rebind, RebindAll] {
+            let waiting = operation(9, waiting, Pending, Some(1));
+            for state in [Paused, RollingBack] {
+                assert_eq!(
+                    must_wait(&[operation(1, Expand, state, None)], &waiting),
+                    None
+                );
+            }
+            assert_eq!(
+                must_wait(&[operation(1, Shrink, Running, None)], &waiting),
+                None
+            );
+        }
+        let all = operation(1, RebindAll, Running, None);
+        assert!(conflict(std::slice::from_ref(&all), RebindAll, "", None).is_some());
+        assert_eq!(
+            must_wait(&[all], &operation(2, Rebind, Pending, Some(1))),
+            None
+        );
     }
 }

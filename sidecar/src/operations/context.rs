@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::JournalEntry;
 use super::error::{Error, Result};
+use super::fault::{self, Side};
 use super::journal::Journal;
 use super::rebind::Snapshots;
 use crate::cluster::{self, Node};
@@ -101,10 +102,6 @@ impl Context {
         self.entry.lock().clone()
     }
 
-    pub fn target(&self) -> String {
-        self.entry.lock().operation.target.clone()
-    }
-
     pub fn parameter<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.entry.lock().parameter(name)
     }
@@ -153,9 +150,12 @@ impl Context {
             entry.memo.insert(name.to_owned(), value.into());
             entry.operation.epoch = self.shared.leadership.epoch();
             let fence = self.shared.leadership.fence();
+            let kind = entry.operation.kind;
+            fault::point(kind, Side::Before).await;
             match self.journal().write(fence, &entry, *version).await {
                 Ok(written) => {
                     *version = written;
+                    fault::point(kind, Side::After).await;
                     self.entry.lock().memo.insert(name.to_owned(), value.into());
                     return Ok(true);
                 }
@@ -221,9 +221,12 @@ impl Context {
             let mut entry = self.entry();
             entry.operation.epoch = self.shared.leadership.epoch();
             let fence = self.shared.leadership.fence();
+            let kind = entry.operation.kind;
+            fault::point(kind, Side::Before).await;
             match self.journal().write(fence, &entry, *version).await {
                 Ok(written) => {
                     *version = written;
+                    fault::point(kind, Side::After).await;
                     return Ok(());
                 }
                 // Others only ever note what they want of the operation.

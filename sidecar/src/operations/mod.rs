@@ -6,18 +6,22 @@
 //! table's turning point an operation that is cancelled or cannot go on is undone, after it it goes
 //! forward. Any node may submit; the leader picks the entry up.
 
+mod children;
 pub mod conflict;
 mod context;
 pub mod entry;
 pub mod error;
 mod expand;
-mod freeze;
+mod fault;
 pub mod journal;
 pub mod leader;
 pub mod mirror;
 mod rebind;
+mod rebind_all;
+mod relief;
 mod replication;
 mod runner;
+mod shrink;
 mod step;
 mod still;
 pub mod submit;

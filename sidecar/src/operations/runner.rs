@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::step::Plan;
+use crate::metrics;
 
 /// The longest wait between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -132,6 +133,7 @@ async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
     for at in first..plan.steps.len() {
         let step = &plan.steps[at];
         let turned = at > turning;
+        let started = Instant::now();
         begin(context, step.phase).await?;
         if at == turning && retried(context, true, || (plan.turned)(context)).await? {
             done(context, step.name).await?;
@@ -157,6 +159,8 @@ async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
             Err(error) => return Err(error),
         }
         tracing::info!(operation = context.id(), step = step.name, "step done");
+        let kind = context.entry().operation.kind;
+        metrics::observe_phase(kind.as_str(), step.name, started.elapsed());
     }
     Ok(())
 }

@@ -64,7 +64,12 @@ impl Plan {
 }
 
 /// All of them.
-pub static PLANS: &[&Plan] = &[&super::expand::PLAN, &super::rebind::PLAN];
+pub static PLANS: &[&Plan] = &[
+    &super::expand::PLAN,
+    &super::shrink::PLAN,
+    &super::rebind::PLAN,
+    &super::rebind_all::PLAN,
+];
 
 pub fn plan_of(kind: OperationKind) -> Option<&'static Plan> {
     PLANS.iter().copied().find(|plan| plan.kind == kind)

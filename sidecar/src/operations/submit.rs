@@ -5,7 +5,9 @@ use serde_json::{json, Value};
 
 use super::entry::parameter;
 use super::error::{refused, Error, Result};
+use super::expand::Newcomer;
 use super::journal::Journal;
+use super::shrink::refuse_unfit;
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::NodeAddress;
 
@@ -32,18 +34,20 @@ pub async fn submit(
     }
     let mut group = None;
     match kind {
-        OperationKind::Expand => check_expand(target, &parameters)?,
+        OperationKind::Expand => check_expand(&parameters)?,
         OperationKind::Rebind => {
             check_rebind(&parameters)?;
             let id = group_of(executor, local, target).await?;
             parameters["group_id"] = json!(id);
             group = Some(id);
         }
-        OperationKind::Shrink => {
+        OperationKind::Shrink => refuse_unfit(executor, local, &parameters).await?,
+        OperationKind::RebindAll => {}
+        OperationKind::DropHashMap => {
             return Err(refused(
                 "0A000",
-                "shrink is not possible yet",
-                "Rebind the tables to a hash map without the node.",
+                "a hash map that nothing is bound to disappears by itself",
+                "Rebind its tables; see SELECT * FROM cluster_tables.",
             ))
         }
     }
@@ -60,19 +64,27 @@ fn invalid(parameter: &str, reason: &str) -> Error {
     )
 }
 
-fn check_expand(target: &str, parameters: &Value) -> Result<()> {
-    if target.is_empty() || target.len() > 63 || target.contains('/') {
-        return Err(invalid(
-            "node_name",
-            "it is empty, too long or contains a slash",
-        ));
-    }
-    if parameter::<String>(parameters, "host").is_none_or(|host| host.is_empty()) {
-        return Err(invalid("host", "it is missing"));
-    }
-    match parameter::<u16>(parameters, "port") {
-        Some(1..) => {}
-        _ => return Err(invalid("port", "it is not between 1 and 65535")),
+fn check_expand(parameters: &Value) -> Result<()> {
+    let nodes: Vec<Newcomer> = parameter(parameters, "nodes")
+        .filter(|nodes: &Vec<_>| !nodes.is_empty())
+        .ok_or_else(|| invalid("nodes", "it is no list of servers"))?;
+    for node in &nodes {
+        let name = &node.node_name;
+        if name.is_empty() || name.len() > 63 || name.contains('/') {
+            return Err(invalid(
+                "node_name",
+                "it is empty, too long or contains a slash",
+            ));
+        }
+        if node.host.is_empty() {
+            return Err(invalid("host", "it is missing"));
+        }
+        if node.port == 0 {
+            return Err(invalid("port", "it is not between 1 and 65535"));
+        }
+        if node.weight < 1 {
+            return Err(invalid("weight", "weights begin at 1"));
+        }
     }
     match parameter::<String>(parameters, "layout").as_deref() {
         None | Some("minimal" | "contiguous") => Ok(()),

@@ -26,20 +26,28 @@ pub enum Mode {
     Local,
 }
 
-/// Opens a session as the configured superuser.
+/// A network that takes nothing for so long has gone away.
+const NETWORK_LIMIT: Duration = Duration::from_secs(10);
+/// Of the server: it notices within seconds that this client has gone away, also in the middle of a
+/// statement, and no statement outlives its client by more than this without a limit of its own.
+const SERVER_OPTIONS: &str = "-c client_connection_check_interval=2s -c tcp_keepalives_idle=10 \
+    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20s -c statement_timeout=1h";
+
+/// Opens a session as the configured superuser, within `limit` and the configured time.
 ///
 /// # Errors
-/// [`Error::Connect`], at the latest after the configured time.
+/// [`Error::Connect`]; the server's, if it refuses.
 pub async fn connect(
     settings: &PostgresConfig,
     address: &NodeAddress,
     mode: Mode,
+    limit: Duration,
 ) -> Result<Session> {
     let refused = |reason: String| Error::Connect {
         node: address.node_name.clone(),
         reason,
     };
-    let limit = Duration::from_millis(settings.connect_timeout_ms);
+    let limit = limit.min(Duration::from_millis(settings.connect_timeout_ms));
     let mut config = Config::new();
     config
         .host(&address.host)
@@ -48,13 +56,17 @@ pub async fn connect(
         .dbname(&settings.dbname)
         .application_name("expansed")
         .connect_timeout(limit)
-        .keepalives_idle(Duration::from_secs(10));
+        .keepalives_idle(NETWORK_LIMIT)
+        .keepalives_interval(NETWORK_LIMIT / 2)
+        .keepalives_retries(3)
+        .tcp_user_timeout(NETWORK_LIMIT * 2);
     if !settings.password.is_empty() {
         config.password(&settings.password);
     }
-    if mode == Mode::Local {
-        config.options("-c expanse.internal=on");
-    }
+    match mode {
+        Mode::Local => config.options(format!("{SERVER_OPTIONS} -c expanse.internal=on")),
+        Mode::Cluster => config.options(SERVER_OPTIONS),
+    };
     let (client, connection) = timeout(limit, config.connect(NoTls))
         .await
         .map_err(|_| {
@@ -74,6 +86,11 @@ pub async fn connect(
             },
         )?;
     // Ends with the connection; an error reaches whoever uses the client.
-    tokio::spawn(async move { connection.await.ok() });
-    Ok(Session::new(address.node_name.clone(), mode, client))
+    let driver = tokio::spawn(async move { connection.await.ok() });
+    Ok(Session::new(
+        address.node_name.clone(),
+        mode,
+        client,
+        driver.abort_handle(),
+    ))
 }

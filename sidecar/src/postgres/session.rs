@@ -1,34 +1,51 @@
 //! One connection to one server.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{timeout, Instant};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{CancelToken, Client, NoTls, Row};
 
 use super::{Error, Mode, Result};
 
-/// How long the confirmation of a cancellation may take before the connection is given up.
-const CANCEL_CONFIRMATION: Duration = Duration::from_secs(1);
+/// How long a cancellation and its confirmation may take before the connection is given up.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+/// The server's own limit of a statement is the next multiple of this above the client's: it is the
+/// backstop for a client that is gone, and need not be set anew for every few milliseconds.
+const SERVER_LIMIT_STEP: u64 = 100;
 
 pub struct Session {
     node: String,
     mode: Mode,
     client: Client,
-    /// A command was given up on and its end is not confirmed, or a transaction may be open.
-    tainted: AtomicBool,
+    /// The task that moves the bytes.
+    driver: AbortHandle,
+    /// It holds state of its own, such as a transaction.
+    private: AtomicBool,
+    /// A command was given up on, and nobody knows yet whether it has ended.
+    doubtful: AtomicBool,
+    /// The cancellation of that command; whether the server took the request.
+    cancelling: Mutex<Option<JoinHandle<bool>>>,
+    /// `statement_timeout` as it is set, in milliseconds.
+    server_limit: AtomicU64,
     opened_at: Instant,
 }
 
 impl Session {
-    pub(super) fn new(node: String, mode: Mode, client: Client) -> Self {
+    pub(super) fn new(node: String, mode: Mode, client: Client, driver: AbortHandle) -> Self {
         Self {
             node,
             mode,
             client,
-            tainted: AtomicBool::new(false),
+            driver,
+            private: AtomicBool::new(false),
+            doubtful: AtomicBool::new(false),
+            cancelling: Mutex::new(None),
+            server_limit: AtomicU64::new(0),
             opened_at: Instant::now(),
         }
     }
@@ -47,12 +64,21 @@ impl Session {
 
     /// Whether somebody else may use it next.
     pub fn reusable(&self) -> bool {
-        !self.client.is_closed() && !self.tainted.load(Ordering::Relaxed)
+        !self.client.is_closed() && !self.is_private() && !self.is_doubtful()
     }
 
     /// From here on the session holds state of its own (a transaction): it is never handed on.
     pub fn keep_to_yourself(&self) {
-        self.tainted.store(true, Ordering::Relaxed);
+        self.private.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_private(&self) -> bool {
+        self.private.load(Ordering::Relaxed)
+    }
+
+    /// Whether a command was given up on and its end is not confirmed.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Relaxed)
     }
 
     /// Rows of one statement.
@@ -94,6 +120,8 @@ impl Session {
             .await
     }
 
+    /// Ends when `work` does or `limit` has passed. Then the command is being cancelled, and the
+    /// caller need not wait for that.
     async fn bounded<T>(
         &self,
         command: &'static str,
@@ -101,30 +129,95 @@ impl Session {
         work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         let given_up = GivenUp(self);
-        tokio::pin!(work);
-        let outcome = match timeout(limit, &mut work).await {
-            Ok(outcome) => outcome.map_err(|e| Error::from_driver(&self.node, &e)),
-            Err(_) => {
-                self.cancel().await;
-                if timeout(CANCEL_CONFIRMATION, &mut work).await.is_err() {
-                    self.keep_to_yourself();
-                }
-                Err(Error::Timeout {
-                    node: self.node.clone(),
-                    command,
-                    limit,
-                })
-            }
+        let began = Instant::now();
+        let over = || Error::Timeout {
+            node: self.node.clone(),
+            command,
+            limit,
         };
-        std::mem::forget(given_up);
-        outcome
+        let both = async {
+            // Sent ahead in the same stream; if it fails, so does what follows.
+            let (_, outcome) = tokio::join!(self.tell_limit(limit), work);
+            outcome
+        };
+        match timeout(limit, both).await {
+            Ok(outcome) => {
+                std::mem::forget(given_up);
+                match outcome.map_err(|error| Error::from_driver(&self.node, &error)) {
+                    // The server was the first to notice.
+                    Err(error) if error.has_code("57014") && began.elapsed() >= limit => {
+                        Err(over())
+                    }
+                    known => known,
+                }
+            }
+            Err(_) => Err(over()),
+        }
     }
 
-    /// Asks the server to cancel what this session runs.
-    pub async fn cancel(&self) {
-        let cancel = self.client.cancel_token();
-        let _ = timeout(CANCEL_CONFIRMATION, cancel.cancel_query(NoTls)).await;
+    /// Lets the server itself end what takes longer. A session with a transaction of its own is
+    /// left alone: a setting would end with the transaction.
+    async fn tell_limit(&self, limit: Duration) {
+        let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let rounded = (millis / SERVER_LIMIT_STEP + 1)
+            .saturating_mul(SERVER_LIMIT_STEP)
+            .min(i32::MAX as u64);
+        if self.is_private() || self.server_limit.swap(rounded, Ordering::Relaxed) == rounded {
+            return;
+        }
+        let set = format!("SET statement_timeout = {rounded}");
+        if self.client.batch_execute(&set).await.is_err() {
+            self.server_limit.store(0, Ordering::Relaxed);
+        }
     }
+
+    /// After a command was given up on: waits until the server has confirmed its end. Whether it
+    /// has; if not, the session is of no use any more.
+    pub async fn settle(&self) -> bool {
+        let cancelling = self.cancelling.lock().take();
+        let Some(cancelling) = cancelling else {
+            return !self.is_doubtful();
+        };
+        let confirmed = async {
+            if !cancelling.await.unwrap_or(false) {
+                return false;
+            }
+            // The server answers in order, so an answer to this one means that the other has
+            // ended. The request to cancel may have come too late and hit this one instead, so
+            // it takes two.
+            for _ in 0..2 {
+                match self.client.batch_execute("").await {
+                    Ok(()) => return true,
+                    Err(error) if error.as_db_error().is_some() => {}
+                    Err(_) => return false,
+                }
+            }
+            self.client.batch_execute("").await.is_ok()
+        };
+        let confirmed = timeout(CANCEL_LIMIT, confirmed).await.unwrap_or(false);
+        if confirmed {
+            self.server_limit.store(0, Ordering::Relaxed);
+            self.doubtful.store(false, Ordering::Relaxed);
+        }
+        confirmed
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // An orderly end would wait for an answer that may never come.
+        if self.is_doubtful() {
+            self.driver.abort();
+        }
+    }
+}
+
+/// Asks the server to cancel; whether it took the request.
+async fn cancel(token: CancelToken) -> bool {
+    matches!(
+        timeout(CANCEL_LIMIT, token.cancel_query(NoTls)).await,
+        Ok(Ok(()))
+    )
 }
 
 pub(crate) fn first_value<T: FromSqlOwned>(
@@ -141,18 +234,16 @@ pub(crate) fn first_value<T: FromSqlOwned>(
     row.try_get(0).map_err(|error| answer(error.to_string()))
 }
 
-/// Whoever waited for a command has gone away in the middle of it: the command is cancelled on
-/// the server, and the session is not used again.
+/// A command that is not waited for any more, because its time is over or whoever waited has gone
+/// away: it is cancelled on the server, and the session is in doubt until that is confirmed.
 struct GivenUp<'a>(&'a Session);
 
 impl Drop for GivenUp<'_> {
     fn drop(&mut self) {
-        self.0.keep_to_yourself();
-        let cancel = self.0.client.cancel_token();
+        self.0.doubtful.store(true, Ordering::Relaxed);
+        let token = self.0.client.cancel_token();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(
-                async move { timeout(CANCEL_CONFIRMATION, cancel.cancel_query(NoTls)).await },
-            );
+            *self.0.cancelling.lock() = Some(runtime.spawn(cancel(token)));
         }
     }
 }

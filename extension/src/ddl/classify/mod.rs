@@ -1,6 +1,7 @@
 //! What a utility statement is about: which spread tables, and what the other nodes have to do.
 
 mod objects;
+pub mod shared;
 mod tables;
 mod upkeep;
 
@@ -9,6 +10,7 @@ use super::nodes::{list, relation, tag};
 use super::refuse;
 use crate::catalog::Metadata;
 use pgrx::pg_sys::{self, DropBehavior, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
+use shared::Shared;
 use std::os::raw::c_char;
 
 /// What is to be done once the statement has run here.
@@ -17,6 +19,8 @@ pub enum Action {
     Own,
     /// A table of this node alone has changed: it must not point to distributed rows.
     Check,
+    /// Nothing about spread tables: see `Concern::shared`.
+    Shared,
     /// The same text runs on the other nodes.
     Schema(String),
     /// A new index; those with a lower or equal OID were there before.
@@ -43,6 +47,8 @@ pub struct Concern {
     pub new_columns: Vec<String>,
     /// The tables may need schemas, types and functions that they did not need before.
     pub needs: bool,
+    /// What the other nodes do besides, about objects that every node has.
+    pub shared: Option<Shared>,
 }
 
 impl Concern {
@@ -54,17 +60,24 @@ impl Concern {
             sequences: false,
             new_columns: Vec::new(),
             needs: false,
+            shared: None,
         }
     }
 }
 
-/// `None` when no spread table is concerned. Refuses (raises) what can not be spread.
+/// `None` when neither a spread table nor an object of all nodes is concerned. Refuses (raises) what can not be spread.
 pub fn classify(
     pstmt: *mut PlannedStmt,
     query_string: *const c_char,
     metadata: &Metadata,
 ) -> Option<Concern> {
-    let mut concern = by_statement(pstmt, query_string, metadata)?;
+    let shared = shared::of(pstmt, query_string, metadata);
+    let mut concern = match by_statement(pstmt, query_string, metadata) {
+        Some(concern) => concern,
+        None => Concern::new(Vec::new(), shared.as_ref().map(|_| Action::Shared)?),
+    };
+    // A statement about spread tables is sent as it is anyway.
+    concern.shared = shared.filter(|_| !matches!(concern.action, Action::Schema(_)));
     // SAFETY: PostgreSQL passes a utility statement.
     let tag = tag(unsafe { (*pstmt).utilityStmt });
     concern.needs = matches!(

@@ -1,6 +1,7 @@
 //! Statements that change tables, their indexes, names and privileges.
 
 use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
+use super::shared::is_shared_view;
 use super::{Action, Concern};
 use crate::catalog::{self, Metadata};
 use crate::ddl::names::spread_table;
@@ -159,7 +160,8 @@ pub fn grant(
         .filter_map(|&oid| spread_table(metadata, oid))
         .collect();
     let first = *spread.first()?;
-    if spread.len() < named.len() {
+    let shared = named.iter().filter(|&&oid| is_shared_view(oid, metadata));
+    if spread.len() + shared.count() < named.len() {
         let hint = "Name them in a statement of their own.";
         refuse::raise(
             metadata,

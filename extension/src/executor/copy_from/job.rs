@@ -1,5 +1,6 @@
 //! One COPY FROM: where its lines go.
 
+use super::condition::Condition;
 use super::line::push_field;
 use super::privileges::{check_table, name_of, numbers_length};
 use crate::catalog::{metadata, NodeId, TableKind};
@@ -29,6 +30,8 @@ pub struct Job {
     /// Options that only whole tuples obey: binary, FORCE_NULL, FORCE_NOT_NULL.
     pub by_tuple: bool,
     pub econtext: *mut pg_sys::ExprContext,
+    /// The WHERE as PostgreSQL's COPY takes it; null when there is none.
+    pub condition: *mut pg_sys::Node,
     /// Lines for this node.
     pub here: VecDeque<u8>,
     pub ended: bool,
@@ -69,7 +72,7 @@ impl Job {
         unsafe {
             let relation = pg_sys::table_open(oid, pg_sys::NoLock as i32);
             let pstate = pg_sys::make_parsestate(std::ptr::null_mut());
-            check_table(pstate, relation, (*statement).attlist);
+            let item = check_table(pstate, relation, (*statement).attlist);
             let numbers =
                 pg_sys::CopyGetAttnums((*relation).rd_att, relation, (*statement).attlist);
             let numbers: Vec<i16> = (0..numbers_length(numbers))
@@ -79,6 +82,10 @@ impl Job {
                 .iter()
                 .map(|&number| column(relation, number))
                 .collect();
+            let routing = routing(oid, &numbers);
+            let replicated = matches!(routing, Routing::Everywhere { .. });
+            let raw = (*statement).whereClause;
+            let condition = Condition::analyse(pstate, item, raw, replicated);
             let natts = (*(*relation).rd_att).natts as usize;
             let job = Job {
                 statement,
@@ -93,9 +100,10 @@ impl Job {
                 ended: false,
                 oid,
                 columns,
-                routing: routing(oid, &numbers),
+                routing,
                 outgoing: BTreeMap::new(),
-                sql: remote_sql(relation, &numbers),
+                sql: remote_sql(relation, &numbers) + &condition.text,
+                condition: condition.here,
                 line: Vec::new(),
                 values: vec![pg_sys::Datum::from(0); natts],
                 nulls: vec![true; natts],

@@ -10,8 +10,9 @@
 //! Defaults of columns that the input lacks are computed by the node that stores the row. A line number in the context of a
 //! constraint violation counts the lines of the node that reports it.
 
+mod condition;
 mod job;
-mod line;
+pub mod line;
 mod privileges;
 mod run;
 mod to;
@@ -21,7 +22,6 @@ pub use run::run;
 
 use crate::catalog::{metadata, TableKind};
 use crate::ddl::Utility;
-use crate::error::Error;
 use pgrx::pg_sys::{self, CopyStmt, PlannedStmt};
 
 /// Decides about a utility statement: `None` when it is no COPY of a spread table.
@@ -57,15 +57,6 @@ pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
                 pstmt: to::as_query(pstmt, relation),
                 after: std::ptr::null_mut(),
             });
-        }
-        if !(*copy).whereClause.is_null() {
-            Error::Unsupported {
-                what: "COPY FROM with WHERE".into(),
-                kind: "distributed",
-                relation: privileges::name_of(relation),
-                hint: "Copy into an ordinary table first, then INSERT ... SELECT from it.".into(),
-            }
-            .raise();
         }
         privileges::check_source(copy);
         crate::catalog::groups::lock_gate_for_writing(&metadata, table.group);

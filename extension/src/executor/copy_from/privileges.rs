@@ -48,7 +48,11 @@ pub unsafe fn check_source(copy: *mut CopyStmt) {
 }
 
 /// Checks INSERT on the columns and row security; the range table entry that the COPY states need is then in `pstate`.
-pub unsafe fn check_table(pstate: *mut ParseState, relation: Relation, columns: *mut List) {
+pub unsafe fn check_table(
+    pstate: *mut ParseState,
+    relation: Relation,
+    columns: *mut List,
+) -> *mut pg_sys::ParseNamespaceItem {
     // SAFETY: the relation is open and locked; the attribute list was given by the user and is checked by CopyGetAttnums.
     unsafe {
         let item = pg_sys::addRangeTableEntryForRelation(
@@ -81,6 +85,7 @@ pub unsafe fn check_table(pstate: *mut ParseState, relation: Relation, columns: 
         if pg_sys::XactReadOnly {
             pg_sys::PreventCommandIfReadOnly(c"COPY FROM".as_ptr());
         }
+        item
     }
 }
 

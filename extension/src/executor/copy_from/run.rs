@@ -38,7 +38,7 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
         (*job).local = raw::BeginCopyFrom(
             (*job).pstate,
             (*job).relation,
-            none,
+            (*job).condition,
             std::ptr::null(),
             false,
             Some(source),

@@ -2,6 +2,7 @@
 
 use super::state::ScanState;
 use crate::entry::entry;
+use crate::planner::fragment::query::one_line;
 use pgrx::pg_sys::{self, CustomScanState, ExplainState, List};
 use std::ffi::{CStr, CString};
 
@@ -19,11 +20,23 @@ pub unsafe extern "C-unwind" fn explain(
             let names = inner.node_names();
             let label = if names.len() == 1 { c"Node" } else { c"Nodes" };
             property(label, &names.join(", "), output);
+            for source in &inner.plan.statement.sources {
+                show(c"Source", &source.sql, output);
+            }
             if !inner.others.is_empty() {
-                property(c"Remote SQL", &inner.plan.statement.sql, output);
+                show(c"Remote SQL", &inner.plan.statement.sql, output);
             }
         }
     });
+}
+
+/// A text as EXPLAIN shows it, in one line.
+///
+/// # Safety
+/// `output` is EXPLAIN's own state.
+pub unsafe fn show(label: &CStr, text: &str, output: *mut ExplainState) {
+    // SAFETY: as the caller promises.
+    unsafe { property(label, &one_line(text), output) };
 }
 
 unsafe fn property(label: &CStr, text: &str, output: *mut ExplainState) {

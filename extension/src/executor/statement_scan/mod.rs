@@ -21,6 +21,7 @@ mod run;
 mod shortcut;
 mod state;
 
+pub use explain::show;
 pub use prepared::next_number;
 pub use shortcut::{may_shorten, shorten};
 pub use state::everywhere;

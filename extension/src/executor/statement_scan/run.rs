@@ -67,9 +67,10 @@ pub unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTa
     // SAFETY: begun by `begin`; the child is called by its own function pointer, with nothing droppable in this frame.
     unsafe {
         if !(*state).child.is_null() && !(*state).child_done {
-            if !(*(*state).inner).others.is_empty() {
+            if (*(*state).inner).begins_elsewhere() {
                 entry(|| {
                     let inner = &mut *(*state).inner;
+                    inner.deliver_sources(node);
                     // Elsewhere they work while this node does; a replicated table's first node comes first.
                     if inner.plan.statement.place != crate::planner::statement::Place::Everywhere
                         || inner.waits_for_first()

@@ -4,6 +4,7 @@ use super::prepared::{prepared, Prepared};
 use crate::catalog::{metadata, Metadata, NodeId};
 use crate::entry::guarded;
 use crate::error::Error;
+use crate::executor::exchange::deliver::{deliver, Value};
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::rows::to_text;
 use crate::planner::statement::Place;
@@ -32,6 +33,9 @@ pub struct Inner {
     pub local: bool,
     /// Evaluators of `$1`, `$2`, ... and their types.
     parameters: Vec<(*mut ExprState, Oid)>,
+    /// Those of the sources' queries, one source after the other.
+    for_sources: VecDeque<(*mut ExprState, Oid)>,
+    sources_delivered: bool,
     streams: VecDeque<Stream>,
     started: bool,
     /// Everywhere: the first node's turn is over.
@@ -66,6 +70,8 @@ impl Inner {
                 Place::Owners { group } => owners(&metadata, group),
                 Place::Everywhere => everywhere(&metadata),
             };
+            let count: usize = plan.statement.sources.iter().map(|s| s.parameters).sum();
+            let for_sources = expressions.split_off(expressions.len() - count);
             let local = nodes.contains(&metadata.local_node);
             Inner {
                 local_first: nodes.first() == Some(&metadata.local_node),
@@ -76,6 +82,8 @@ impl Inner {
                 plan,
                 local,
                 parameters: expressions.into(),
+                for_sources,
+                sources_delivered: false,
                 streams: VecDeque::new(),
                 started: false,
                 first_done: false,
@@ -101,9 +109,37 @@ impl Inner {
             .collect()
     }
 
+    /// Is there something to do before this node's own plan runs?
+    pub fn begins_elsewhere(&self) -> bool {
+        !self.others.is_empty() || !self.plan.statement.sources.is_empty()
+    }
+
     /// Must other nodes finish before the child may begin (the first node of a replicated table is elsewhere)?
     pub fn waits_for_first(&self) -> bool {
         self.plan.statement.place == Place::Everywhere && !self.local_first
+    }
+
+    /// Reads what the statement needs besides its target and sends it to the nodes, once.
+    ///
+    /// # Safety
+    /// `node` is this state's custom scan state.
+    pub unsafe fn deliver_sources(&mut self, node: *mut CustomScanState) {
+        if std::mem::replace(&mut self.sources_delivered, true) {
+            return;
+        }
+        let plan = self.plan.clone();
+        for source in &plan.statement.sources {
+            let values: Vec<Value> = self
+                .for_sources
+                .drain(..source.parameters)
+                .map(|(state, kind)| Value {
+                    kind,
+                    // SAFETY: expressions of this scan.
+                    value: unsafe { evaluate(node, state) },
+                })
+                .collect();
+            deliver(source, &values, &self.others);
+        }
     }
 
     /// Sends the text to the nodes whose turn it is.
@@ -115,7 +151,10 @@ impl Inner {
             return;
         }
         // SAFETY: as promised by the caller.
-        let values = unsafe { self.values(node) };
+        let values = unsafe {
+            self.deliver_sources(node);
+            self.values(node)
+        };
         if self.waits_for_first() {
             self.send(0..1, &values);
             self.finish_first();

@@ -177,7 +177,7 @@ pub unsafe fn deparse(query: *mut Query) -> std::string::String {
 }
 
 /// Line breaks and indentation outside of quotes as single spaces.
-fn one_line(text: &str) -> std::string::String {
+pub fn one_line(text: &str) -> std::string::String {
     let mut line = std::string::String::with_capacity(text.len());
     let mut quote = None;
     for character in text.trim().chars() {

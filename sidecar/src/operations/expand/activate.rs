@@ -1,29 +1,34 @@
-//! The moment from which the new node counts.
+//! The moment from which the new nodes count.
 //!
 //! Where there are replicated tables, writes to them wait while the last changes reach the new
-//! node; the limit of that wait is held inside the nodes ([`freeze`](super::super::freeze)).
+//! nodes; the limit of that wait is held inside the nodes, by timeouts of the transaction.
 
 use std::time::Duration;
 
+use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{refused, Error, Result};
-use super::super::freeze::Holds;
 use super::super::replication::{drain, Stream};
-use super::replicated::stream;
+use super::join::newcomers;
+use super::replicated::streams;
 use crate::executor::{Command, Weight};
+use crate::metrics;
+use crate::postgres::{literal, NodeAddress};
 
 /// Group of the replicated tables.
 const REPLICATED: i32 = 0;
 const SWITCH: Command = Command::new("activate the node", Weight::Critical);
 const ACTIVATION_LIMIT: Duration = Duration::from_secs(60);
+/// The outcome of a commit that takes longer is read back.
+const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// # Errors
 /// [`Error::Cancelled`] between two attempts; errors that repeating does not mend.
 pub async fn run(context: &Context) -> Result<()> {
-    let stream = stream(context).await?;
+    let streams = streams(context).await?;
     let mut pause = Duration::from_millis(100);
     loop {
         if context.cancelled().is_cancelled() {
@@ -31,11 +36,14 @@ pub async fn run(context: &Context) -> Result<()> {
         }
         let (frozen, outcome) = {
             let _alone = context.exclusive().lock().await;
-            match &stream {
+            match streams.first() {
                 None => (Duration::ZERO, activate(context, ACTIVATION_LIMIT).await),
-                Some(stream) => frozen(context, stream).await,
+                Some(first) => frozen(context, &first.source, &streams).await,
             }
         };
+        if !streams.is_empty() {
+            metrics::observe_freeze("expand", outcome.is_ok(), frozen);
+        }
         let attempts = context.entry().switch_attempts + 1;
         context
             .change(|entry| {
@@ -71,76 +79,134 @@ pub async fn run(context: &Context) -> Result<()> {
     }
 }
 
-async fn frozen(context: &Context, stream: &Stream) -> (Duration, Result<()>) {
+/// Freezes and activates in one transaction: another session's lock would queue behind the writers that wait for it.
+async fn frozen(
+    context: &Context,
+    source: &NodeAddress,
+    streams: &[Stream],
+) -> (Duration, Result<()>) {
     let budget = Duration::from_millis(context.config().operations.max_write_freeze_ms);
-    let prepared = async {
-        let nodes: Vec<_> = context
-            .nodes()
-            .await?
-            .into_iter()
-            .filter(|n| n.active())
-            .collect();
-        let source = context.executor().lease(&stream.source, SWITCH).await?;
-        let holds = Holds::prepare(context, &nodes, REPLICATED, budget).await?;
-        Ok::<_, Error>((source, holds))
+    let names: Vec<String> = streams.iter().map(|stream| stream.name.clone()).collect();
+    let leased = async {
+        let source = context.executor().lease(source, SWITCH).await?;
+        let binder = context
+            .executor()
+            .lease(context.local(), SWITCH.in_cluster())
+            .await?;
+        binder.keep_to_yourself();
+        Ok::<_, Error>((source, binder))
     };
-    let (source, holds) = match prepared.await {
-        Ok(prepared) => prepared,
+    let (source, binder) = match leased.await {
+        Ok(leased) => leased,
         Err(error) => return (Duration::ZERO, Err(error)),
     };
     let started = Instant::now();
+    let deadline = started + budget;
+    let left = || {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1))
+    };
     let outcome = async {
-        let frozen = holds.freeze(budget).await?;
-        drain(&source, std::slice::from_ref(&stream.name), frozen.deadline).await?;
-        frozen.verify().await?;
-        activate(context, frozen.left().max(Duration::from_millis(1))).await
+        let freeze = format!(
+            "BEGIN; {} SELECT expanse.freeze_group({REPLICATED}, NULL, {})",
+            limits(budget),
+            budget.as_millis().max(1)
+        );
+        binder.batch("freeze writes", &freeze, budget).await?;
+        drain(&source, &names, deadline).await?;
+        context.still_leads()?;
+        let activate = format!("{} {}", limits(left()), activation(context));
+        binder
+            .batch("activate the nodes", &activate, left())
+            .await?;
+        binder
+            .batch("commit the activation", "COMMIT", COMMIT_LIMIT)
+            .await?;
+        Ok(())
     }
     .await;
-    holds.release().await;
+    if outcome.is_err() {
+        // A server that does not answer ends the transaction by itself.
+        let _ = binder
+            .batch("undo an activation", "ROLLBACK", Duration::from_secs(1))
+            .await;
+    }
     (started.elapsed(), outcome)
 }
 
-async fn activate(context: &Context, limit: Duration) -> Result<()> {
+/// Held inside the node: the transaction ends when its sidecar has gone away.
+fn limits(left: Duration) -> String {
+    format!(
+        "SET LOCAL statement_timeout = {ms}; SET LOCAL idle_in_transaction_session_timeout = {ms};",
+        ms = left.as_millis().max(1)
+    )
+}
+
+fn activation(context: &Context) -> String {
     let layout: String = context
         .parameter("layout")
         .unwrap_or_else(|| "minimal".into());
-    let session = context
+    let names: Vec<String> = names(context).iter().map(|name| literal(name)).collect();
+    format!(
+        "SELECT expanse.activate_nodes(ARRAY[{}], {})",
+        names.join(", "),
+        literal(&layout)
+    )
+}
+
+async fn activate(context: &Context, limit: Duration) -> Result<()> {
+    context
         .executor()
-        .lease(context.local(), SWITCH.in_cluster())
-        .await?;
-    let name = context.target();
-    session
-        .query(
-            "activate the node",
-            "SELECT expanse.activate_node($1, $2)",
-            &[&name, &layout],
+        .transact(
+            context.local(),
+            SWITCH.in_cluster(),
             limit,
+            &activation(context),
+            &[],
         )
         .await?;
     Ok(())
 }
 
-/// Whether the node is active.
+fn names(context: &Context) -> Vec<String> {
+    let nodes = newcomers(context).into_iter();
+    nodes.map(|node| node.node_name).collect()
+}
+
+/// Whether the nodes are active: all of them are made so at once.
 ///
 /// # Errors
-/// Those of the nodes.
+/// [`Error::NotYet`] while a transaction that may decide it is still prepared; errors of the nodes.
 pub async fn turned(context: &Context) -> Result<bool> {
-    const SQL: &str =
-        "SELECT EXISTS (SELECT FROM expanse.node WHERE node_name = $1::text AND state = 'active')";
-    let name = context.target();
+    const SQL: &str = "SELECT EXISTS (SELECT FROM expanse.node WHERE node_name = ANY ($1::text[]) AND state = 'active'), \
+        EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.node'::regclass AND pid IS NULL \
+        AND mode = 'RowExclusiveLock')";
+    let names = names(context);
+    let mut undecided = None;
     for node in context.nodes().await?.iter().filter(|node| node.active()) {
-        let active: bool = context
+        let rows = context
             .executor()
-            .value(
+            .query(
                 &node.address,
-                maintenance("look for the node"),
+                maintenance("look for the nodes"),
                 SQL,
-                &[&name],
+                &[&names],
             )
             .await?;
-        if active {
+        let row = rows.first().expect("a SELECT without FROM has one row");
+        if row.get(0) {
             return Ok(true);
         }
+        if row.get(1) {
+            undecided = Some(node.name().to_owned());
+        }
     }
-    Ok(false)
+    match undecided {
+        None => Ok(false),
+        Some(node) => Err(Error::NotYet(ControlError::new(
+            "XP126",
+            format!("a prepared transaction on node \"{node}\" may be the activation"),
+        ))),
+    }
 }

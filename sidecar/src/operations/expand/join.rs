@@ -1,8 +1,9 @@
-//! Checking the new server, registering it, and what goes before and after.
+//! Checking the new servers, registering them, and what goes before and after.
 
 use std::time::Duration;
 
 use expanse_core::wire::OperationKind;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::super::context::{maintenance, Context};
@@ -13,30 +14,56 @@ use crate::postgres::NodeAddress;
 /// Metadata goes to every node and waits there for whoever holds the schema.
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
 
-/// The new server as it was named.
-pub fn newcomer(context: &Context) -> NodeAddress {
-    NodeAddress {
-        node_name: context.target(),
-        host: context.parameter("host").unwrap_or_default(),
-        port: context.parameter("port").unwrap_or_default(),
+/// A server that is to become a node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Newcomer {
+    pub node_name: String,
+    pub host: String,
+    pub port: u16,
+    #[serde(default = "weight_of_a_node")]
+    pub weight: i32,
+}
+
+fn weight_of_a_node() -> i32 {
+    1
+}
+
+impl Newcomer {
+    pub fn address(&self) -> NodeAddress {
+        NodeAddress {
+            node_name: self.node_name.clone(),
+            host: self.host.clone(),
+            port: self.port,
+        }
     }
 }
 
-/// Every reason to refuse the server, before anything changes.
+/// The new servers as they were named.
+pub fn newcomers(context: &Context) -> Vec<Newcomer> {
+    context.parameter("nodes").unwrap_or_default()
+}
+
+/// Their addresses.
+pub fn addresses(context: &Context) -> Vec<NodeAddress> {
+    newcomers(context).iter().map(Newcomer::address).collect()
+}
+
+/// Every reason to refuse a server, before anything changes.
 ///
 /// # Errors
 /// The reason, as the extension says it.
 pub async fn check(context: &Context) -> Result<()> {
-    let new = newcomer(context);
-    context
-        .executor()
-        .query(
-            context.local(),
-            maintenance("check the new server").in_cluster(),
-            "SELECT expanse.check_new_node($1, $2, $3)",
-            &[&new.node_name, &new.host, &i32::from(new.port)],
-        )
-        .await?;
+    for new in newcomers(context) {
+        context
+            .executor()
+            .query(
+                context.local(),
+                maintenance("check the new server").in_cluster(),
+                "SELECT expanse.check_new_node($1, $2, $3)",
+                &[&new.node_name, &new.host, &i32::from(new.port)],
+            )
+            .await?;
+    }
     context.remember("checked", true).await
 }
 
@@ -74,41 +101,43 @@ async fn on_cluster(context: &Context, name: &'static str, sql: &str) -> Result<
 /// # Errors
 /// Those of the nodes.
 pub async fn join(context: &Context) -> Result<()> {
-    let new = newcomer(context);
-    let weight: i32 = context.parameter("weight").unwrap_or(1);
-    context
-        .executor()
-        .query(
-            context.local(),
-            maintenance("join the node")
-                .in_cluster()
-                .limit(METADATA_LIMIT),
-            "SELECT expanse.join_node($1, $2, $3, $4)",
-            &[&new.node_name, &new.host, &i32::from(new.port), &weight],
-        )
-        .await?;
+    for new in newcomers(context) {
+        context
+            .executor()
+            .query(
+                context.local(),
+                maintenance("join the node")
+                    .in_cluster()
+                    .limit(METADATA_LIMIT),
+                "SELECT expanse.join_node($1, $2, $3, $4)",
+                &[&new.node_name, &new.host, &i32::from(new.port), &new.weight],
+            )
+            .await?;
+    }
     Ok(())
 }
 
 /// # Errors
 /// Those of the nodes; a node that is not there is gone already.
 pub async fn abort(context: &Context) -> Result<()> {
-    let new = newcomer(context);
-    let outcome = context
-        .executor()
-        .query(
-            context.local(),
-            maintenance("abort the join")
-                .in_cluster()
-                .limit(METADATA_LIMIT),
-            "SELECT expanse.abort_join($1)",
-            &[&new.node_name],
-        )
-        .await;
-    match outcome {
-        Err(error) if error.has_code("XP004") => Ok(()),
-        other => Ok(other.map(drop)?),
+    for new in newcomers(context) {
+        let outcome = context
+            .executor()
+            .query(
+                context.local(),
+                maintenance("abort the join")
+                    .in_cluster()
+                    .limit(METADATA_LIMIT),
+                "SELECT expanse.abort_join($1)",
+                &[&new.node_name],
+            )
+            .await;
+        match outcome {
+            Err(error) if error.has_code("XP004") => {}
+            other => drop(other?),
+        }
     }
+    Ok(())
 }
 
 /// With `rebind`, a rebind of every group that is not on the current map.

@@ -1,7 +1,7 @@
-//! `expand`: a server becomes a node, while everything goes on.
+//! `expand`: servers become nodes, while everything goes on.
 //!
-//! The schema is locked against changes, copied with `pg_dump`, and the node joins. Replicated
-//! tables are copied by logical replication and the node becomes active while writes to them wait,
+//! The schema is locked against changes, copied with `pg_dump`, and the nodes join. Replicated
+//! tables are copied by logical replication and the nodes become active while writes to them wait,
 //! for a bounded time ([`activate`]). No row of a distributed table moves; nothing else waits.
 
 mod activate;
@@ -11,6 +11,8 @@ mod schema;
 mod tools;
 
 use expanse_core::wire::OperationKind;
+
+pub use join::Newcomer;
 
 use super::step::{Plan, Step};
 use super::still;

@@ -4,23 +4,27 @@ use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
 use super::super::rebind::check_replica_identity;
 use super::super::replication::{open, prefix, subscribe, sweep, Stream};
-use super::join::newcomer;
+use super::join::addresses;
 
-/// The stream of the replicated tables; `None` if there are none.
+/// The streams of the replicated tables, one for each new node; none if there are no such tables.
 ///
 /// # Errors
 /// Those of the local server.
-pub async fn stream(context: &Context) -> Result<Option<Stream>> {
+pub async fn streams(context: &Context) -> Result<Vec<Stream>> {
     let relations = relations(context).await?;
     if relations.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(Some(Stream {
-        name: format!("{}replicated", prefix(context.id())),
-        source: source(context).await?,
-        target: newcomer(context),
-        tables: relations.join(", "),
-    }))
+    let source = source(context).await?;
+    let targets = addresses(context).into_iter().enumerate();
+    Ok(targets
+        .map(|(n, target)| Stream {
+            name: format!("{}replicated_{n}", prefix(context.id())),
+            source: source.clone(),
+            target,
+            tables: relations.join(", "),
+        })
+        .collect())
 }
 
 /// The node that gives the copy: the one that was chosen first, also after a takeover.
@@ -55,13 +59,19 @@ async fn relations(context: &Context) -> Result<Vec<String>> {
 /// # Errors
 /// Those of both servers.
 pub async fn copy(context: &Context) -> Result<()> {
-    let Some(stream) = stream(context).await? else {
+    let streams = streams(context).await?;
+    if streams.is_empty() {
         return Ok(());
-    };
+    }
     check_replica_identity(context, &relations(context).await?).await?;
-    open(context, &stream).await?;
-    subscribe(context, &stream.target, std::slice::from_ref(&stream)).await?;
-    wait_until_ready(context, &stream).await
+    for stream in &streams {
+        open(context, stream).await?;
+        subscribe(context, &stream.target, std::slice::from_ref(stream)).await?;
+    }
+    for stream in &streams {
+        wait_until_ready(context, stream).await?;
+    }
+    Ok(())
 }
 
 async fn wait_until_ready(context: &Context, stream: &Stream) -> Result<()> {
@@ -110,16 +120,17 @@ async fn wait_until_ready(context: &Context, stream: &Stream) -> Result<()> {
 /// Those of the nodes.
 pub async fn drop_stream(context: &Context) -> Result<()> {
     let mut nodes = context.nodes().await?;
-    let new = newcomer(context);
-    if !nodes.iter().any(|node| node.address == new)
-        && context.remembered::<String>("copy_from").is_some()
-    {
-        nodes.push(crate::cluster::Node {
-            node_id: i32::MAX,
-            address: new,
-            weight: 1,
-            state: "joining".into(),
-        });
+    for new in addresses(context) {
+        if !nodes.iter().any(|node| node.address == new)
+            && context.remembered::<String>("copy_from").is_some()
+        {
+            nodes.push(crate::cluster::Node {
+                node_id: i32::MAX,
+                address: new,
+                weight: 1,
+                state: "joining".into(),
+            });
+        }
     }
     sweep(context, &nodes, &prefix(context.id())).await
 }

@@ -5,21 +5,23 @@
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
-use super::join::newcomer;
+use super::join::addresses;
 use super::tools::Tools;
-use crate::postgres::literal;
+use crate::postgres::{literal, NodeAddress};
 
 /// # Errors
 /// Those of the new server.
 pub async fn create_extension(context: &Context) -> Result<()> {
-    context
-        .executor()
-        .batch(
-            &newcomer(context),
-            maintenance("create the extension"),
-            "CREATE EXTENSION IF NOT EXISTS expanse",
-        )
-        .await?;
+    for new in addresses(context) {
+        context
+            .executor()
+            .batch(
+                &new,
+                maintenance("create the extension"),
+                "CREATE EXTENSION IF NOT EXISTS expanse",
+            )
+            .await?;
+    }
     Ok(())
 }
 
@@ -37,29 +39,49 @@ pub async fn copy_roles(context: &Context) -> Result<()> {
             "",
         )
         .await?;
-    let mine = format!(" {};", context.config().postgres.user);
-    let wanted: String = roles
-        .lines()
-        .filter(|line| !(line.starts_with("CREATE ROLE ") && line.ends_with(&mine)))
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    // Without ON_ERROR_STOP: a role that exists is no reason to stop.
-    tools
-        .run(
-            "psql",
-            &newcomer(context),
-            &strings(&["-X", "-q", "-f", "-"]),
-            &wanted,
+    // Without ON_ERROR_STOP: a role that has come to exist meanwhile is no reason to stop.
+    let arguments = strings(&["-X", "-q", "-f", "-"]);
+    for new in addresses(context) {
+        let there = existing_roles(context, &new).await?;
+        let wanted: String = roles
+            .lines()
+            .filter(|line| {
+                !there
+                    .iter()
+                    .any(|role| *line == format!("CREATE ROLE {role};"))
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        tools.run("psql", &new, &arguments, &wanted).await?;
+    }
+    Ok(())
+}
+
+/// The roles of the new server, as `pg_dumpall` writes them.
+async fn existing_roles(context: &Context, new: &NodeAddress) -> Result<Vec<String>> {
+    let rows = context
+        .executor()
+        .query(
+            new,
+            maintenance("look for roles"),
+            "SELECT quote_ident(rolname) FROM pg_roles",
+            &[],
         )
         .await?;
-    Ok(())
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// # Errors
 /// Those of the programs and of both servers.
 pub async fn copy_schema(context: &Context) -> Result<()> {
     let marker = format!("schema of operation {}", context.id());
-    if restored(context, &marker).await? {
+    let mut missing = Vec::new();
+    for new in addresses(context) {
+        if !restored(context, &new, &marker).await? {
+            missing.push(new);
+        }
+    }
+    if missing.is_empty() {
         return Ok(());
     }
     let tools = Tools::find(context).await?;
@@ -90,17 +112,17 @@ pub async fn copy_schema(context: &Context) -> Result<()> {
         "-f",
         "-",
     ]);
-    tools
-        .run("psql", &newcomer(context), &arguments, &script)
-        .await?;
+    for new in &missing {
+        tools.run("psql", new, &arguments, &script).await?;
+    }
     Ok(())
 }
 
-async fn restored(context: &Context, marker: &str) -> Result<bool> {
+async fn restored(context: &Context, new: &NodeAddress, marker: &str) -> Result<bool> {
     Ok(context
         .executor()
         .value(
-            &newcomer(context),
+            new,
             maintenance("look for the schema"),
             "SELECT coalesce(obj_description('expanse.local_node'::regclass, 'pg_class') = $1::text, false)",
             &[&marker],
@@ -142,7 +164,7 @@ async fn local_relations(context: &Context) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Makes the new server what it was: it had no objects of users, which was checked before.
+/// Makes the new servers what they were: they had no objects of users, which was checked before.
 ///
 /// # Errors
 /// Those of the new server; one that does not answer any more is left alone.
@@ -159,17 +181,18 @@ pub async fn empty_server(context: &Context) -> Result<()> {
         CREATE SCHEMA public AUTHORIZATION pg_database_owner; \
         GRANT USAGE ON SCHEMA public TO PUBLIC; \
         COMMENT ON SCHEMA public IS 'standard public schema'; END $$";
-    let outcome = context
-        .executor()
-        .batch(&newcomer(context), maintenance("empty the server"), SQL)
-        .await;
-    match outcome {
-        Err(error @ crate::postgres::Error::Connect { .. }) => {
-            tracing::warn!(operation = context.id(), %error, "the new server keeps what it got");
-            Ok(())
+    for new in addresses(context) {
+        let emptied = context
+            .executor()
+            .batch(&new, maintenance("empty the server"), SQL);
+        match emptied.await {
+            Err(error @ crate::postgres::Error::Connect { .. }) => {
+                tracing::warn!(operation = context.id(), %error, "the new server keeps what it got");
+            }
+            other => other.map_err(Error::from)?,
         }
-        other => other.map_err(Error::from),
     }
+    Ok(())
 }
 
 fn strings(texts: &[&str]) -> Vec<String> {

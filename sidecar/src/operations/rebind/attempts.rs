@@ -45,6 +45,7 @@ pub async fn until_done(
             let _alone = context.exclusive().lock().await;
             attempt(context, plan, purpose, budget).await
         };
+        crate::metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         attempts += 1;
         record(context, purpose, frozen, outcome.as_ref().err()).await?;
         let Err(error) = outcome else { return Ok(()) };

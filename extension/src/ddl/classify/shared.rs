@@ -1,0 +1,333 @@
+//! Objects that every node has because any node takes any statement: roles, schemas, types, functions, extensions, and views
+//! that need nothing of one node alone.
+
+use super::objects::source_text;
+use crate::catalog::{self, spi, Metadata};
+use crate::ddl::nodes::{list, names, relation, relation_named, tag, text};
+use crate::ddl::rules::qualified;
+use pgrx::pg_sys::{self, DropBehavior, Node, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
+use std::os::raw::c_char;
+
+/// A statement for the other nodes.
+pub struct Shared {
+    pub sql: String,
+    pub when: When,
+}
+
+/// When the other nodes run it too.
+pub enum When {
+    Always,
+    /// If the view that it makes needs nothing of this node alone: schema (if named) and name.
+    View(Option<String>, String),
+    /// If the functions that it makes need nothing of this node alone.
+    Functions,
+}
+
+/// What the other nodes have to do for this statement, if it is about such an object.
+pub fn of(
+    pstmt: *mut PlannedStmt,
+    query_string: *const c_char,
+    metadata: &Metadata,
+) -> Option<Shared> {
+    // SAFETY: PostgreSQL passes a utility statement.
+    let node = unsafe { (*pstmt).utilityStmt };
+    let source = || source_text(pstmt, query_string);
+    let always = |sql: String| {
+        Some(Shared {
+            sql,
+            when: When::Always,
+        })
+    };
+    // SAFETY: each node is read as the type that its tag names.
+    unsafe {
+        match tag(node) {
+            NodeTag::T_CreateRoleStmt
+            | NodeTag::T_AlterRoleStmt
+            | NodeTag::T_AlterRoleSetStmt
+            | NodeTag::T_DropRoleStmt
+            | NodeTag::T_GrantRoleStmt
+            | NodeTag::T_AlterDefaultPrivilegesStmt
+            | NodeTag::T_CompositeTypeStmt
+            | NodeTag::T_CreateEnumStmt
+            | NodeTag::T_CreateRangeStmt
+            | NodeTag::T_CreateDomainStmt
+            | NodeTag::T_AlterEnumStmt
+            | NodeTag::T_AlterDomainStmt
+            | NodeTag::T_AlterTypeStmt
+            | NodeTag::T_CreateCastStmt
+            | NodeTag::T_CreateOpClassStmt
+            | NodeTag::T_CreateOpFamilyStmt
+            | NodeTag::T_AlterOpFamilyStmt
+            | NodeTag::T_AlterOperatorStmt
+            | NodeTag::T_DefineStmt
+            | NodeTag::T_AlterTSDictionaryStmt
+            | NodeTag::T_AlterTSConfigurationStmt => always(source()),
+            NodeTag::T_CreateExtensionStmt => {
+                let stmt = &*node.cast::<pg_sys::CreateExtensionStmt>();
+                always(source()).filter(|_| text(stmt.extname).as_deref() != Some("expanse"))
+            }
+            NodeTag::T_AlterExtensionStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterExtensionStmt>();
+                always(source()).filter(|_| text(stmt.extname).as_deref() != Some("expanse"))
+            }
+            NodeTag::T_CreateFunctionStmt => Some(Shared {
+                sql: source(),
+                when: When::Functions,
+            }),
+            NodeTag::T_CreateSchemaStmt => {
+                always(create_schema(&*node.cast::<pg_sys::CreateSchemaStmt>()))
+            }
+            NodeTag::T_ViewStmt => {
+                let stmt = &*node.cast::<pg_sys::ViewStmt>();
+                let view = &*stmt.view;
+                (view.relpersistence as u8 != pg_sys::RELPERSISTENCE_TEMP).then(|| Shared {
+                    sql: source(),
+                    when: When::View(
+                        text(view.schemaname),
+                        text(view.relname).unwrap_or_default(),
+                    ),
+                })
+            }
+            NodeTag::T_RenameStmt => {
+                let stmt = &*node.cast::<pg_sys::RenameStmt>();
+                let shared = is_shared(stmt.renameType, stmt.object, metadata)
+                    || of_view(stmt.relation, metadata);
+                always(source()).filter(|_| shared)
+            }
+            NodeTag::T_AlterOwnerStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterOwnerStmt>();
+                always(source()).filter(|_| is_shared(stmt.objectType, stmt.object, metadata))
+            }
+            NodeTag::T_AlterFunctionStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterFunctionStmt>();
+                always(source()).filter(|_| is_shared(stmt.objtype, stmt.func.cast(), metadata))
+            }
+            NodeTag::T_AlterObjectSchemaStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterObjectSchemaStmt>();
+                let shared = is_shared(stmt.objectType, stmt.object, metadata)
+                    || of_view(stmt.relation, metadata);
+                always(source()).filter(|_| shared)
+            }
+            NodeTag::T_AlterTableStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
+                always(source()).filter(|_| of_view(stmt.relation, metadata))
+            }
+            NodeTag::T_CommentStmt => {
+                let stmt = &*node.cast::<pg_sys::CommentStmt>();
+                let view = stmt.objtype == ObjectType::OBJECT_VIEW
+                    && relation_named(stmt.object.cast())
+                        .is_some_and(|v| is_shared_view(v, metadata));
+                always(source()).filter(|_| view || is_shared(stmt.objtype, stmt.object, metadata))
+            }
+            NodeTag::T_GrantStmt => grant(&*node.cast(), metadata).then(|| Shared {
+                sql: source(),
+                when: When::Always,
+            }),
+            NodeTag::T_DropStmt => drop(&*node.cast(), metadata, source).and_then(always),
+            _ => None,
+        }
+    }
+}
+
+/// Objects of this kind exist on every node.
+fn kind_is_shared(kind: ObjectType::Type) -> bool {
+    use ObjectType::*;
+    matches!(
+        kind,
+        OBJECT_ROLE
+            | OBJECT_SCHEMA
+            | OBJECT_TYPE
+            | OBJECT_DOMAIN
+            | OBJECT_DOMCONSTRAINT
+            | OBJECT_ATTRIBUTE
+            | OBJECT_FUNCTION
+            | OBJECT_PROCEDURE
+            | OBJECT_ROUTINE
+            | OBJECT_AGGREGATE
+            | OBJECT_OPERATOR
+            | OBJECT_OPCLASS
+            | OBJECT_OPFAMILY
+            | OBJECT_CAST
+            | OBJECT_COLLATION
+            | OBJECT_CONVERSION
+            | OBJECT_EXTENSION
+            | OBJECT_TSCONFIGURATION
+            | OBJECT_TSDICTIONARY
+            | OBJECT_TSPARSER
+            | OBJECT_TSTEMPLATE
+    )
+}
+
+/// Does this object exist on every node?
+fn is_shared(kind: ObjectType::Type, object: *mut Node, metadata: &Metadata) -> bool {
+    use ObjectType::*;
+    match kind {
+        OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE | OBJECT_AGGREGATE => {
+            // SAFETY: the parser's name of a function; a missing one gives InvalidOid.
+            let oid = unsafe { pg_sys::LookupFuncWithArgs(kind, object.cast(), true) };
+            oid == pg_sys::InvalidOid || stands_anywhere("pg_proc", oid, metadata)
+        }
+        _ => kind_is_shared(kind),
+    }
+}
+
+/// Without what else the statement makes in it: tables are made where they are asked for.
+fn create_schema(stmt: &pg_sys::CreateSchemaStmt) -> String {
+    // SAFETY: a role of the parser, or null.
+    let role = unsafe {
+        (!stmt.authrole.is_null()).then(|| {
+            let name = pg_sys::get_rolespec_name(stmt.authrole);
+            text(name).unwrap_or_default()
+        })
+    };
+    let name = text(stmt.schemaname)
+        .or_else(|| role.clone())
+        .unwrap_or_default();
+    let name = spi::identifier(&name);
+    match role {
+        Some(role) => format!(
+            "CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {}",
+            spi::identifier(&role)
+        ),
+        None => format!("CREATE SCHEMA IF NOT EXISTS {name}"),
+    }
+}
+
+fn grant(stmt: &pg_sys::GrantStmt, metadata: &Metadata) -> bool {
+    use ObjectType::*;
+    match stmt.objtype {
+        OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE
+            if stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_OBJECT =>
+        {
+            list::<Node>(stmt.objects)
+                .into_iter()
+                .all(|function| is_shared(stmt.objtype, function, metadata))
+        }
+        OBJECT_SCHEMA | OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE | OBJECT_TYPE
+        | OBJECT_DOMAIN => true,
+        OBJECT_TABLE if stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_OBJECT => {
+            let named = list::<RangeVar>(stmt.objects);
+            !named.is_empty() && named.into_iter().all(|range| of_view(range, metadata))
+        }
+        _ => false,
+    }
+}
+
+fn drop(
+    stmt: &pg_sys::DropStmt,
+    metadata: &Metadata,
+    source: impl Fn() -> String,
+) -> Option<String> {
+    let tail = if stmt.behavior == DropBehavior::DROP_CASCADE {
+        " CASCADE"
+    } else {
+        ""
+    };
+    match stmt.removeType {
+        ObjectType::OBJECT_VIEW => {
+            let shared: Vec<String> = list::<pg_sys::List>(stmt.objects)
+                .into_iter()
+                .filter_map(relation_named)
+                .filter(|&view| is_shared_view(view, metadata))
+                .filter_map(catalog::names::qualified)
+                .collect();
+            (!shared.is_empty()).then(|| format!("DROP VIEW IF EXISTS {}{tail}", shared.join(", ")))
+        }
+        ObjectType::OBJECT_SCHEMA => {
+            let named: Vec<String> = names(stmt.objects)
+                .iter()
+                .map(|n| spi::identifier(n))
+                .collect();
+            Some(format!("DROP SCHEMA IF EXISTS {}{tail}", named.join(", ")))
+        }
+        ObjectType::OBJECT_EXTENSION => {
+            let named = names(stmt.objects);
+            (!named.iter().any(|name| name == "expanse")).then(source)
+        }
+        // Those of this node alone are not missed elsewhere.
+        kind if kind_is_shared(kind) => Some(if_exists(source(), stmt.missing_ok)),
+        _ => None,
+    }
+}
+
+/// `DROP FUNCTION f()` as `DROP FUNCTION IF EXISTS f()`; kinds of more than one word stay as they are.
+fn if_exists(sql: String, already: bool) -> String {
+    let mut words = sql.splitn(3, char::is_whitespace);
+    let kinds = [
+        "function",
+        "procedure",
+        "routine",
+        "aggregate",
+        "type",
+        "domain",
+    ];
+    match (words.next(), words.next(), words.next()) {
+        (Some(drop), Some(kind), Some(rest))
+            if !already && kinds.contains(&kind.to_ascii_lowercase().as_str()) =>
+        {
+            format!("{drop} {kind} IF EXISTS {rest}")
+        }
+        _ => sql,
+    }
+}
+
+fn of_view(range: *mut RangeVar, metadata: &Metadata) -> bool {
+    relation(range).is_some_and(|view| is_shared_view(view, metadata))
+}
+
+/// Is it a view that needs nothing of this node alone?
+pub fn is_shared_view(view: Oid, metadata: &Metadata) -> bool {
+    // SAFETY: a system-cache lookup.
+    let kind = unsafe { pg_sys::get_rel_relkind(view) } as u8;
+    kind == pg_sys::RELKIND_VIEW && stands_anywhere("pg_class", view, metadata)
+}
+
+/// Does an object need, however indirectly, no relation that exists on this node alone, and is it no temporary one?
+pub fn stands_anywhere(class: &str, object: Oid, metadata: &Metadata) -> bool {
+    let spread: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
+    qualified(|| {
+        spi::holds(&format!(
+            "WITH RECURSIVE needed (classid, objid) AS ( \
+                SELECT '{class}'::regclass::oid, {object}::oid \
+              UNION \
+                SELECT next.classid, next.objid FROM needed n, LATERAL ( \
+                    SELECT d.refclassid, d.refobjid FROM pg_depend d \
+                    WHERE d.classid = n.classid AND d.objid = n.objid \
+                      AND (d.refobjid >= 16384 OR d.refclassid = 'pg_namespace'::regclass) \
+                  UNION ALL \
+                    SELECT 'pg_rewrite'::regclass, r.oid FROM pg_rewrite r \
+                    WHERE n.classid = 'pg_class'::regclass AND r.ev_class = n.objid \
+                      AND n.objid <> ALL ('{{{spread}}}'::oid[])) AS next (classid, objid) \
+            ) \
+            SELECT NOT EXISTS ( \
+                SELECT FROM needed n LEFT JOIN pg_class c ON n.classid = 'pg_class'::regclass AND c.oid = n.objid \
+                LEFT JOIN pg_namespace s ON n.classid = 'pg_namespace'::regclass AND s.oid = n.objid \
+                WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.oid <> ALL ('{{{spread}}}'::oid[]) \
+                      AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'expanse'::regnamespace) \
+                      AND NOT (c.relkind = 'S' AND EXISTS ( \
+                          SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
+                              AND d.refobjid = ANY ('{{{spread}}}'::oid[]))) \
+                   OR c.relpersistence = 't' OR s.nspname LIKE 'pg\\_temp\\_%')",
+            object = object.to_u32(),
+            spread = spread.join(","),
+        ))
+    })
+}
+
+/// The view that a statement has made.
+pub fn view_named(schema: Option<&str>, name: &str) -> Option<Oid> {
+    let to_c = |text: &str| std::ffi::CString::new(text).ok();
+    let (schema, name) = (schema.map(to_c), to_c(name)?);
+    // SAFETY: both names are copied into the parser's memory.
+    unsafe {
+        let schema = match schema {
+            Some(schema) => pg_sys::pstrdup(schema?.as_ptr()),
+            None => std::ptr::null_mut(),
+        };
+        relation(pg_sys::makeRangeVar(
+            schema,
+            pg_sys::pstrdup(name.as_ptr()),
+            -1,
+        ))
+    }
+}

@@ -1,0 +1,23 @@
+//! `cluster_rebind_all`: every group moves to the current hash map, the one that gives most relief first.
+
+use crate::catalog::everywhere::cluster;
+use crate::error::Error;
+use expanse_core::wire::OperationKind;
+use serde_json::json;
+
+crate::sql_function! {
+    /// `cluster_rebind_all(at_once int, max_write_freeze interval) -> bigint`: the operation's id.
+    fn cluster_rebind_all(args) {
+        super::outside_of_transaction(c"cluster_rebind_all()");
+        let at_once = args.required::<i32>(0, "at_once");
+        let freeze_ms = args.milliseconds(1).unwrap_or(0.0);
+        if !(1..=64).contains(&at_once) {
+            Error::InvalidParameter { parameter: "at_once", reason: "it is not between 1 and 64".into() }.raise();
+        }
+        super::rebind::check_freeze(freeze_ms);
+        let version = cluster().current_version;
+        let parameters = json!({ "at_once": at_once, "max_write_freeze_ms": freeze_ms });
+        let target = format!("hash map version {version}");
+        Some(super::submit(OperationKind::RebindAll, target, parameters))
+    }
+}

@@ -1,0 +1,115 @@
+//! Writes that run before the statement they are part of: INSERT, UPDATE and DELETE inside WITH, and the DELETE half of an
+//! UPDATE that changes the distribution column.
+//!
+//! # How it works
+//! Such a write becomes a [`Source`]: a statement of its own that this session runs first, over whatever nodes it concerns;
+//! the rows it returns stand in the rest of the statement as `expanse.returned_rows(n)`. A custom scan on top of
+//! the plan runs it at the first row ([`crate::executor::first_scan`]).
+//!
+//! # Invariants
+//! In PostgreSQL all parts of such a statement see the same snapshot. Here the rest begins when the first part is done, so no
+//! table that a part writes may be mentioned anywhere else; what can not be so is refused.
+
+mod key;
+mod with;
+
+pub use key::change_key;
+
+use super::exchange::{Source, Taken};
+use super::list::nodes;
+use super::ship;
+use super::statement::{self, Reading};
+use crate::catalog::Metadata;
+use crate::executor::first_scan;
+use pgrx::pg_sys::{self, CommonTableExpr, Node, PlannedStmt, Query};
+
+/// What runs first.
+#[derive(Default)]
+pub struct First {
+    pub taken: Taken,
+    /// The command that the user sees, when the rest is another one.
+    pub shown_as: Option<pg_sys::CmdType::Type>,
+}
+
+/// Takes the writes out of the WITH clause; refuses (raises) what would come out differently.
+pub fn take(query: *mut Query, metadata: &Metadata) -> First {
+    let mut first = First::default();
+    // SAFETY: PostgreSQL's analysed query tree, the planner's to change.
+    unsafe {
+        if !(*query).hasModifyingCTE {
+            return first;
+        }
+        let ctes: Vec<*mut CommonTableExpr> = nodes((*query).cteList).collect();
+        for (index, &cte) in ctes.iter().enumerate() {
+            let inner: *mut Query = (*cte).ctequery.cast();
+            if (*inner).commandType == pg_sys::CmdType::CMD_SELECT {
+                continue;
+            }
+            with::check(query, inner, metadata);
+            first
+                .taken
+                .relations
+                .extend(super::tables::relations(inner));
+            let source = with::replace(inner, metadata);
+            for &later in &ctes[index + 1..] {
+                with::refer(later, cte, source.number);
+            }
+            first.taken.sources.push(source);
+        }
+        (*query).hasModifyingCTE = false;
+    }
+    first
+}
+
+/// Puts the scan that runs the first part on top of the plan.
+pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
+    if let Some(command) = first.shown_as {
+        // SAFETY: the finished statement; its tree keeps its own operation.
+        unsafe { (*stmt).commandType = command };
+    }
+    if first.taken.sources.is_empty() {
+        return;
+    }
+    // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
+    unsafe {
+        let scan = statement::custom_scan((*stmt).planTree, first_scan::methods());
+        let mut expressions = std::ptr::null_mut();
+        let mut readings: Vec<Reading> = Vec::new();
+        for source in &first.taken.sources {
+            expressions = pg_sys::list_concat(expressions, source.parameters);
+            readings.push(statement::reading(source));
+        }
+        (*scan).custom_exprs = ship::finish_expressions(expressions);
+        (*scan).custom_private = statement::private(&readings);
+        (*stmt).planTree = scan.cast();
+        for &relation in &first.taken.relations {
+            (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, relation);
+        }
+    }
+}
+
+/// A write as a source: its text and what it returns under which number.
+unsafe fn source_of(writing: *mut Query) -> Source {
+    let shipped = ship::ship(writing);
+    Source {
+        number: crate::executor::statement_scan::next_number(),
+        sql: shipped.sql,
+        parameters: shipped.parameters,
+        writes: true,
+    }
+}
+
+/// The node's tag says that this is a parameter of a multiple assignment, which has no text outside of it.
+unsafe extern "C-unwind" fn multiple(node: *mut Node, context: *mut std::ffi::c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        if crate::is_a!(node, T_Param) {
+            let kind = (*node.cast::<pg_sys::Param>()).paramkind;
+            return kind == pg_sys::ParamKind::PARAM_MULTIEXPR;
+        }
+        pg_sys::expression_tree_walker(node, Some(multiple), context)
+    }
+}

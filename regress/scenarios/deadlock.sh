@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# deadlock.sh BOX DIR PORT: transactions on several nodes wait for each other, and one gives way.
+#
+# DIR is a running cluster in a box of three nodes whose first listens on PORT. Rounds of two transactions that lock two rows
+# of different nodes in opposite order, asked at different nodes: one commits, the other (the younger) fails with
+# SQLSTATE 40P01, and neither waits for long.
+set -uo pipefail
+box=$1 port=$3
+passed=0 failed=0 limit_ms=6000
+
+sql() { # sql PORT ARGUMENT...
+    "$box/bin/psql" -X -q -A -t -h 127.0.0.1 -p "$1" -U postgres -d postgres -v VERBOSITY=verbose "${@:2}"
+}
+
+check() { # check NAME COMMAND...
+    if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $1"; fi
+}
+
+# Locks a row, waits until the other transaction has locked its own, and wants that one.
+transaction() { # transaction PORT FIRST SECOND DELAY
+    {
+        sleep "$4"
+        echo "BEGIN; UPDATE d SET v = v + 1 WHERE k = $2;"
+        sleep 0.6
+        echo "UPDATE d SET v = v + 1 WHERE k = $3; COMMIT;"
+    } | sql "$1" 2>&1
+}
+
+sql "$port" -c 'CREATE TABLE d (k int PRIMARY KEY, v int NOT NULL)' \
+    -c "SELECT cluster_distribute_table('d', 'k')" -c 'INSERT INTO d SELECT i, 0 FROM generate_series(1, 50) i' >/dev/null
+key_of() { sql "$port" -c "SELECT min(k) FROM d WHERE cluster_owner('d', k) = '$1'"; }
+one=$(key_of n1) two=$(key_of n2) three=$(key_of n3)
+
+round() { # round OLDER_PORT YOUNGER_PORT KEY KEY
+    local begin_ms=$(($(date +%s%N) / 1000000)) older younger out
+    out=$(mktemp)
+    transaction "$1" "$3" "$4" 0 >"$out" &
+    younger=$(transaction "$2" "$4" "$3" 0.2)
+    wait $!
+    older=$(cat "$out")
+    rm -f "$out"
+    check 'the older transaction commits' [ -z "$older" ]
+    check 'the younger one is told of a deadlock' grep -q 'ERROR:  40P01: deadlock detected' <<<"$younger"
+    check 'nobody waits for long' [ $(($(date +%s%N) / 1000000 - begin_ms)) -lt $limit_ms ]
+    [[ -z $older ]] || echo "$older"
+    grep -q 40P01 <<<"$younger" || echo "$younger"
+}
+
+round "$port" $((port + 2)) "$two" "$three"  # both rows are on other nodes than the older one's
+round "$port" $((port + 1)) "$one" "$two"    # both wait on a node of their own
+round $((port + 2)) $((port + 2)) "$one" "$two"
+check 'only the older ones have written' [ "$(sql "$port" -c 'SELECT sum(v) FROM d')" = 6 ]
+echo "$passed passed, $failed failed"
+((failed == 0))

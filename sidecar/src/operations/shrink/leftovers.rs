@@ -1,0 +1,149 @@
+//! What is left of nodes that have left: in the cluster, and on their servers.
+
+use expanse_core::wire::ControlError;
+use serde_json::json;
+
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::check::{Found, Server};
+use crate::postgres::{literal, NodeAddress};
+
+/// Waits until no transaction of the cluster is prepared on the servers, then forgets the nodes.
+///
+/// # Errors
+/// [`Error::NotYet`] while one is; those of the nodes.
+pub async fn settle(context: &Context) -> Result<()> {
+    const SQL: &str = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() \
+        AND gid LIKE 'expanse\\_%' ORDER BY 1 LIMIT 1";
+    let found = Found::of(context)?;
+    if found.lost {
+        for server in &found.staying {
+            finish_transactions(context, &found, &server.address()).await?;
+        }
+    } else {
+        for server in &found.leaving {
+            let command = maintenance("look for prepared transactions");
+            let rows = context
+                .executor()
+                .query(&server.address(), command, SQL, &[])
+                .await?;
+            if let Some(row) = rows.first() {
+                let gid: String = row.get(0);
+                return Err(Error::NotYet(ControlError::new(
+                    "XP028",
+                    format!(
+                        "transaction {gid} is still prepared on node \"{}\"",
+                        server.node_name
+                    ),
+                )));
+            }
+        }
+    }
+    context
+        .executor()
+        .query(
+            &found.stays(context),
+            maintenance("forget the nodes").in_cluster(),
+            "SELECT expanse.forget_nodes($1)",
+            &[&found.names()],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Whether a transaction that a lost node coordinated has committed went with it; none was acknowledged that is not
+/// committed where it could be seen, so what is still prepared is rolled back.
+async fn finish_transactions(context: &Context, found: &Found, node: &NodeAddress) -> Result<()> {
+    const SQL: &str = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() \
+        AND EXISTS (SELECT FROM unnest($1::int[]) AS l WHERE starts_with(gid, format('expanse_%s_', l)))";
+    let lost: Vec<i32> = found.leaving.iter().map(|s| s.node_id).collect();
+    let command = maintenance("look for transactions of lost nodes");
+    let rows = context
+        .executor()
+        .query(node, command, SQL, &[&lost])
+        .await?;
+    for row in &rows {
+        let gid: String = row.get(0);
+        let rollback = format!("ROLLBACK PREPARED {}", literal(&gid));
+        let ended = context
+            .executor()
+            .batch(node, maintenance("end a transaction"), &rollback)
+            .await;
+        match ended {
+            Err(error) if error.has_code("42704") => {}
+            other => other?,
+        }
+        tracing::warn!(
+            operation = context.id(),
+            gid,
+            "rolled back: its coordinator is lost"
+        );
+    }
+    Ok(())
+}
+
+/// Removes from the servers what they have in common with the cluster, so that they can come again. What is only there
+/// stays, and so does what it needs.
+///
+/// # Errors
+/// Those of the nodes that stay; a server that does not answer keeps what it has.
+pub async fn empty(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    if found.lost {
+        return Ok(());
+    }
+    for server in &found.leaving {
+        match empty_server(context, &found, server).await {
+            Err(Error::Postgres(error @ crate::postgres::Error::Connect { .. })) => {
+                tracing::warn!(operation = context.id(), %error, "the server keeps what it has");
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+async fn empty_server(context: &Context, found: &Found, server: &Server) -> Result<()> {
+    let executor = context.executor();
+    let theirs = objects(context, &server.address()).await?;
+    let ours = objects(context, &found.stays(context)).await?;
+    let common: Vec<&(String, String)> = theirs.iter().filter(|o| ours.contains(o)).collect();
+    if common.is_empty() {
+        return Ok(());
+    }
+    let drops: Vec<String> = common
+        .iter()
+        .map(|(kind, identity)| format!("DROP {kind} {identity}"))
+        .collect();
+    // What depends on something else goes first; what something of the server's own needs is left.
+    let body = format!(
+        "DECLARE statement text; dropped bool; BEGIN LOOP dropped := false; \
+         FOR statement IN SELECT jsonb_array_elements_text({}) LOOP BEGIN EXECUTE statement; dropped := true; \
+         EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; EXIT WHEN NOT dropped; END LOOP; END",
+        literal(&json!(drops).to_string())
+    );
+    let sql = format!("DO {}", literal(&body));
+    executor
+        .batch(&server.address(), maintenance("empty the server"), &sql)
+        .await?;
+    Ok(())
+}
+
+/// Objects of users other than tables: kind as in DROP, and identity.
+async fn objects(context: &Context, node: &NodeAddress) -> Result<Vec<(String, String)>> {
+    const SQL: &str = "SELECT upper(i.type), i.identity FROM ( \
+            SELECT 'pg_class'::regclass::oid, oid, relnamespace FROM pg_class WHERE relkind IN ('v', 'm', 'S') \
+            UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc \
+            UNION ALL SELECT 'pg_type'::regclass, t.oid, typnamespace FROM pg_type t \
+                LEFT JOIN pg_class c ON c.oid = t.typrelid \
+                WHERE typtype IN ('e', 'd', 'r') OR typtype = 'c' AND c.relkind = 'c' \
+            UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public' \
+        ) AS o (class, object, schema) JOIN pg_namespace n ON n.oid = o.schema, \
+        LATERAL pg_identify_object(o.class, o.object, 0) AS i \
+        WHERE o.object >= 16384 AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'expanse') \
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.object \
+                          AND d.deptype IN ('e', 'i'))";
+    let command = maintenance("look for objects");
+    let rows = context.executor().query(node, command, SQL, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -1,0 +1,200 @@
+//! Moving everything off the nodes, and taking them out.
+
+use std::time::Duration;
+
+use expanse_core::wire::ControlError;
+
+use super::super::children;
+use super::super::context::{maintenance, Context};
+use super::super::error::{Error, Result};
+use super::check::Found;
+use crate::executor::{Command, Weight};
+
+const METADATA_LIMIT: Duration = Duration::from_secs(60);
+/// Groups that are rebound at once.
+const AT_ONCE: usize = 2;
+const REMOVE: Command = Command::new("remove the nodes", Weight::Critical).in_cluster();
+
+/// Makes a map without the nodes the current one.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn begin(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    if found.lost {
+        return Ok(());
+    }
+    if context.remembered::<i32>("version_before").is_none() {
+        let version: i32 = context
+            .executor()
+            .value(
+                context.local(),
+                maintenance("read the current map"),
+                "SELECT hash_map_version FROM expanse.hash_map WHERE current",
+                &[],
+            )
+            .await?;
+        context.remember("version_before", version).await?;
+    }
+    let layout = layout(context);
+    context
+        .executor()
+        .query(
+            &found.stays(context),
+            maintenance("make a map without the nodes")
+                .in_cluster()
+                .limit(METADATA_LIMIT),
+            "SELECT expanse.begin_shrink($1, $2)",
+            &[&found.names(), &layout],
+        )
+        .await?;
+    Ok(())
+}
+
+fn layout(context: &Context) -> String {
+    context
+        .parameter("layout")
+        .unwrap_or_else(|| "minimal".into())
+}
+
+/// Makes the map from before the current one again, or one like it.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn undo(context: &Context) -> Result<()> {
+    let Some(before) = context.remembered::<i32>("version_before") else {
+        return Ok(());
+    };
+    let found = Found::of(context)?;
+    context
+        .executor()
+        .query(
+            &found.stays(context),
+            maintenance("take the nodes into the map again")
+                .in_cluster()
+                .limit(METADATA_LIMIT),
+            "SELECT expanse.undo_shrink($1, $2)",
+            &[&found.names(), &before],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Rebinds every group that has buckets on the nodes, until there is none.
+///
+/// # Errors
+/// The first that a rebind ended with.
+pub async fn rebind(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    if found.lost {
+        return Ok(());
+    }
+    loop {
+        let relations = bound(context, &found).await?;
+        if relations.is_empty() {
+            return Ok(());
+        }
+        children::rebind(context, &relations, AT_ONCE).await?;
+    }
+}
+
+/// A table of each group that has buckets on the nodes, the largest first.
+async fn bound(context: &Context, found: &Found) -> Result<Vec<String>> {
+    const SQL: &str = "SELECT min(expanse.qualified_name(t.relation)) FROM expanse.distributed_table t \
+        JOIN expanse.colocation_group g USING (group_id) \
+        WHERE EXISTS (SELECT FROM expanse.hash_map_range r JOIN expanse.node n USING (node_id) \
+                      WHERE r.hash_map_version IN (g.hash_map_version, g.moving_to) AND n.node_name = ANY ($1::text[])) \
+        GROUP BY t.group_id ORDER BY sum(pg_table_size(t.relation::oid)) DESC, 1";
+    let rows = context
+        .executor()
+        .query(
+            &found.stays(context),
+            maintenance("look for bound groups"),
+            SQL,
+            &[&found.names()],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Takes the nodes out, in short attempts: writes of replicated tables wait while one goes on.
+///
+/// # Errors
+/// [`Error::NotYet`] with what stands in the way.
+pub async fn run(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    // A table may have been put beside an older one meanwhile.
+    rebind(context).await?;
+    let budget = Duration::from_millis(context.config().operations.max_write_freeze_ms);
+    let layout = layout(context);
+    let names = found.names();
+    let _alone = context.exclusive().lock().await;
+    context.still_leads()?;
+    let stays = found.stays(context);
+    let attempt = if found.lost {
+        context
+            .executor()
+            .query(
+                &stays,
+                REMOVE.limit(budget),
+                "SELECT expanse.lose_nodes($1, $2)",
+                &[&names, &layout],
+            )
+            .await
+    } else {
+        context
+            .executor()
+            .query(
+                &stays,
+                REMOVE.limit(budget),
+                "SELECT expanse.remove_nodes($1)",
+                &[&names],
+            )
+            .await
+    };
+    attempt.map(drop).map_err(|error| {
+        // Still bound, or a transaction that is not decided: both pass.
+        if error.has_code("XP041") || error.has_code("XP028") {
+            Error::NotYet(ControlError::new(error.sqlstate(), error.to_string()))
+        } else {
+            error.into()
+        }
+    })
+}
+
+/// Whether the nodes are out.
+///
+/// # Errors
+/// [`Error::NotYet`] while a transaction that may decide it is still prepared; errors of the nodes.
+pub async fn turned(context: &Context) -> Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT FROM expanse.node WHERE node_name = ANY ($1::text[]) AND state = 'active'), \
+        EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.node'::regclass AND pid IS NULL \
+        AND mode = 'RowExclusiveLock')";
+    let found = Found::of(context)?;
+    let mut undecided = None;
+    for server in &found.staying {
+        let rows = context
+            .executor()
+            .query(
+                &server.address(),
+                maintenance("look for the nodes"),
+                SQL,
+                &[&found.names()],
+            )
+            .await?;
+        let row = rows.first().expect("a SELECT without FROM has one row");
+        if !row.get::<_, bool>(0) {
+            return Ok(true);
+        }
+        if row.get::<_, bool>(1) {
+            undecided = Some(server.node_name.clone());
+        }
+    }
+    match undecided {
+        None => Ok(false),
+        Some(node) => Err(Error::NotYet(ControlError::new(
+            "XP126",
+            format!("a prepared transaction on node \"{node}\" may be the removal"),
+        ))),
+    }
+}
