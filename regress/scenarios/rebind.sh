@@ -69,7 +69,7 @@ reversed() {
     local id old
     old=$(version)
     id=$(rebind "reversible_for => '1 hour'") || return 1
-    check_fails 'not reversed before the switch' XP133 "$port" "SELECT cluster_reverse($id)"
+    check_fails 'not reversed before the switch' XP129 "$port" "SELECT cluster_reverse($id)"
     until_finds says "$id" phase reversible || return 1
     check 'bound to the new map' test "$(version)" != "$old"
     sql "$port" -c "SELECT cluster_reverse($id)" >/dev/null || return 1
@@ -79,11 +79,8 @@ reversed() {
 }
 
 corrupted() { # one byte on the new owner is changed behind everybody's back
-    local id old victim bucket said
+    local id old said
     old=$(version)
-    victim=$(sql "$port" -c "SELECT min(id) FROM moved WHERE id <= $fixed AND EXISTS (
-        SELECT FROM expanse.move_plan('moved') WHERE cluster_bucket(id) BETWEEN first_bucket AND last_bucket)")
-    bucket=$(sql "$port" -c "SELECT cluster_bucket($victim::bigint)")
     id=$(rebind "reversible_for => '1 hour'") || return 1
     until_finds done_with "$id" settle || return 1
     long_writer 8
@@ -165,6 +162,13 @@ killed() { # the sidecar dies with the snapshots of the switch, and the next one
 
 seen() { grep -hs -- "$2" "$dir"/n*/expansed.log | grep -q "operation=$1\b"; } # seen ID TEXT: in a log
 
+# A row that moves and that the writers leave alone, and its bucket.
+choose_victim() {
+    victim=$(sql "$port" -c "SELECT min(id) FROM moved WHERE id <= $fixed AND EXISTS (
+        SELECT FROM expanse.move_plan('moved') WHERE cluster_bucket(id) BETWEEN first_bucket AND last_bucket)")
+    bucket=$(sql "$port" -c "SELECT cluster_bucket($victim::bigint)")
+}
+
 under_load() { # under_load NAME COMMAND: and everything is there afterwards
     write_on
     check "$1" "$2"
@@ -176,6 +180,7 @@ under_load() { # under_load NAME COMMAND: and everything is there afterwards
 filled || exit 1
 grow || exit 1
 newest=$(ports | tail -n 1)
+choose_victim || exit 1
 under_load 'reversed' reversed
 under_load 'sidecars killed' killed
 under_load 'one byte changed' corrupted

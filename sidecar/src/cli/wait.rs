@@ -32,8 +32,11 @@ pub async fn finish(
     loop {
         let row = client
             .query_opt(
-                "SELECT state, coalesce(phase, ''), coalesce(rows_done, 0), coalesce(rows_total, 0), \
-                 finished_at IS NOT NULL FROM cluster_operations WHERE operation_id = $1",
+                "SELECT state, concat_ws(', ', phase, pg_size_pretty(nullif(bytes_per_second, 0)) || '/s', \
+                     date_trunc('second', nullif(time_left, '0')) || ' left', \
+                     CASE WHEN freeze_attempts > 1 THEN 'freeze attempt ' || freeze_attempts || ': ' \
+                         || freeze_outcome END), \
+                 coalesce(rows_done, 0), coalesce(rows_total, 0), finished_at IS NOT NULL FROM cluster_operations WHERE operation_id = $1",
                 &[&operation],
             )
             .await?;

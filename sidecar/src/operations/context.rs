@@ -150,9 +150,12 @@ impl Context {
             entry.memo.insert(name.to_owned(), value.into());
             entry.operation.epoch = self.shared.leadership.epoch();
             let fence = self.shared.leadership.fence();
+            let kind = entry.operation.kind;
+            fault::point(kind, Side::Before).await;
             match self.journal().write(fence, &entry, *version).await {
                 Ok(written) => {
                     *version = written;
+                    fault::point(kind, Side::After).await;
                     self.entry.lock().memo.insert(name.to_owned(), value.into());
                     return Ok(true);
                 }

@@ -34,7 +34,7 @@ pub enum Errand {
 ///
 /// # Errors
 /// The refusal: the operation has finished (XP130), can not be undone any more (XP131), is not paused (XP132), is not a
-/// rebind that has switched (XP133).
+/// rebind that has switched (XP129).
 pub fn apply(entry: &mut JournalEntry, wish: Wish) -> Result<bool, ControlError> {
     let id = entry.operation.operation_id;
     if entry.state().finished() {
@@ -55,19 +55,19 @@ pub fn apply(entry: &mut JournalEntry, wish: Wish) -> Result<bool, ControlError>
     match wish {
         Wish::Reverse | Wish::Finish if !is_rebind(entry) => {
             return Err(
-                ControlError::new("XP133", format!("operation {id} is not a rebind"))
+                ControlError::new("XP129", format!("operation {id} is not a rebind"))
                     .with_hint(format!("Stop it with SELECT cluster_cancel({id}).")),
             )
         }
         Wish::Reverse if !past_return(entry) && !past(entry, "switch") => {
             return Err(
-                ControlError::new("XP133", format!("operation {id} has not switched yet"))
+                ControlError::new("XP129", format!("operation {id} has not switched yet"))
                     .with_hint(format!("Stop it with SELECT cluster_cancel({id}).")),
             )
         }
         Wish::Finish if entry.cancel_requested && !past_return(entry) => {
             return Err(
-                ControlError::new("XP133", format!("operation {id} is being undone"))
+                ControlError::new("XP129", format!("operation {id} is being undone"))
                     .with_hint(format!("Let it end: SELECT cluster_wait({id}).")),
             )
         }
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_rebind_is_reversed_between_its_switch_and_the_point_of_no_return() {
         let code = |step: &str, wish| refusal(&entry(OperationState::Running, step), wish);
-        assert_eq!(code("catch_up", Wish::Reverse), Some("XP133".into()));
+        assert_eq!(code("catch_up", Wish::Reverse), Some("XP129".into()));
         assert_eq!(code("switch", Wish::Reverse), None);
         assert_eq!(code("verify", Wish::Reverse), None);
         assert_eq!(code("close", Wish::Reverse), Some("XP131".into()));
@@ -186,10 +186,10 @@ mod tests {
         let mut back = entry(OperationState::Running, "verify");
         assert_eq!(apply(&mut back, Wish::Reverse), Ok(true));
         assert!(back.cancel_requested);
-        assert_eq!(refusal(&back, Wish::Finish), Some("XP133".into()));
+        assert_eq!(refusal(&back, Wish::Finish), Some("XP129".into()));
         let mut other = entry(OperationState::Running, "");
         other.operation.kind = OperationKind::Expand;
-        assert_eq!(refusal(&other, Wish::Reverse), Some("XP133".into()));
+        assert_eq!(refusal(&other, Wish::Reverse), Some("XP129".into()));
     }
 
     #[test]

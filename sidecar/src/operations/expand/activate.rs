@@ -109,8 +109,9 @@ async fn frozen(
     };
     let outcome = async {
         let freeze = format!(
-            "BEGIN; {} SELECT expanse.hold_writers({REPLICATED})",
-            limits(budget)
+            "BEGIN; {} SELECT expanse.freeze_group({REPLICATED}, NULL, {})",
+            limits(budget),
+            budget.as_millis().max(1)
         );
         binder.batch("freeze writes", &freeze, budget).await?;
         drain(&source, &names, deadline).await?;

@@ -46,6 +46,7 @@ pub async fn until_done(
             let _alone = context.exclusive().lock().await;
             attempt(context, plan, purpose, budget).await
         };
+        crate::metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         attempts += 1;
         metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         record(context, purpose, frozen, outcome.as_ref().err()).await?;

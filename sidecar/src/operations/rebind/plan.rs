@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::context::{maintenance, Context};
 use super::super::error::{refused, Error, Result};
 use super::super::replication::Stream;
+use super::super::shrink::room::check_needs;
 use super::route::Direction;
 use crate::postgres::NodeAddress;
 
@@ -27,6 +28,11 @@ pub struct Share {
     pub relation: String,
     pub rows: f64,
     pub bytes: f64,
+    /// The node that gets it, and the bytes that it takes there with its indexes.
+    #[serde(default)]
+    pub target: String,
+    #[serde(default)]
+    pub room: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +86,7 @@ pub async fn make(context: &Context) -> Result<()> {
     };
     check_limits(context, &pairs).await?;
     let shares = shares(context, from_version, &relations, &pairs).await?;
+    check_room(context, &shares).await?;
     let rows: f64 = shares.iter().map(|share| share.rows).sum();
     let bytes: f64 = shares.iter().map(|share| share.bytes).sum();
     let plan = MovePlan {
@@ -233,6 +240,21 @@ async fn check_limits(context: &Context, pairs: &[Pair]) -> Result<()> {
     Ok(())
 }
 
+/// A target that is full in the middle would stop its own writes too. What arrives is written twice, to the
+/// tables and to the write-ahead log.
+async fn check_room(context: &Context, shares: &[Share]) -> Result<()> {
+    const COPIES: f64 = 2.0;
+    let mut needs: BTreeMap<&str, f64> = BTreeMap::new();
+    for share in shares {
+        *needs.entry(&share.target).or_default() += share.room * COPIES;
+    }
+    let needs = needs
+        .into_iter()
+        .map(|(node, bytes)| (node.to_owned(), bytes))
+        .collect();
+    check_needs(context.executor(), &context.nodes().await?, needs).await
+}
+
 /// What a node needs: a slot for each stream that it sends, forward or back, and one more (and an origin) for a copy
 /// in progress; senders and workers for the direction that needs more of them, and one more for a copy.
 fn needs(sends: i64, receives: i64) -> [(&'static str, i64); 4] {
@@ -263,7 +285,7 @@ async fn shares(
 ) -> Result<Vec<Share>> {
     // A table that has never been analysed: about 100 bytes a row.
     const SQL: &str = "SELECT r.name, CASE WHEN c.reltuples < 0 THEN pg_table_size(c.oid) / 100.0 ELSE c.reltuples END::float8, \
-        pg_table_size(c.oid)::float8, \
+        pg_table_size(c.oid)::float8, pg_total_relation_size(c.oid)::float8, \
         (SELECT coalesce(sum(last_bucket - first_bucket + 1), 0)::float8 FROM expanse.hash_map_range \
          WHERE hash_map_version = $2 AND node_id = $3) \
         FROM unnest($1::text[]) AS r(name) JOIN pg_class c ON c.oid = r.name::regclass";
@@ -290,12 +312,14 @@ async fn shares(
                 .map(|(first, last)| last - first + 1)
                 .sum();
             for row in &rows {
-                let part = f64::from(moved) / row.get::<_, f64>(3).max(1.0);
+                let part = f64::from(moved) / row.get::<_, f64>(4).max(1.0);
                 shares.push(Share {
                     stream: Direction::Forward.stream_name(context.id(), source, &target),
                     relation: row.get(0),
                     rows: (row.get::<_, f64>(1) * part).round(),
                     bytes: (row.get::<_, f64>(2) * part).round(),
+                    target: pair.target.clone(),
+                    room: (row.get::<_, f64>(3) * part).round(),
                 });
             }
         }

@@ -221,6 +221,8 @@ mod tests {
             relation: "public.t".into(),
             rows,
             bytes: rows * 10.0,
+            target: "n2".into(),
+            room: rows * 20.0,
         };
         let state = |stream: &str, state: &str, rows| TableState {
             stream: stream.into(),

@@ -9,7 +9,7 @@ mod check;
 mod leftovers;
 mod lost;
 mod remove;
-mod room;
+pub mod room;
 
 use expanse_core::wire::OperationKind;
 

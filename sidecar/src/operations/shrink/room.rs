@@ -1,4 +1,4 @@
-//! Whether the nodes that stay have room for what they get.
+//! Whether nodes have room for what they get.
 
 use expanse_core::wire::ControlError;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::context::maintenance;
 use super::super::entry::parameter;
 use super::super::error::{Error, Result};
-use crate::cluster;
+use crate::cluster::{self, Node};
 use crate::executor::Executor;
 use crate::postgres::NodeAddress;
 
@@ -31,16 +31,28 @@ pub async fn check(
 ) -> Result<()> {
     const NEEDED: &str = "SELECT target_node, sum(coalesce(byte_estimate, 0))::float8 \
         FROM cluster_plan_shrink($1::text[], $2) GROUP BY 1 ORDER BY 1";
-    const FREE: &str = "SELECT free_bytes::float8 FROM expanse.disk_space()";
     let layout: String = parameter(parameters, "layout").unwrap_or_else(|| "minimal".into());
     let command = maintenance("plan the shrink").in_cluster();
     let rows = executor
         .query(local, command, NEEDED, &[&leaving, &layout])
         .await?;
     let nodes = cluster::nodes(executor, local).await?;
+    let needs = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    check_needs(executor, &nodes, needs).await
+}
+
+/// `needs` says how many bytes each node, by its name, would get.
+///
+/// # Errors
+/// [`Error::Refused`] with the figures of every node that lacks room.
+pub async fn check_needs(
+    executor: &Executor,
+    nodes: &[Node],
+    needs: Vec<(String, f64)>,
+) -> Result<()> {
+    const FREE: &str = "SELECT free_bytes::float8 FROM expanse.disk_space()";
     let mut rooms = Vec::new();
-    for row in &rows {
-        let name: String = row.get(0);
+    for (name, needed) in needs {
         let Some(node) = nodes.iter().find(|node| node.name() == name) else {
             continue;
         };
@@ -51,7 +63,7 @@ pub async fn check(
         if let Some(free) = found.first() {
             rooms.push(Room {
                 node: name,
-                needed: row.get(1),
+                needed,
                 free: free.get(0),
             });
         }
