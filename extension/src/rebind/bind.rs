@@ -7,8 +7,9 @@ use crate::catalog::groups::freeze_everywhere;
 use crate::error::Error;
 
 crate::sql_function! {
-    /// `expanse.freeze_group(group_id int)`: writers of the group wait on every node until the transaction ends.
-    fn freeze_group(args) {
+    /// `expanse.hold_writers(group_id int)`: writers of the group wait on every node until the transaction ends; also of
+    /// the replicated tables (group 0).
+    fn hold_writers(args) {
         let group = args.required::<i32>(0, "group_id");
         freeze_everywhere(&cluster(), group);
         Some(())

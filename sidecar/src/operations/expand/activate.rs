@@ -109,7 +109,7 @@ async fn frozen(
     };
     let outcome = async {
         let freeze = format!(
-            "BEGIN; {} SELECT expanse.freeze_group({REPLICATED})",
+            "BEGIN; {} SELECT expanse.hold_writers({REPLICATED})",
             limits(budget)
         );
         binder.batch("freeze writes", &freeze, budget).await?;
