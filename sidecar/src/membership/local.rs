@@ -59,8 +59,7 @@ pub async fn run(
     let mut failures = 0;
     loop {
         heartbeat.beat();
-        let known = shown.borrow().is_some();
-        let looked = timeout(Duration::from_secs(5), look(&executor, &server, known));
+        let looked = timeout(Duration::from_secs(5), look(&executor, &server));
         let found = match looked.await {
             Ok(found) => found,
             Err(_) => Err(Error::Busy {
@@ -112,15 +111,15 @@ fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
 
 /// # Errors
 /// Those of the server, unless they only say that it is in no cluster.
-async fn look(executor: &Executor, server: &NodeAddress, known: bool) -> Result<Option<LocalNode>> {
+async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalNode>> {
     const SQL: &str = "SELECT n.node_id, n.node_name, n.host, n.port, n.state, current_setting('server_version'), \
         pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
         coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0), \
         (SELECT md5(string_agg(a::text, ',' ORDER BY node_id)) FROM expanse.node a) \
         FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
-    // Asked first, so that a server without the extension logs no error.
+    // Asked first, so that a server without the extension, also one that has just left, logs no error.
     const PART_OF_ONE: &str = "SELECT to_regclass('expanse.local_node') IS NOT NULL";
-    if !known && !executor.value(server, LOOK, PART_OF_ONE, &[]).await? {
+    if !executor.value(server, LOOK, PART_OF_ONE, &[]).await? {
         return Ok(None);
     }
     let rows = executor.query(server, LOOK, SQL, &[]).await?;
