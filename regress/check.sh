@@ -112,7 +112,7 @@ killsteps() { # killsteps POINT...: see the script
         regress/scenarios/killsteps.sh "$box" "$work/box-killsteps" $((port + 100)) "$@"
 }
 rebind() {
-    on_box rebind 3 $((port + 60)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 60))
+    on_box rebind 3 $((port + 85)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 85))
 }
 growth() {
     local dir=$work/box-growth status
@@ -141,10 +141,10 @@ for name in "${@:-${all[@]}}"; do
         service) level service regress/service.sh ;;
         deadlock) level deadlock deadlock ;;
         operations) level operations operations ;;
-        rebind) level rebind rebind ;;
         shrink) level shrink shrink ;;
         killsteps) level killsteps killsteps 3 11 ;;
         killsteps-all) level killsteps-all killsteps all ;;
+        rebind) level rebind rebind ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -108,6 +108,24 @@ end_server() { "$box/bin/pg_ctl" --version >/dev/null && kill -INT "$(head -n 1 
 
 up() { "$box/bin/expansectl" dev up --dir "$dir" --nodes 3 >/dev/null; }
 
+as_owner() { # as_owner COMMAND...: as the user of the servers
+    if [[ $(id -u) == 0 ]]; then runuser -u postgres -- "$@"; else exec "$@"; fi
+}
+
+child_of() { # child_of PID: the program itself, where runuser stands before it
+    local child
+    child=$(<"/proc/$1/task/$1/children") && echo "${child%% *}" | grep . || echo "$1"
+}
+
+ends_in_order() { # ends_in_order PID
+    local deadline=$((SECONDS + patience))
+    kill "$1" || return 1
+    while kill -0 "$1" 2>/dev/null; do
+        ((SECONDS < deadline)) || { echo "$1 does not end"; return 1; }
+        sleep 0.2
+    done
+}
+
 check 'nothing is blocked' until_true nothing_blocked
 check 'health' status_is $((port + 1000)) /healthz 200
 check 'ready' status_is $((port + 1000)) /readyz 200
@@ -144,6 +162,14 @@ check 'nothing is blocked any more' until_true nothing_blocked
 kill -9 "$(<"$dir/n3/expansed.pid")"
 check 'a sidecar that is gone is missed' until_true blocked "$port" n3 '%status entry%'
 check 'its own server says so' until_true blocked $((port + 2)) n3 'its sidecar has not said anything%'
+
+# Without a store to begin with: what needs only the server works.
+as_owner "$box/bin/expansed" --config "$dir/n3/expansed.toml" --set coordination.url=zookeeper://127.0.0.1:1/none \
+    >>"$dir/n3/expansed.log" 2>&1 &
+check 'a sidecar without a store is healthy' until_true status_is $((port + 1002)) /healthz 200
+check 'and its server ready' until_true status_is $((port + 1002)) /readyz 200
+check 'and says what is missing' until_true blocked $((port + 2)) n3 '%coordination store does not answer%'
+check 'and ends in order' ends_in_order "$(child_of $!)"
 check 'started again' up
 check 'nothing is blocked at the end' until_true nothing_blocked
 echo "$passed passed, $failed failed"

@@ -65,23 +65,25 @@ EOSQL
     trap 'kill $pgbench 2>/dev/null' EXIT
 }
 
-# The log's lines so far: client, number, latency in us ...; the slowest and how many since line $1.
-seen() { cat "$dir"/traffic.[0-9]* | wc -l; }
-unharmed() { # unharmed SINCE SECONDS: the rate was kept and nothing took longer than a second
-    local before=$1 took=$2 done slowest
+# Transactions so far.
+seen() { sql "$port" 'SELECT sum(hits) FROM ensemble'; }
+
+unharmed() { # unharmed SINCE_COUNT SINCE_TIME SECONDS: the rate was kept and nothing took longer than a second
+    local before=$1 began=$2 took=$3 done slowest
     kill -0 "$pgbench" 2>/dev/null || { echo "a statement failed: $(tail -n 3 "$dir/traffic.out")"; return 1; }
     done=$(($(seen) - before))
-    slowest=$(cat "$dir"/traffic.[0-9]* | sort -n -k5 -k6 | tail -n "$done" | awk '$3 > max {max = $3} END {print int(max / 1000)}')
+    # Columns: client, number, microseconds taken, script, time it ended at ...
+    slowest=$(cat "$dir"/traffic.[0-9]* | awk -v began="$began" '$5 >= began && $3 > max {max = $3} END {print int(max / 1000)}')
     echo "$done transactions in $took s, the slowest $slowest ms"
     ((done >= took * rate * 8 / 10 && slowest < 1000))
 }
 
 disturbed() { # disturbed NAME COMMAND...: how data traffic is during the command
-    local before start
-    before=$(seen) start=$SECONDS
+    local before began start
+    before=$(seen) began=$(date +%s) start=$SECONDS
     check "$1" "${@:2}"
     sleep 2
-    check "data traffic, $1" unharmed "$before" $((SECONDS - start))
+    check "data traffic, $1" unharmed "$before" "$began" $((SECONDS - start))
 }
 
 killed() { # killed MEMBER: one server gone, then back

@@ -244,6 +244,8 @@ fn follow_up(connection: &mut Connection, deadline: Instant) -> bool {
     let reason = match failure {
         // Recovery was quicker.
         Some(failure) if failure.sqlstate == "42704" => return true,
+        // Recovery is at it at this very moment.
+        Some(failure) if failure.sqlstate == "55000" => return false,
         Some(failure) => failure.message,
         None if connection.lost => "the connection was lost".into(),
         None => return true,

@@ -147,17 +147,27 @@ impl Comparison {
     }
 }
 
+/// A number without zeros at its end: `2.50` and `2.5` are one value, and a grouping may show either.
+fn one_scale(text: &str) -> String {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let number = digits.split_once('.').is_some_and(|(whole, part)| {
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        !whole.is_empty() && all_digits(whole) && all_digits(part)
+    });
+    if number {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
 fn rows(messages: Vec<SimpleQueryMessage>, ordered: bool) -> Vec<Vec<Option<String>>> {
     let mut rows = Vec::new();
     let mut count = 0;
     for message in &messages {
         match message {
             SimpleQueryMessage::Row(row) => {
-                rows.push(
-                    (0..row.len())
-                        .map(|i| row.get(i).map(str::to_owned))
-                        .collect(),
-                );
+                rows.push((0..row.len()).map(|i| row.get(i).map(one_scale)).collect());
             }
             SimpleQueryMessage::CommandComplete(done) => count = *done,
             _ => {}

@@ -1,10 +1,11 @@
 //! What is answered to a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use expanse_core::wire::{ControlError, Request, Response};
 
 use crate::config::Config;
+use crate::coordination;
 use crate::executor::Executor;
 use crate::membership::local::local_server;
 use crate::membership::publish::View;
@@ -16,7 +17,8 @@ use crate::operations::wish::Wish;
 pub struct Answers {
     pub config: Arc<Config>,
     pub executor: Executor,
-    pub journal: Journal,
+    /// There once the store has answered for the first time.
+    pub journal: Arc<OnceLock<Journal>>,
     pub view: View,
 }
 
@@ -43,7 +45,7 @@ impl Answers {
                 self.require_node()?;
                 let server = local_server(&self.config);
                 let submitted = submit(
-                    &self.journal,
+                    self.journal()?,
                     &self.executor,
                     &server,
                     kind,
@@ -55,7 +57,7 @@ impl Answers {
                 })
             }
             Request::Operations => Ok(Response::Operations {
-                operations: self.journal.list().await?,
+                operations: self.journal()?.list().await?,
             }),
             Request::Operation { operation_id } => self.operation(operation_id).await,
             Request::Cancel { operation_id } => self.wish(operation_id, Wish::Cancel).await,
@@ -70,12 +72,12 @@ impl Answers {
     }
 
     async fn wish(&self, operation_id: i64, wish: Wish) -> Result<Response, Error> {
-        self.journal.request(operation_id, wish).await?;
+        self.journal()?.request(operation_id, wish).await?;
         self.operation(operation_id).await
     }
 
     async fn operation(&self, operation_id: i64) -> Result<Response, Error> {
-        match self.journal.get(operation_id).await? {
+        match self.journal()?.get(operation_id).await? {
             Some((entry, _)) => Ok(Response::Operation {
                 operation: Box::new(entry.operation),
             }),
@@ -84,6 +86,14 @@ impl Answers {
                     .with_hint("See SELECT * FROM cluster_operations."),
             )),
         }
+    }
+
+    /// # Errors
+    /// [`coordination::Error::Unavailable`].
+    fn journal(&self) -> Result<&Journal, coordination::Error> {
+        let reason = "it has not answered since expansed was started".into();
+        let unavailable = coordination::Error::Unavailable { reason };
+        self.journal.get().ok_or(unavailable)
     }
 
     fn require_node(&self) -> Result<(), Error> {

@@ -1,40 +1,31 @@
 //! The daemon: starts the parts as named tasks and stops them in order.
+//!
+//! What needs only the local server ([`parts`]) begins at once: recovery of transactions, the
+//! control socket, HTTP. What needs the coordination store ([`coordinated`]) begins when it
+//! answers, however long that takes.
 
+mod coordinated;
 mod heartbeat;
 mod logs;
 mod notify;
+mod parts;
 mod reload;
 mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
 use tokio::signal::unix::{signal, SignalKind};
-use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::alarms::{self, Alarms};
-use crate::config::{AlarmConfig, Config};
-use crate::control::{listen, serve, Answers};
-use crate::coordination::{self, Coordination, Timeouts};
-use crate::executor::Executor;
-use crate::http;
-use crate::membership::local::local_server;
-use crate::membership::publish::View;
-use crate::membership::{local, publish, recovery, status};
-use crate::operations::journal::Journal;
-use crate::operations::leader::Campaign;
-use crate::operations::mirror;
-use crate::resources;
-use crate::topology::{Mirror, Sources, FILE_NAME};
+use crate::config::Config;
+use crate::control::listen;
+use crate::coordination;
 
 pub use heartbeat::Heartbeat;
 pub use logs::init as init_logs;
 use reload::Reload;
 pub use reload::Source;
-use tasks::Tasks;
 
 /// How long the parts may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -56,202 +47,55 @@ pub enum Error {
 /// Runs until SIGTERM or SIGINT. At SIGHUP the configuration is read from `source` again.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// What keeps it from starting; a coordination store that refuses for good.
 pub async fn run(config: Config, source: Source) -> Result<(), Error> {
     let stop = CancellationToken::new();
+    stop_at_signals(stop.clone())?;
     // Taken from the beginning, so that an early one does not end the process.
     let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        asked.cancel();
-    });
-    let config = Arc::new(config);
-    let started = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        started = start(config.clone(), stop.clone()) => started?,
-    };
-    let reload = Reload {
-        source,
-        started_with: config.clone(),
-        executor: started.executor.clone(),
-        alarm: started.alarm.clone(),
-    };
-    started
-        .tasks
-        .spawn("reload", reload.run(hangup, stop.clone()));
-    notify::send("READY=1\nSTATUS=running");
-    tracing::info!(control_socket = %config.control_socket.display(), "ready");
-    stop.cancelled().await;
-    notify::send("STOPPING=1");
-    tracing::info!("stops");
-    let Started { tasks, store, .. } = started;
-    tasks.stop(STOP_LIMIT).await;
-    let _ = timeout(STOP_LIMIT, store.close()).await;
-    let _ = std::fs::remove_file(&config.control_socket);
-    Ok(())
-}
-
-struct Started {
-    tasks: Tasks,
-    store: Arc<dyn Coordination>,
-    executor: Executor,
-    alarm: Arc<RwLock<AlarmConfig>>,
-}
-
-async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, Error> {
     // Whoever may not make it says so when it writes there.
     let _ = std::fs::create_dir_all(&config.state_dir);
+    let config = Arc::new(config);
     let listener = listen(&config.control_socket)
         .await
         .map_err(|source| Error::ControlSocket {
             path: config.control_socket.clone(),
             source,
         })?;
-    let store = connect(&config).await?;
-    let (notices, told) = alarms::channel();
-    let alarms = Alarms::new(notices);
-    let alarm = Arc::new(RwLock::new(config.alarm.clone()));
-    let executor = Executor::new(config.postgres.clone(), &config.executor, alarms.clone());
-    let journal = Journal::new(store.clone());
-    let topology = Mirror::open(&Sources {
-        file: config.state_dir.join(FILE_NAME),
-        mounted: (!config.topology_dir.as_os_str().is_empty()).then(|| config.topology_dir.clone()),
-    });
-
-    let heartbeat = Heartbeat::default();
-    let (local_shown, local_node) = watch::channel(None);
-    let (nodes_shown, nodes) = watch::channel(Default::default());
-    let (leader_shown, leader) = watch::channel(None);
-    let (operations_shown, operations) = watch::channel(Vec::new());
-    let (load_shown, load) = watch::channel(Default::default());
-    let view = View {
-        local: local_node.clone(),
-        nodes: nodes.clone(),
-        leader,
-        operations,
-        topology: topology.state(),
-        session: store.session(),
-        executor: executor.clone(),
-        since: Arc::default(),
+    let (parts, shown) = parts::make(config.clone(), stop.clone());
+    let reload = Reload {
+        source,
+        started_with: config.clone(),
+        executor: parts.executor.clone(),
+        alarm: parts.alarm.clone(),
     };
-    let answers = Arc::new(Answers {
-        config: config.clone(),
-        executor: executor.clone(),
-        journal: journal.clone(),
-        view: view.clone(),
-    });
-    let campaign = Campaign {
-        config: config.clone(),
-        store: store.clone(),
-        executor: executor.clone(),
-        local: local_node.clone(),
-        stop: stop.clone(),
-    };
-    let site = http::Site {
-        view: view.clone(),
-        executor: executor.clone(),
-        server: local_server(&config),
-        heartbeat: heartbeat.clone(),
-        maps: Default::default(),
-    };
-    let own = status::Own {
-        local: local_node.clone(),
-        load: load.clone(),
-        alarms,
-    };
-
-    let tasks = Tasks::new(stop.clone());
-    tasks.spawn("topology", topology.serve(store.clone(), stop.clone()));
-    tasks.spawn(
-        "local server",
-        local::run(
-            config.clone(),
-            executor.clone(),
-            local_shown,
-            heartbeat.clone(),
-            stop.clone(),
-        ),
-    );
-    tasks.spawn(
-        "resources",
-        resources::run(
-            config.clone(),
-            executor.clone(),
-            local_node.clone(),
-            load_shown,
-            stop.clone(),
-        ),
-    );
-    tasks.spawn(
-        "loads",
-        publish::share_loads(executor.clone(), nodes, load, stop.clone()),
-    );
-    tasks.spawn(
-        "status entry",
-        status::register(store.clone(), own, stop.clone()),
-    );
-    tasks.spawn(
-        "status directory",
-        status::follow(store.clone(), nodes_shown, stop.clone()),
-    );
-    tasks.spawn(
-        "leader entry",
-        publish::follow_leader(store.clone(), leader_shown, stop.clone()),
-    );
-    tasks.spawn(
-        "journal",
-        mirror::run(journal, operations_shown, stop.clone()),
-    );
-    tasks.spawn(
-        "publisher",
-        publish::run(config.clone(), executor.clone(), view, stop.clone()),
-    );
-    tasks.spawn(
-        "recovery",
-        recovery::run(config.clone(), executor.clone(), local_node, stop.clone()),
-    );
-    tasks.spawn("operations", campaign.run());
-    tasks.spawn("control socket", serve(listener, answers, stop.clone()));
-    tasks.spawn("http", http::run(config.http.clone(), site, stop.clone()));
-    tasks.spawn(
-        "webhook",
-        alarms::deliver(alarm.clone(), told, stop.clone()),
-    );
-    tasks.spawn("watchdog", notify::watchdog(heartbeat, stop));
-    Ok(Started {
-        tasks,
-        store,
-        executor,
-        alarm,
-    })
+    parts
+        .tasks
+        .spawn("reload", reload.run(hangup, stop.clone()));
+    let waiting = parts.start(listener, shown);
+    let coordination = coordinated::run(parts.clone(), waiting);
+    parts.tasks.spawn("coordination", coordination);
+    notify::send("READY=1\nSTATUS=running");
+    tracing::info!(control_socket = %config.control_socket.display(), "ready");
+    stop.cancelled().await;
+    notify::send("STOPPING=1");
+    tracing::info!("stops");
+    parts.tasks.stop(STOP_LIMIT).await;
+    coordinated::close(&parts, STOP_LIMIT).await;
+    let _ = std::fs::remove_file(&config.control_socket);
+    let refused = parts.refused.lock().take();
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }
 
-async fn connect(config: &Config) -> Result<Arc<dyn Coordination>, Error> {
-    let timeouts = Timeouts {
-        call: Duration::from_millis(config.coordination.call_timeout_ms),
-        session: Duration::from_millis(config.coordination.session_timeout_ms),
-        ..Timeouts::default()
-    };
-    let identity = if config.node_name.is_empty() {
-        format!("{}:{}", config.postgres.host, config.postgres.port)
-    } else {
-        config.node_name.clone()
-    };
-    loop {
-        match coordination::connect(&config.coordination.url, &identity, timeouts).await {
-            Ok(store) => return Ok(store),
-            Err(error) if error.is_retryable() => {
-                notify::send("STATUS=waits for the coordination store");
-                tracing::warn!(%error, "waits for the coordination store");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error.into()),
+fn stop_at_signals(stop: CancellationToken) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
+        stop.cancel();
+    });
+    Ok(())
 }

@@ -7,6 +7,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Cheap to clone.
+#[derive(Clone)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -35,7 +37,7 @@ impl Tasks {
     }
 
     /// Stops all tasks and waits for them, but no longer than `limit`.
-    pub async fn stop(self, limit: Duration) {
+    pub async fn stop(&self, limit: Duration) {
         self.stop.cancel();
         self.tracker.close();
         if timeout(limit, self.tracker.wait()).await.is_err() {

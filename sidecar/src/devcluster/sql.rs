@@ -10,7 +10,8 @@ use super::BoxError;
 
 /// Patience with a sidecar that has just been started.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
-const SIDECAR_UNREACHABLE: &str = "XP022";
+/// The sidecar does not listen yet; it has not reached the coordination store yet.
+const NOT_READY: [&str; 2] = ["XP022", "XPC11"];
 
 /// Connects to a node as `postgres`; the task ends once the client is dropped and the server knows.
 ///
@@ -109,7 +110,7 @@ async fn expand_by(client: &Client, first: &BoxNode, node: &BoxNode) -> Result<(
 fn not_ready(error: &tokio_postgres::Error) -> bool {
     error
         .code()
-        .is_some_and(|code| code.code() == SIDECAR_UNREACHABLE)
+        .is_some_and(|code| NOT_READY.contains(&code.code()))
 }
 
 fn failed(node: &BoxNode, error: &tokio_postgres::Error) -> BoxError {

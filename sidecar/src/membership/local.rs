@@ -27,6 +27,8 @@ pub struct LocalNode {
     pub address: NodeAddress,
     pub cluster_id: String,
     pub status: NodeStatus,
+    /// Another one when the nodes in the metadata are others.
+    pub nodes_digest: String,
 }
 
 /// What the local server is called while it is not known which node it is.
@@ -88,8 +90,9 @@ pub async fn run(
 
 fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
     shown.send_if_modified(|current| {
+        let status = |node: &Option<LocalNode>| node.as_ref().map(|n| n.status.clone());
         let changed = *current != found;
-        if changed {
+        if changed && status(current) != status(&found) {
             match &found {
                 Some(node) => tracing::info!(
                     node = node.address.node_name,
@@ -99,6 +102,8 @@ fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
                 ),
                 None => tracing::info!("local server is not a node"),
             }
+        }
+        if changed {
             *current = found;
         }
         changed
@@ -110,7 +115,8 @@ fn show(shown: &watch::Sender<Option<LocalNode>>, found: Option<LocalNode>) {
 async fn look(executor: &Executor, server: &NodeAddress, known: bool) -> Result<Option<LocalNode>> {
     const SQL: &str = "SELECT n.node_id, n.node_name, n.host, n.port, n.state, current_setting('server_version'), \
         pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
-        coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0) \
+        coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0), \
+        (SELECT md5(string_agg(a::text, ',' ORDER BY node_id)) FROM expanse.node a) \
         FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
     // Asked first, so that a server without the extension logs no error.
     const PART_OF_ONE: &str = "SELECT to_regclass('expanse.local_node') IS NOT NULL";
@@ -129,6 +135,7 @@ async fn look(executor: &Executor, server: &NodeAddress, known: bool) -> Result<
     };
     Ok(Some(LocalNode {
         cluster_id: row.get::<_, Option<String>>(7).unwrap_or_default(),
+        nodes_digest: row.get::<_, Option<String>>(9).unwrap_or_default(),
         status: NodeStatus {
             node_name: address.node_name.clone(),
             node_id: row.get(0),

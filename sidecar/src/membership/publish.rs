@@ -23,8 +23,10 @@ const PUBLISH: Command = Command::new("publish the status", Weight::Maintenance)
     .in_cluster()
     .once()
     .limit(Duration::from_secs(2));
-/// At least this often.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// At least this often; `cluster_blocked` misses a sidecar after 15 s.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// Before the leader's entry is watched again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Changes that come close together are published together.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -157,6 +159,7 @@ pub async fn share_loads(
 /// Tells the local server whenever something changes, and once in a while.
 pub async fn run(config: Arc<Config>, executor: Executor, mut view: View, stop: CancellationToken) {
     let server = local_server(&config);
+    let mut alarms = executor.alarms().changed();
     loop {
         let initialised = view.local.borrow().is_some();
         if initialised {
@@ -177,6 +180,7 @@ pub async fn run(config: Arc<Config>, executor: Executor, mut view: View, stop: 
             () = stop.cancelled() => return,
             () = sleep(INTERVAL) => {}
             () = view.changed() => sleep(GATHER).await,
+            _ = alarms.changed() => sleep(GATHER).await,
         }
     }
 }
@@ -201,7 +205,7 @@ pub async fn follow_leader(
                     }
                 }
             }
-            sleep(INTERVAL).await;
+            sleep(RETRY_INTERVAL).await;
         }
     };
     stop.run_until_cancelled(follow).await;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expanse_core::wire::{Topology, TopologyNode};
+use tokio::sync::watch;
 use tokio::time::sleep;
+
+use super::LocalNode;
 
 use crate::cluster;
 use crate::coordination::{self, Op};
@@ -13,18 +16,28 @@ use crate::operations::Shared;
 use crate::postgres;
 use crate::topology::{LocalFile, FILE_NAME, PATH as TOPOLOGY};
 
-const INTERVAL: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const LOOK: Command = Command::new("compare the topology", Weight::Maintenance).once();
 
-/// Keeps the store's topology equal to the metadata.
-pub(crate) async fn keep(shared: &Arc<Shared>) {
+/// Keeps the store's topology equal to the metadata: whenever `local` shows that these have changed,
+/// and once in a while.
+pub(crate) async fn keep(shared: &Arc<Shared>, mut local: watch::Receiver<Option<LocalNode>>) {
     // It never becomes another one, so it is read once.
     let mut cluster_id = None;
     loop {
-        if let Err(reason) = settle(shared, &mut cluster_id).await {
-            tracing::debug!(reason, "could not write the topology");
+        local.mark_unchanged();
+        let interval = match settle(shared, &mut cluster_id).await {
+            Ok(()) => INTERVAL,
+            Err(reason) => {
+                tracing::debug!(reason, "could not write the topology");
+                RETRY_INTERVAL
+            }
+        };
+        tokio::select! {
+            () = sleep(interval) => {}
+            Ok(()) = local.changed() => {}
         }
-        sleep(INTERVAL).await;
     }
 }
 

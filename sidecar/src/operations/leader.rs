@@ -89,8 +89,12 @@ impl Campaign {
         let work = {
             let shared = shared.clone();
             let tasks = tasks.clone();
+            let watched = self.local.clone();
             async move {
-                tokio::join!(run_operations(&shared, &tasks), topology::keep(&shared));
+                tokio::join!(
+                    run_operations(&shared, &tasks),
+                    topology::keep(&shared, watched)
+                );
             }
         };
         tokio::select! {

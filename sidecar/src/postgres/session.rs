@@ -92,6 +92,11 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
         limit: Duration,
     ) -> Result<Vec<Row>> {
+        if parameters.is_empty() {
+            // Nothing to find out about parameters: one message there and one back.
+            let work = self.client.query_typed(sql, &[]);
+            return self.bounded(command, limit, work).await;
+        }
         self.bounded(command, limit, self.client.query(sql, parameters))
             .await
     }

@@ -11,6 +11,7 @@ use super::plan::MovePlan;
 use super::progress::catch_up;
 use super::route::Purpose;
 use super::switch::{attempt, bound_to};
+use crate::metrics;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -47,6 +48,7 @@ pub async fn until_done(
         };
         crate::metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         attempts += 1;
+        metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         record(context, purpose, frozen, outcome.as_ref().err()).await?;
         let Err(error) = outcome else { return Ok(()) };
         if !error.is_retryable() && !already_done(context, plan, purpose).await? {
