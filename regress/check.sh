@@ -141,10 +141,10 @@ for name in "${@:-${all[@]}}"; do
         service) level service regress/service.sh ;;
         deadlock) level deadlock deadlock ;;
         operations) level operations operations ;;
-        rebind) level rebind rebind ;;
         shrink) level shrink shrink ;;
         killsteps) level killsteps killsteps 3 11 ;;
         killsteps-all) level killsteps-all killsteps all ;;
+        rebind) level rebind rebind ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

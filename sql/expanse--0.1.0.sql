@@ -457,6 +457,9 @@ CREATE FUNCTION expanse.begin_move(group_id int, target_version int) RETURNS voi
 -- On this node: have the statements that hold the group's gate now ended in time?
 CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURNS boolean
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'wait_for_statements';
+-- Writers of the group (0: of the replicated tables) wait on every node until the transaction ends.
+CREATE FUNCTION expanse.hold_writers(group_id int) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'hold_writers';
 -- Writers of the group wait on every node until the transaction ends, which it does by itself after the limit.
 CREATE FUNCTION expanse.freeze_group(group_id int, hash_map_version int, limit_ms int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'freeze_group';

@@ -194,6 +194,10 @@ pub enum Error {
     UnknownHashMap { version: i32 },
     #[error("a transaction over several nodes is still undecided on node \"{node}\"")]
     InDoubt { node: String },
+    #[error("nodes \"{nodes}\" can not leave: no node would be left")]
+    NoNodeLeft { nodes: String },
+    #[error("node \"{node}\" still owns buckets of colocation group {group}")]
+    StillBound { node: String, group: i32 },
     #[error(
         "colocation group {group} is bound to hash map version {bound}, not to version {expected}"
     )]
@@ -204,10 +208,6 @@ pub enum Error {
     },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
-    #[error("nodes \"{nodes}\" can not leave: no node would be left")]
-    NoNodeLeft { nodes: String },
-    #[error("node \"{node}\" still owns buckets of colocation group {group}")]
-    StillBound { node: String, group: i32 },
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -243,10 +243,10 @@ impl Error {
             Error::OutcomeUnknown { .. } => "XP026",
             Error::UnknownHashMap { .. } => "XP027",
             Error::InDoubt { .. } => "XP028",
-            Error::BoundOtherwise { .. } => "XP029",
-            Error::FreezeOver => "XP030",
             Error::NoNodeLeft { .. } => "XP040",
             Error::StillBound { .. } => "XP041",
+            Error::BoundOtherwise { .. } => "XP029",
+            Error::FreezeOver => "XP030",
             Error::Internal(_) => "XX000",
         }
     }
@@ -304,10 +304,10 @@ impl Error {
             Error::InDoubt { .. } => {
                 "Its coordinator or the sidecar finishes it; repeat the statement then.".into()
             }
-            Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
-            Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
             Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
+            Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
+            Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::InvalidParameter { .. } | Error::Internal(_) => return None,
         })
     }

@@ -29,23 +29,23 @@ crate::sql_function! {
     }
 }
 
-/// At most 30 days: the nodes keep their write-ahead log only as fast as the reverse streams follow.
-fn check_reversible(ms: f64) {
-    if !(0.0..=30.0 * 86_400_000.0).contains(&ms) {
-        Error::InvalidParameter {
-            parameter: "reversible_for",
-            reason: "it is not between 0 and 30 days".into(),
-        }
-        .raise();
-    }
-}
-
 /// Refuses (raises) a limit for the wait of writes that is out of range.
 pub fn check_freeze(freeze_ms: f64) {
     if !(10.0..=60_000.0).contains(&freeze_ms) {
         Error::InvalidParameter {
             parameter: "max_write_freeze",
             reason: "it is not between 10 ms and 1 min".into(),
+        }
+        .raise();
+    }
+}
+
+/// At most 30 days: the nodes keep their write-ahead log only as fast as the reverse streams follow.
+fn check_reversible(ms: f64) {
+    if !(0.0..=30.0 * 86_400_000.0).contains(&ms) {
+        Error::InvalidParameter {
+            parameter: "reversible_for",
+            reason: "it is not between 0 and 30 days".into(),
         }
         .raise();
     }

@@ -7,6 +7,16 @@ use crate::catalog::groups::freeze_everywhere;
 use crate::error::Error;
 
 crate::sql_function! {
+    /// `expanse.hold_writers(group_id int)`: writers of the group wait on every node until the transaction ends; also of
+    /// the replicated tables (group 0).
+    fn hold_writers(args) {
+        let group = args.required::<i32>(0, "group_id");
+        freeze_everywhere(&cluster(), group);
+        Some(())
+    }
+}
+
+crate::sql_function! {
     /// `expanse.bind_group(group_id int, hash_map_version int)`: binds the group to the version it moves to, with writers
     /// waiting on every node until the commit. Ownership stays filtered until `end_move`. In a transaction that holds the
     /// group frozen (`freeze_group`) it has the time that is left of that.

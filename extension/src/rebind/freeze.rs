@@ -36,11 +36,10 @@ thread_local! {
 
 crate::sql_function! {
     /// `expanse.freeze_group(group_id int, hash_map_version int, limit_ms int)`: writers of the group wait everywhere until
-    /// this transaction ends, which it does by itself after `limit_ms`. XP029 if the group is not bound to that version; NULL for
-    /// the replicated tables.
+    /// this transaction ends, which it does by itself after `limit_ms`. XP029 if the group is not bound to that version.
     fn freeze_group(args) {
         let group = args.required::<i32>(0, "group_id");
-        let version = args.get::<i32>(1);
+        let version = args.required::<i32>(1, "hash_map_version");
         let limit = args.required::<i32>(2, "limit_ms");
         if !(1..=LONGEST_MS).contains(&limit) {
             Error::InvalidParameter {
@@ -55,23 +54,17 @@ crate::sql_function! {
         // Under the locks: nobody else changes this group's binding now.
         // SAFETY: between statements, where a catalog may change its state.
         unsafe { pg_sys::AcceptInvalidationMessages() };
-        if let Some(expected) = version {
-            refuse_if_bound_otherwise(group, expected);
+        let bound = distributed_group(&cluster(), group).version;
+        if bound != Some(version) {
+            Error::BoundOtherwise {
+                group,
+                bound: bound.unwrap_or(0),
+                expected: version,
+            }
+            .raise();
         }
         hold_here();
         Some(())
-    }
-}
-
-fn refuse_if_bound_otherwise(group: GroupId, expected: i32) {
-    let bound = distributed_group(&cluster(), group).version.unwrap_or(0);
-    if bound != expected {
-        Error::BoundOtherwise {
-            group,
-            bound,
-            expected,
-        }
-        .raise();
     }
 }
 

@@ -18,12 +18,12 @@ pub struct Rebind {
     /// Longest time that writes may wait for the switch, such as "500 ms"
     #[arg(long, default_value = "500 ms")]
     pub max_write_freeze: String,
-    /// How long the old copies are kept current after the switch, such as "1 hour"
-    #[arg(long, default_value = "0")]
-    pub reversible_for: String,
     /// Only show what would move
     #[arg(long)]
     pub dry_run: bool,
+    /// How long the old copies are kept current after the switch, such as "1 hour"
+    #[arg(long, default_value = "0")]
+    pub reversible_for: String,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,

@@ -109,9 +109,8 @@ async fn frozen(
     };
     let outcome = async {
         let freeze = format!(
-            "BEGIN; {} SELECT expanse.freeze_group({REPLICATED}, NULL, {})",
-            limits(budget),
-            budget.as_millis().max(1)
+            "BEGIN; {} SELECT expanse.hold_writers({REPLICATED})",
+            limits(budget)
         );
         binder.batch("freeze writes", &freeze, budget).await?;
         drain(&source, &names, deadline).await?;
