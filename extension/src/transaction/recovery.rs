@@ -77,12 +77,13 @@ fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
     }
     let prepared = ask(
         &mut connection,
-        "SELECT gid FROM pg_catalog.pg_prepared_xacts \
+        "SELECT gid, prepared < pg_catalog.clock_timestamp() - interval '500 ms' \
+         FROM pg_catalog.pg_prepared_xacts \
          WHERE database = pg_catalog.current_database() AND gid LIKE 'expanse\\_%'",
     );
     let mut count = 0;
     let mut held = Vec::new();
-    for part in prepared {
+    for (part, left_over) in prepared {
         let Some(name) = TransactionName::of_part(&part) else {
             continue;
         };
@@ -90,7 +91,8 @@ fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
             continue;
         }
         held.push(name);
-        if in_progress(name.xid) {
+        // A young one is most likely being finished by the session that coordinates it.
+        if !left_over || in_progress(name.xid) {
             continue;
         }
         let verb = if record::exists(&name) {
@@ -109,17 +111,21 @@ fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
     (count, held)
 }
 
-fn ask(connection: &mut Connection, sql: &str) -> Vec<String> {
-    let mut texts = Vec::new();
+/// Names of prepared transactions, and whether they have been there for a while.
+fn ask(connection: &mut Connection, sql: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
     if !connection.send_control(sql) {
         connection.raise_lost();
     }
     connection.drain(|answer| {
-        texts.extend((0..answer.rows()).filter_map(|row| answer.text(row, 0)));
+        found.extend((0..answer.rows()).filter_map(|row| {
+            let left_over = answer.text(row, 1).as_deref() == Some("t");
+            Some((answer.text(row, 0)?, left_over))
+        }));
     });
     match connection.take_failure() {
         Some(failure) => failure.raise(),
-        None => texts,
+        None => found,
     }
 }
 
