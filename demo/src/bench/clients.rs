@@ -13,6 +13,9 @@ use tokio_postgres::{Client, Statement};
 use crate::pg::Server;
 use crate::Error;
 
+/// How long each client works before the measurement: sessions between the nodes are opened, and plans settle.
+const WARM_UP: Duration = Duration::from_millis(500);
+
 /// One client: its session, its prepared statements, its own random numbers.
 pub struct Worker {
     pub client: Client,
@@ -20,7 +23,7 @@ pub struct Worker {
     pub random: StdRng,
 }
 
-/// Connects `clients` workers to the servers in turn, prepares, lets all begin together; how
+/// Connects `clients` workers to the servers in turn, prepares, warms up, lets all begin together; how
 /// often the work was done, a second, all together.
 ///
 /// # Errors
@@ -69,6 +72,10 @@ where
     W: Fn(Worker) -> F,
     F: Future<Output = Result<Worker, Error>>,
 {
+    let warming = Instant::now();
+    while warming.elapsed() < WARM_UP {
+        worker = work(worker).await?;
+    }
     begin.wait().await;
     let begun = Instant::now();
     let mut times: u32 = 0;
