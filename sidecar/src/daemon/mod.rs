@@ -20,7 +20,7 @@ use crate::membership::publish::View;
 use crate::membership::{local, publish, recovery, status};
 use crate::operations::journal::Journal;
 use crate::operations::leader::Campaign;
-use crate::operations::mirror;
+use crate::operations::{mirror, removed};
 use crate::topology::{Mirror, Sources, FILE_NAME};
 
 pub use logs::init as init_logs;
@@ -151,7 +151,16 @@ async fn start(config: Arc<Config>, stop: CancellationToken) -> Result<Started, 
     );
     tasks.spawn(
         "recovery",
-        recovery::run(config.clone(), executor, local_node, stop.clone()),
+        recovery::run(
+            config.clone(),
+            executor.clone(),
+            local_node.clone(),
+            stop.clone(),
+        ),
+    );
+    tasks.spawn(
+        "removed nodes",
+        removed::watch(config, executor, store.clone(), local_node, stop.clone()),
     );
     tasks.spawn("operations", campaign.run());
     tasks.spawn("control socket", serve(listener, answers, stop.clone()));

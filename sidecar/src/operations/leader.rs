@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ageing;
 use super::conflict::must_wait;
 use super::context::{Context, Shared};
 use super::error::Result;
@@ -90,7 +91,11 @@ impl Campaign {
             let shared = shared.clone();
             let tasks = tasks.clone();
             async move {
-                tokio::join!(run_operations(&shared, &tasks), topology::keep(&shared));
+                tokio::join!(
+                    run_operations(&shared, &tasks),
+                    topology::keep(&shared),
+                    ageing::keep(&shared)
+                );
             }
         };
         tokio::select! {

@@ -8,6 +8,7 @@
 
 mod cleanup;
 mod copy;
+mod empty;
 mod plan;
 mod progress;
 mod switch;
@@ -22,6 +23,12 @@ use super::still;
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Rebind,
     steps: &[
+        Step {
+            name: "empty",
+            phase: "plan",
+            action: |c| Box::pin(empty::bind(c)),
+            undo: None,
+        },
         Step {
             name: "plan",
             phase: "plan",
