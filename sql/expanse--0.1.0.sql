@@ -320,6 +320,22 @@ BEGIN
 END
 $$;
 
+-- This server was taken out of the cluster while it was away: its parts of spread tables, which nobody counts on any
+-- more, are kept in schema expanse_lost, out of the way of statements that take them for the tables.
+CREATE FUNCTION expanse.set_aside() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET expanse.internal = on AS $$
+DECLARE
+    tables text[] := ARRAY(SELECT expanse.qualified_name(relation) FROM expanse.distributed_table);
+    name   text;
+BEGIN
+    PERFORM expanse.clear_metadata();
+    CREATE SCHEMA IF NOT EXISTS expanse_lost;
+    FOREACH name IN ARRAY tables LOOP
+        EXECUTE format('ALTER TABLE %s SET SCHEMA expanse_lost', name);
+    END LOOP;
+END
+$$;
+
 -- Takes over what dump_metadata gave on another node; tables that do not exist here are left out.
 CREATE FUNCTION expanse.load_metadata(node_id int, metadata jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -466,6 +482,12 @@ CREATE FUNCTION expanse.freeze_group(group_id int, hash_map_version int, limit_m
 -- The switch: writers wait on every node until the transaction ends, then go on by the new map.
 CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bind_group';
+-- A group without a row is bound to another version at once; false if it has one, or may get one.
+CREATE FUNCTION expanse.rebind_empty(group_id int, hash_map_version int) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'rebind_empty';
+-- Drops versions that nothing is bound to and that are not current.
+CREATE FUNCTION expanse.age_hash_maps() RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'age_hash_maps';
 -- On this node: deletes rows that another node owns by the current binding; how many.
 CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
@@ -492,6 +514,11 @@ CREATE FUNCTION pg_catalog.cluster_replicate_table(relation regclass) RETURNS vo
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_replicate_table';
 COMMENT ON FUNCTION pg_catalog.cluster_replicate_table(regclass) IS
     'give every node a full copy of a table';
+
+CREATE FUNCTION pg_catalog.cluster_localize_table(relation regclass) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_localize_table';
+COMMENT ON FUNCTION pg_catalog.cluster_localize_table(regclass) IS
+    'make a spread table a plain table of this node again, with all its rows';
 
 -- The condition on the distribution column that holds for rows in these ranges of buckets, of built-in functions only.
 CREATE FUNCTION expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[]) RETURNS text

@@ -65,9 +65,60 @@ cancelled_while_paused() {
     until_finds in_state "$id" cancelled
 }
 
+aged() { # aged VERSION: it is gone, and the journal says so once
+    [[ $(sql "$port" -c "SELECT (SELECT count(*) FROM cluster_hash_maps WHERE hash_map_version = $1),
+        (SELECT count(*) FROM cluster_operations WHERE kind = 'drop_hash_map' AND target = 'hash map version $1')") == '0|1' ]]
+}
+
+empty_follows_at_once() {
+    local id version
+    sql "$port" -c 'CREATE TABLE emptied (id text PRIMARY KEY)' -c "SELECT cluster_distribute_table('emptied', 'id')" \
+        -c "INSERT INTO emptied VALUES ('a'), ('b'), ('c')" >/dev/null || return 1
+    version=$(sql "$port" -c "SELECT hash_map_version FROM cluster_tables WHERE relation = 'emptied'::regclass")
+    grow || return 1
+    sql "$port" -c 'DELETE FROM emptied' >/dev/null
+    id=$(sql "$port" -c "SELECT cluster_rebind('emptied')") || return 1
+    until_finds in_state "$id" succeeded || return 1
+    check 'an empty group was bound without a copy' grep -qs "bound without a copy operation=$id" "$dir"/n*/expansed.log
+    check 'it is on the current map' test "$(sql "$port" -c "SELECT hash_map_version FROM cluster_tables
+        WHERE relation = 'emptied'::regclass")" -gt "$version"
+    id=$(sql "$port" -c "SELECT cluster_rebind('moved')") && until_finds in_state "$id" succeeded
+    check 'an unused version disappears and says so' until_finds aged "$version"
+}
+
+last_table_goes() {
+    local version
+    version=$(sql "$port" -c 'SELECT hash_map_version FROM cluster_hash_maps WHERE current')
+    sql "$port" -c 'CREATE TABLE last (id int PRIMARY KEY)' -c "SELECT cluster_distribute_table('last', 'id')" >/dev/null
+    grow || return 1
+    check 'a bound version stays' test "$(sql "$port" -c "SELECT count(*) FROM cluster_hash_maps WHERE hash_map_version = $version")" = 1
+    sql "$port" -c 'DROP TABLE last, emptied, moved'
+    until_finds aged "$version"
+}
+
+localized() {
+    local before
+    sql "$port" -c 'CREATE TABLE back (id bigint GENERATED ALWAYS AS IDENTITY, key int PRIMARY KEY, note text)' \
+        -c "SELECT cluster_distribute_table('back', 'key')" \
+        -c "INSERT INTO back (key, note) SELECT i, 'row ' || i FROM generate_series(1, 5000) i" >/dev/null
+    before=$(sql "$port" -c 'SELECT md5(string_agg(b::text, chr(10) ORDER BY key)) FROM back b')
+    sql "$port" -o /dev/null -c "SELECT cluster_localize_table('back')" || return 1
+    check 'all rows are here' test "$(fragment "$port" -c 'SELECT md5(string_agg(b::text, chr(10) ORDER BY key)) FROM back b')" = "$before"
+    check 'the others have it no more' test -z "$(fragment $((port + 1)) -c "SELECT to_regclass('back')")"
+    check 'it is a plain table' test "$(sql "$port" -c "SELECT count(*) FROM cluster_tables WHERE relation = 'back'::regclass")" = 0
+    check 'ids go on' sql "$port" -o /dev/null -c "INSERT INTO back (key) VALUES (0)" \
+        -c 'SELECT 1 / (max(id) FILTER (WHERE key = 0) > max(id) FILTER (WHERE key <> 0))::int FROM back'
+    check_fails 'not twice' XP018 "$port" "SELECT cluster_localize_table('back')"
+    check 'it can be spread again' sql "$port" -o /dev/null -c "SELECT cluster_distribute_table('back', 'key')"
+    check 'with all its rows' test "$(sql "$port" -c 'SELECT count(*) FROM back')" = 5001
+}
+
 filled || exit 1
 check 'paused and resumed' paused_and_resumed
 check 'whole after a pause' all_there moved "$rows"
 check 'cancelled while paused' cancelled_while_paused
 check 'whole after a cancelled pause' all_there moved "$rows"
+check 'an empty group follows at once' empty_follows_at_once
+check 'a version goes with its last table' last_table_goes
+check 'localized' localized
 summary

@@ -41,7 +41,7 @@ begin_writing() { rm -f "$dir/stop"; : >"$dir/failures"; : >"$dir/writes"; write
 end_writing() {
     touch "$dir/stop"
     wait "$writing"
-    [[ ! -s $dir/failures && -s $dir/writes ]] || { sort "$dir/failures" | uniq -c | head; return 1; }
+    { ! grep -q ERROR "$dir/failures" && [[ -s $dir/writes ]]; } || { sort "$dir/failures" | uniq -c | head; return 1; }
 }
 
 operation() { # operation SQL: starts it and waits for its end
@@ -142,6 +142,17 @@ lost() {
         -c "INSERT INTO app.word SELECT 'new ' || i, 0 FROM generate_series(1, 1000) i" -c "UPDATE app.kind SET name = name"
 }
 
+# A server that was taken out while it was away comes back and believes that it is a node.
+set_aside() {
+    restart
+    until_finds aside
+}
+
+aside() {
+    [[ $(fragment $((base + 3)) -c "SELECT (SELECT count(*) FROM expanse.node), (SELECT count(*) FROM pg_class
+        WHERE relnamespace = to_regnamespace('expanse_lost') AND relname = 'word')" 2>/dev/null) == '0|1' ]]
+}
+
 filled || exit 1
 items=$(sql "$port" -c 'SELECT count(*), sum(key), count(DISTINCT id) FROM app.item')
 check_fails 'to zero' XP040 "$port" "SELECT cluster_shrink(ARRAY['n1', 'n2', 'n3'])"
@@ -166,6 +177,7 @@ check 'still four' balanced 4
 whole 'undone'
 check 'a node is lost' lost
 check 'three share what is left' balanced 3
+check 'a lost node that comes back is set aside' set_aside
 check 'the leader leaves' leader_leaves
 check 'two share' balanced 2
 summary

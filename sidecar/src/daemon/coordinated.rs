@@ -15,7 +15,7 @@ use crate::coordination::{self, Coordination, SessionState, Timeouts};
 use crate::membership::{publish, status};
 use crate::operations::journal::Journal;
 use crate::operations::leader::Campaign;
-use crate::operations::mirror;
+use crate::operations::{mirror, removed};
 use crate::topology::Mirror;
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,6 +81,14 @@ fn start(parts: &Parts, store: Arc<dyn Coordination>, shown: Shown) {
     tasks.spawn("status entry", entry);
     let directory = status::follow(store.clone(), shown.nodes, stop.clone());
     tasks.spawn("status directory", directory);
+    let lost = removed::watch(
+        parts.config.clone(),
+        parts.executor.clone(),
+        store.clone(),
+        local(),
+        stop.clone(),
+    );
+    tasks.spawn("removed nodes", lost);
     let leader = publish::follow_leader(store, shown.leader, stop.clone());
     tasks.spawn("leader entry", leader);
     let operations = mirror::run(journal, shown.operations, stop.clone());

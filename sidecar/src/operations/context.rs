@@ -17,7 +17,7 @@ use super::journal::Journal;
 use super::rebind::Snapshots;
 use crate::cluster::{self, Node};
 use crate::config::Config;
-use crate::coordination::{self, Leadership, Version};
+use crate::coordination::{self, Leadership, Op, Version};
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::NodeAddress;
 
@@ -292,6 +292,11 @@ impl Context {
     /// Fires when the operation is to stand still, wherever it is.
     pub fn paused(&self) -> &CancellationToken {
         &self.paused
+    }
+
+    /// In front of a write to the store that only the leader may make.
+    pub fn fence(&self) -> Op {
+        self.shared.leadership.fence()
     }
 
     /// Fires when this sidecar must not act any more.

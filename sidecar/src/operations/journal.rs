@@ -81,6 +81,32 @@ impl Journal {
         }
     }
 
+    /// The writes that add entries which have finished; their ids are given here.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn appending(&self, entries: Vec<JournalEntry>) -> Result<Vec<Op>> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut last, expected) = self.sequence().await?;
+        let mut writes = Vec::new();
+        for mut entry in entries {
+            last += 1;
+            entry.operation.operation_id = last;
+            writes.push(Op::Create {
+                path: Self::path(last),
+                data: encode(&entry),
+            });
+        }
+        writes.push(Op::Put {
+            path: SEQUENCE.into(),
+            data: last.to_string().into_bytes(),
+            expected,
+        });
+        Ok(writes)
+    }
+
     /// The last id that was given, and the version of the entry that says so.
     async fn sequence(&self) -> Result<(i64, Version)> {
         loop {

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ageing;
 use super::conflict::must_wait;
 use super::context::{Context, Shared};
 use super::error::Result;
@@ -93,7 +94,8 @@ impl Campaign {
             async move {
                 tokio::join!(
                     run_operations(&shared, &tasks),
-                    topology::keep(&shared, watched)
+                    topology::keep(&shared, watched),
+                    ageing::keep(&shared)
                 );
             }
         };

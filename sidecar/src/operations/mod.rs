@@ -6,6 +6,7 @@
 //! table's turning point an operation that is cancelled or cannot go on is undone, after it it goes
 //! forward. Any node may submit; the leader picks the entry up.
 
+mod ageing;
 mod children;
 pub mod conflict;
 mod context;
@@ -19,6 +20,7 @@ pub mod mirror;
 mod rebind;
 mod rebind_all;
 mod relief;
+pub mod removed;
 mod replication;
 mod runner;
 mod shrink;

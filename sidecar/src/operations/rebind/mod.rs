@@ -13,6 +13,7 @@ mod attempts;
 mod cleanup;
 mod copy;
 mod digest;
+mod empty;
 mod plan;
 mod progress;
 mod rate;
@@ -34,6 +35,12 @@ use super::still;
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Rebind,
     steps: &[
+        Step {
+            name: "empty",
+            phase: "plan",
+            action: |c| Box::pin(empty::bind(c)),
+            undo: None,
+        },
         Step {
             name: "plan",
             phase: "plan",

@@ -7,6 +7,7 @@ use expanse_core::wire::ControlError;
 use super::super::children;
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::super::removed;
 use super::check::Found;
 use crate::executor::{Command, Weight};
 
@@ -128,6 +129,11 @@ pub async fn run(context: &Context) -> Result<()> {
     let budget = Duration::from_millis(context.config().operations.max_write_freeze_ms);
     let layout = layout(context);
     let names = found.names();
+    if found.lost {
+        let lost = found.leaving.iter();
+        let lost: Vec<_> = lost.map(|s| (s.node_id, s.node_name.clone())).collect();
+        removed::note(context, &lost).await?;
+    }
     let _alone = context.exclusive().lock().await;
     context.still_leads()?;
     let stays = found.stays(context);
