@@ -166,7 +166,8 @@ CREATE FUNCTION expanse.make_current(hash_map_version int) RETURNS void
         UPDATE expanse.hash_map SET current = true WHERE hash_map.hash_map_version = $1 AND NOT current;
     END;
 
--- Versions that are neither current nor have tables, and their empty groups.
+-- Versions that are neither current nor have tables, and their empty groups; none while a group is in motion, which may
+-- go back to a version that nothing is bound to meanwhile.
 CREATE FUNCTION expanse.drop_unused_hash_maps() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -178,7 +179,7 @@ BEGIN
     DELETE FROM expanse.hash_map m
         WHERE NOT m.current
           AND NOT EXISTS (SELECT FROM expanse.colocation_group g
-                          WHERE m.hash_map_version IN (g.hash_map_version, g.moving_to));
+                          WHERE m.hash_map_version = g.hash_map_version OR g.moving_to IS NOT NULL);
 END
 $$;
 

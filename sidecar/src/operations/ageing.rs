@@ -34,7 +34,7 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
 
 async fn look(shared: &Shared) -> Result<()> {
     const SQL: &str = "SELECT m.hash_map_version, NOT m.current \
-        AND NOT EXISTS (SELECT FROM expanse.colocation_group g WHERE g.moving_to = m.hash_map_version) \
+        AND NOT EXISTS (SELECT FROM expanse.colocation_group g WHERE g.moving_to IS NOT NULL) \
         AND NOT EXISTS (SELECT FROM expanse.colocation_group g JOIN expanse.distributed_table t USING (group_id) \
                         WHERE g.hash_map_version = m.hash_map_version) FROM expanse.hash_map m";
     let command = maintenance("look at the hash maps");
