@@ -14,7 +14,7 @@ pub fn conflict(
     let running = journal
         .iter()
         .filter(|o| !o.state.finished())
-        .find(|o| collide(o, kind, group_id))?;
+        .find(|o| collide(o, kind, target, group_id))?;
     let id = running.operation_id;
     let what = format!("{} of \"{}\"", running.kind.as_str(), running.target);
     Some(
@@ -31,11 +31,14 @@ pub fn conflict(
 
 /// Expansions and shrinks change the set of nodes one after the other; a group is moved by one
 /// rebind at a time. A rebind that is submitted during an expansion waits for it ([`must_wait`]).
-fn collide(running: &Operation, kind: OperationKind, group_id: Option<i32>) -> bool {
+fn collide(running: &Operation, kind: OperationKind, target: &str, group_id: Option<i32>) -> bool {
     use OperationKind::{Expand, Rebind, RebindAll, Shrink};
     match (running.kind, kind) {
         (Expand | Shrink, Expand | Shrink) | (RebindAll, RebindAll) => true,
-        (Rebind, Rebind) => group_of(running) == group_id,
+        // The group of a table that is rewritten changes meanwhile, or is not known before.
+        (Rebind, Rebind) => {
+            running.target == target || group_id.is_some() && group_of(running) == group_id
+        }
         _ => false,
     }
 }
@@ -48,7 +51,7 @@ pub fn must_wait<'a>(journal: &'a [Operation], waiting: &Operation) -> Option<&'
         .iter()
         .filter(|o| o.operation_id < waiting.operation_id && !o.state.finished())
         .find(|o| {
-            collide(o, waiting.kind, group_of(waiting))
+            collide(o, waiting.kind, &waiting.target, group_of(waiting))
                 || (matches!(
                     waiting.kind,
                     OperationKind::Rebind | OperationKind::RebindAll
