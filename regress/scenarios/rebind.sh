@@ -101,9 +101,13 @@ beside() { # one group's table is locked for ever by somebody, on one node: anot
     check 'the other group moves' until_finds in_state "$id" succeeded
     check 'this one does not' test "$(shown "$stuck" state)" = running
     sql "$port" -c "SELECT cluster_cancel($stuck)" >/dev/null || return 1
-    sql "$port" -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'moved'::regclass AND mode = 'ExclusiveLock'" >/dev/null
+    send_away
     check 'and is undone' until_finds in_state "$stuck" cancelled
     check 'nothing of it is left' all_there moved "$(count)"
+}
+
+send_away() { # whoever sleeps for ever
+    sql "$port" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'" >/dev/null
 }
 
 locked() { [[ $(sql "$port" -c "SELECT count(*) FROM pg_locks WHERE relation = 'moved'::regclass AND mode = 'ExclusiveLock' AND granted") == 1 ]]; }
@@ -153,11 +157,9 @@ thawed() { # thawed: does nobody hold it on any?
 stopped() { # the sidecar stands still in the middle of a freeze that can not be drained
     local id sidecar start took
     id=$(rebind "max_write_freeze => '2 s', reversible_for => '1 hour'") || return 1
-    until_finds done_with "$id" settle || return 1
-    long_writer 8
-    until_finds done_with "$id" prepare_reverse || return 1
-    fragment "$newest" -c 'BEGIN' -c 'LOCK TABLE moved IN SHARE ROW EXCLUSIVE MODE' -c 'SELECT pg_sleep(12)' >/dev/null &
-    wait "$long"
+    until_finds done_with "$id" copy || return 1
+    # Somebody who may have written there, and whose coordinator does not hold the gate.
+    fragment "$port" -c 'BEGIN' -c 'LOCK TABLE moved IN ROW EXCLUSIVE MODE' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
     until_finds frozen || return 1
     start=${EPOCHREALTIME/./}
     sidecar=$(<"$(runner_of "$id")/expansed.pid")
@@ -166,6 +168,7 @@ stopped() { # the sidecar stands still in the middle of a freeze that can not be
     took=$((${EPOCHREALTIME/./} - start))
     check 'writes go on while the sidecar stands still' quick_write
     kill -CONT "$sidecar"
+    send_away
     check "the freeze ended by itself (after $took us)" test "$took" -lt 3000000
     until_finds says "$id" phase reversible || return 1
     check 'the attempts are counted' says "$id" 'freeze_attempts > 1' t
