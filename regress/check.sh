@@ -114,6 +114,9 @@ killsteps() { # killsteps POINT...: see the script
 rebind() {
     on_box rebind 3 $((port + 85)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 85))
 }
+rewrite() {
+    on_box rewrite 3 $((port + 95)) regress/scenarios/rewrite.sh "$box" "$work/box-rewrite" $((port + 95))
+}
 growth() {
     local dir=$work/box-growth status
     target/release/expanse-demo --expansectl "$ctl" --dir "$dir" --base-port $((port + 30)) \
@@ -124,7 +127,7 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind shrink killsteps
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind rewrite shrink killsteps
     daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
@@ -145,6 +148,7 @@ for name in "${@:-${all[@]}}"; do
         killsteps) level killsteps killsteps 3 11 ;;
         killsteps-all) level killsteps-all killsteps all ;;
         rebind) level rebind rebind ;;
+        rewrite) level rewrite rewrite ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

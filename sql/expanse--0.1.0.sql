@@ -892,6 +892,12 @@ CREATE FUNCTION expanse.report_transactions() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'report_transactions';
 CREATE FUNCTION expanse.await_transactions(fingerprints text, timeout_ms int) RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'await_transactions';
+-- For a moment no transaction over several nodes that this node coordinates begins to commit; whether none commits now.
+CREATE FUNCTION expanse.hold_commits() RETURNS boolean
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'hold_commits';
+CREATE FUNCTION expanse.release_commits() RETURNS void
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'release_commits';
+
 
 CREATE FUNCTION pg_catalog.cluster_run_on_nodes(command text,
         OUT node_name text, OUT ok boolean, OUT result text) RETURNS SETOF record
