@@ -229,10 +229,27 @@ CREATE FUNCTION expanse.set_motion(group_id int, moving_to int) RETURNS void
         UPDATE expanse.colocation_group SET moving_to = $2 WHERE colocation_group.group_id = $1;
     END;
 
-CREATE FUNCTION expanse.set_binding(group_id int, hash_map_version int) RETURNS void
+-- Also to another distribution column of the group's only table.
+CREATE FUNCTION expanse.set_binding(group_id int, hash_map_version int, distribution_column text DEFAULT NULL)
+    RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
-        UPDATE expanse.colocation_group SET hash_map_version = $2 WHERE colocation_group.group_id = $1;
+        UPDATE expanse.distributed_table SET distribution_column = $3
+            WHERE distributed_table.group_id = $1 AND $3 IS NOT NULL;
+        UPDATE expanse.colocation_group g
+            SET hash_map_version = $2,
+                distribution_type = coalesce(
+                    (SELECT a.atttypid FROM expanse.distributed_table t
+                        JOIN pg_attribute a ON a.attrelid = t.relation AND a.attname = $3 AND NOT a.attisdropped
+                        WHERE t.group_id = $1),
+                    g.distribution_type)
+            WHERE g.group_id = $1;
+    END;
+
+CREATE FUNCTION expanse.set_group(relation regclass, group_id int) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE expanse.distributed_table t SET group_id = $2 WHERE t.relation = $1;
     END;
 
 CREATE FUNCTION expanse.set_schema_lock(operation bigint) RETURNS void
@@ -250,11 +267,11 @@ END
 $$;
 
 -- The same for no longer than a limit, which the session itself keeps: it is ended when it is left alone.
-CREATE FUNCTION expanse.hold_gate(group_id int, limit_ms int) RETURNS void
+CREATE FUNCTION expanse.hold_gate(group_id int, limit_ms int, readers boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM set_config('idle_in_transaction_session_timeout', greatest($2, 1)::text, true);
-    EXECUTE format('LOCK TABLE expanse.gate_%s IN SHARE MODE', $1);
+    EXECUTE format('LOCK TABLE expanse.gate_%s IN %s MODE', $1, CASE WHEN $3 THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE' END);
 END
 $$;
 
@@ -567,11 +584,14 @@ CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURN
 -- Writers of the group (0: of the replicated tables) wait on every node until the transaction ends.
 CREATE FUNCTION expanse.hold_writers(group_id int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'hold_writers';
--- Writers of the group wait on every node until the transaction ends, which it does by itself after the limit.
-CREATE FUNCTION expanse.freeze_group(group_id int, hash_map_version int, limit_ms int) RETURNS void
+-- Writers of the group, and readers if told so, wait on every node until the transaction ends, which it does by itself
+-- after the limit.
+CREATE FUNCTION expanse.freeze_group(
+        group_id int, hash_map_version int, limit_ms int, readers boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'freeze_group';
 -- The switch: writers wait on every node until the transaction ends, then go on by the new map.
-CREATE FUNCTION expanse.bind_group(group_id int, hash_map_version int) RETURNS void
+CREATE FUNCTION expanse.bind_group(
+        group_id int, hash_map_version int, distribution_column text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bind_group';
 -- A group without a row is bound to another version at once; false if it has one, or may get one.
 CREATE FUNCTION expanse.rebind_empty(group_id int, hash_map_version int) RETURNS boolean
@@ -584,9 +604,22 @@ CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
 -- On this node: number and digest of the rows of every bucket in these ranges, to be compared with another node's.
 CREATE FUNCTION expanse.bucket_digests(
-        relation regclass, first_buckets int[], last_buckets int[],
+        relation regclass, first_buckets int[], last_buckets int[], by_column text DEFAULT NULL,
+        other_column text DEFAULT NULL, other_first int[] DEFAULT NULL, other_last int[] DEFAULT NULL,
         OUT bucket int, OUT row_count bigint, OUT digest numeric) RETURNS SETOF record
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bucket_digests';
+-- A table gets a group of its own that is in motion to that version: the group.
+CREATE FUNCTION expanse.set_apart(relation regclass, target_version int) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'set_apart';
+-- It joins that group, or the one that a new table would join; false when there is none that it is together with.
+CREATE FUNCTION expanse.join_group(relation regclass, group_id int DEFAULT NULL) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'join_group';
+-- Raises every reason why the table can not be distributed by this column by a rewrite.
+CREATE FUNCTION expanse.check_adoption(relation regclass, distribution_column text) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'check_adoption';
+-- A table of this node becomes a distributed one of which this node owns all rows, in motion to that version: its group.
+CREATE FUNCTION expanse.adopt_table(relation regclass, distribution_column text, target_version int) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'adopt_table';
 -- Ends the motion, and drops hash maps that nothing needs any more.
 CREATE FUNCTION expanse.end_move(group_id int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'end_move';
@@ -612,12 +645,13 @@ COMMENT ON FUNCTION pg_catalog.cluster_localize_table(regclass) IS
     'make a spread table a plain table of this node again, with all its rows';
 
 -- The condition on the distribution column that holds for rows in these ranges of buckets, of built-in functions only.
-CREATE FUNCTION expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[]) RETURNS text
+CREATE FUNCTION expanse.bucket_filter(
+        relation regclass, first_buckets int[], last_buckets int[], by_column text DEFAULT NULL) RETURNS text
     LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'bucket_filter';
-CREATE FUNCTION expanse.bucket_filter(relation regclass, ranges int4range[]) RETURNS text
+CREATE FUNCTION expanse.bucket_filter(relation regclass, ranges int4range[], by_column text DEFAULT NULL) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
-        SELECT expanse.bucket_filter($1, array_agg(lower(r)), array_agg(upper(r) - 1)) FROM unnest($2) AS r;
+        SELECT expanse.bucket_filter($1, array_agg(lower(r)), array_agg(upper(r) - 1), $3) FROM unnest($2) AS r;
     END;
 
 -- ---------------------------------------------------------------------------
@@ -748,10 +782,11 @@ GRANT EXECUTE ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.c
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
         relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',
-        reversible_for interval DEFAULT '0') RETURNS bigint
+        reversible_for interval DEFAULT '0', distribution_column text DEFAULT NULL, colocate_with regclass DEFAULT NULL)
+    RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind';
-COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval) IS
-    'start to move a table''s colocation group to the current hash map; gives the operation''s id';
+COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval, text, regclass) IS
+    'start to move a table''s colocation group to the current hash map, or by "rewrite" a table to another distribution column; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_add_storage(name text, directory text) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_add_storage';

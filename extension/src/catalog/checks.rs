@@ -17,9 +17,14 @@ pub struct Subject {
 impl Subject {
     /// Locks the table against everybody else until the transaction ends; refuses what is no table of the user's.
     pub fn lock(relation: Oid) -> Subject {
+        Self::with_lock(relation, pg_sys::AccessExclusiveLock)
+    }
+
+    /// The same with a lock of another mode.
+    pub fn with_lock(relation: Oid, mode: u32) -> Subject {
         refuse_old_snapshot();
         // SAFETY: locks by OID; a missing relation is found below.
-        unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
+        unsafe { pg_sys::LockRelationOid(relation, mode as i32) };
         let Some(name) = names::qualified(relation) else {
             Error::InvalidParameter {
                 parameter: "relation",

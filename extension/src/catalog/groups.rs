@@ -53,17 +53,21 @@ pub fn find_or_make(distribution_type: Oid) -> GroupId {
             && group.moving_to.is_none()
             && group.distribution_type == Some(distribution_type)
     };
-    if let Some(group) = metadata.groups.values().find(fits) {
-        return group.id;
+    match metadata.groups.values().find(fits) {
+        Some(group) => group.id,
+        None => make(&metadata, metadata.current_version, distribution_type),
     }
+}
+
+/// A new group on all nodes.
+pub fn make(metadata: &Metadata, version: i32, distribution_type: Oid) -> GroupId {
     let id = spi::value("SELECT max(group_id) + 1 FROM expanse.colocation_group")
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
     on_all_nodes(
-        &metadata,
+        metadata,
         &format!(
-            "SELECT expanse.add_group({id}, {}, {})",
-            metadata.current_version,
+            "SELECT expanse.add_group({id}, {version}, {})",
             spi::literal(&type_text(distribution_type))
         ),
     );

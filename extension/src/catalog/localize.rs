@@ -52,7 +52,7 @@ fn localize(relation: Oid) {
         ),
     );
     on_others(&others(&metadata), &format!("DROP TABLE {}", subject.name));
-    store(&subject, table);
+    store(&subject);
     for (sequence, last) in used {
         spi::execute(&format!(
             "ALTER SEQUENCE {sequence} INCREMENT BY 1 RESTART WITH {}",
@@ -91,11 +91,14 @@ fn refuse_foreign_keys(subject: &Subject, metadata: &Metadata) {
     }
 }
 
-/// Brings the rows that this node does not own.
+/// Brings the rows that this node does not own; nothing when it owns all of them.
 fn fetch(metadata: &Metadata, subject: &Subject, table: &Table) {
     let Some(map) = metadata.map_of(table.group) else {
         return;
     };
+    if map.nodes() == [metadata.local_node] {
+        return;
+    }
     let own: Vec<(u32, u32)> = map
         .ranges_of(metadata.local_node)
         .iter()
@@ -111,8 +114,8 @@ fn fetch(metadata: &Metadata, subject: &Subject, table: &Table) {
 }
 
 /// Puts them into what is now a plain table; no triggers, no foreign keys: they have been there before.
-fn store(subject: &Subject, table: &Table) {
-    if table.kind == TableKind::Replicated {
+fn store(subject: &Subject) {
+    if !spi::holds(&format!("SELECT to_regclass('{WAY}') IS NOT NULL")) {
         return;
     }
     let columns = rows::stored_columns(subject.relation).join(", ");

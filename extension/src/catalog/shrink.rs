@@ -17,6 +17,7 @@ use super::{groups, join, maps, spi, GroupId, Metadata, Node, NodeId, REPLICATED
 use crate::error::Error;
 use crate::executor::remote::{run_on, Access};
 use expanse_core::hash_map::{HashMap, Layout, NodeWeight};
+use std::rc::Rc;
 
 crate::sql_function! {
     /// `expanse.begin_shrink(node_names text[], layout text) -> int`: the version of the current hash map, in which the
@@ -227,17 +228,20 @@ fn refuse_bound(metadata: &Metadata, leaving: &[Node]) {
     }
 }
 
-/// Groups whose bound version, or the one they move to, has buckets on the node.
+/// Groups whose bound version has buckets on the node, and those in motion if any version has: where a group comes from
+/// is not known any more once its rebind has switched.
 fn groups_on(metadata: &Metadata, node: NodeId) -> Vec<GroupId> {
-    let owns = |version: Option<i32>| {
+    let owns = |map: &Rc<HashMap>| !map.ranges_of(node).is_empty();
+    let bound = |version: Option<i32>| {
         version
             .and_then(|version| metadata.maps.get(&version))
-            .is_some_and(|map| !map.ranges_of(node).is_empty())
+            .is_some_and(owns)
     };
+    let any = metadata.maps.values().any(owns);
     metadata
         .groups
         .values()
-        .filter(|group| owns(group.version) || owns(group.moving_to))
+        .filter(|group| bound(group.version) || group.moving_to.is_some() && any)
         .filter(|group| {
             group.moving_to.is_some() || metadata.tables.values().any(|t| t.group == group.id)
         })

@@ -1,75 +1,139 @@
-//! `cluster_rebind`: a relation's group moves to the current hash map while it is in use.
+//! `cluster_rebind`: a relation's group moves to the current hash map while it is in use; with the strategy `rewrite`
+//! also by another distribution column, or from this node alone.
 
+use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{groups, names};
+use crate::catalog::{groups, names, Metadata};
 use crate::error::Error;
+use crate::rebind::adopt;
 use crate::rebind::motion::check_replica_identity;
 use expanse_core::wire::OperationKind;
-use pgrx::pg_sys::Oid;
-use serde_json::json;
+use pgrx::pg_sys::{self, Oid};
+use serde_json::{json, Value};
 
 crate::sql_function! {
-    /// `cluster_rebind(relation regclass, strategy text, max_write_freeze interval, reversible_for interval)
-    /// -> bigint`: the operation's id.
+    /// `cluster_rebind(relation regclass, strategy text, max_write_freeze interval, reversible_for interval,
+    /// distribution_column text, colocate_with regclass) -> bigint`: the operation's id.
     fn cluster_rebind(args) {
         super::outside_of_transaction(c"cluster_rebind()");
         let relation = args.required::<Oid>(0, "relation");
         let strategy = args.required::<String>(1, "strategy");
         let freeze_ms = args.milliseconds(2).unwrap_or(0.0);
         let reversible_ms = args.milliseconds(3).unwrap_or(0.0);
-        check(relation, &strategy, freeze_ms);
+        check_freeze(freeze_ms);
         check_reversible(reversible_ms);
-        let target = names::qualified(relation).expect("a distributed relation exists");
-        let parameters = json!({
-            "strategy": strategy,
-            "max_write_freeze_ms": freeze_ms,
-            "reversible_for_ms": reversible_ms,
-        });
+        let rewrite = Rewrite {
+            column: args.get::<String>(4),
+            colocate_with: args.get::<Oid>(5),
+        };
+        let mut parameters = match strategy.as_str() {
+            "move" => rewrite.refuse_for_move(relation),
+            "rewrite" => rewrite.check(relation),
+            _ => invalid("strategy", format!("\"{strategy}\" does not exist: it is \"move\" or \"rewrite\"")),
+        };
+        let target = names::qualified(relation).expect("a relation that was checked exists");
+        parameters["strategy"] = json!(strategy);
+        parameters["max_write_freeze_ms"] = json!(freeze_ms);
+        parameters["reversible_for_ms"] = json!(reversible_ms);
         Some(super::submit(OperationKind::Rebind, target, parameters))
     }
+}
+
+fn invalid(parameter: &'static str, reason: impl Into<String>) -> ! {
+    Error::InvalidParameter {
+        parameter,
+        reason: reason.into(),
+    }
+    .raise()
 }
 
 /// Refuses (raises) a limit for the wait of writes that is out of range.
 pub fn check_freeze(freeze_ms: f64) {
     if !(10.0..=60_000.0).contains(&freeze_ms) {
-        Error::InvalidParameter {
-            parameter: "max_write_freeze",
-            reason: "it is not between 10 ms and 1 min".into(),
-        }
-        .raise();
+        invalid("max_write_freeze", "it is not between 10 ms and 1 min");
     }
 }
 
 /// At most 30 days: the nodes keep their write-ahead log only as fast as the reverse streams follow.
 fn check_reversible(ms: f64) {
     if !(0.0..=30.0 * 86_400_000.0).contains(&ms) {
-        Error::InvalidParameter {
-            parameter: "reversible_for",
-            reason: "it is not between 0 and 30 days".into(),
-        }
-        .raise();
+        invalid("reversible_for", "it is not between 0 and 30 days");
     }
 }
 
-fn check(relation: Oid, strategy: &str, freeze_ms: f64) {
-    let metadata = cluster();
-    let distributed = metadata
-        .table(relation)
-        .filter(|table| table.distribution_column().is_some());
-    let Some(table) = distributed else {
-        Error::NotDistributed {
+/// What only the strategy `rewrite` can do.
+struct Rewrite {
+    column: Option<String>,
+    colocate_with: Option<Oid>,
+}
+
+impl Rewrite {
+    fn refuse_for_move(&self, relation: Oid) -> Value {
+        let metadata = cluster();
+        let group = distributed_group(&metadata, relation);
+        if self.column.is_some() || self.colocate_with.is_some() {
+            invalid(
+                "strategy",
+                "only \"rewrite\" changes the distribution column or the colocation group",
+            );
+        }
+        groups::refuse_in_motion(&metadata, group);
+        check_replica_identity(group);
+        json!({})
+    }
+
+    /// Refuses what can not be rewritten; what the sidecar has to know besides.
+    fn check(&self, relation: Oid) -> Value {
+        let metadata = cluster();
+        let known = metadata.table(relation);
+        if let Some(table) = known {
+            let group = distributed_group(&metadata, relation);
+            groups::refuse_in_motion(&metadata, table.group);
+            if self.column.is_none() && self.colocate_with.is_none() {
+                return json!({ "group_id": group });
+            }
+        }
+        let column = self.column.clone().or_else(|| {
+            let kind = known.map(|table| table.kind.clone());
+            match kind {
+                Some(crate::catalog::TableKind::Distributed { column_name, .. }) => {
+                    Some(column_name)
+                }
+                _ => None,
+            }
+        });
+        let Some(column) = column else {
+            invalid(
+                "distribution_column",
+                "a table that is not distributed yet needs one",
+            )
+        };
+        let subject = Subject::with_lock(relation, pg_sys::AccessShareLock);
+        let type_oid = adopt::check(&subject, &column, known.is_none());
+        let with = self.colocate_with.map(|other| {
+            if other == relation {
+                invalid("colocate_with", "it is the table itself");
+            }
+            groups::of_table(other, &subject.bare, type_oid);
+            names::qualified(other)
+        });
+        let node = match known {
+            Some(_) => None,
+            None => metadata
+                .nodes
+                .get(&metadata.local_node)
+                .map(|node| node.name.clone()),
+        };
+        json!({ "distribution_column": column, "colocate_with": with, "node": node })
+    }
+}
+
+fn distributed_group(metadata: &Metadata, relation: Oid) -> i32 {
+    match metadata.table(relation) {
+        Some(table) if table.distribution_column().is_some() => table.group,
+        _ => Error::NotDistributed {
             relation: names::bare(relation),
         }
-        .raise()
-    };
-    if strategy != "move" {
-        Error::InvalidParameter {
-            parameter: "strategy",
-            reason: format!("strategy \"{strategy}\" does not exist: it is \"move\""),
-        }
-        .raise();
+        .raise(),
     }
-    check_freeze(freeze_ms);
-    groups::refuse_in_motion(&metadata, table.group);
-    check_replica_identity(table.group);
 }

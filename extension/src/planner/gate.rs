@@ -1,8 +1,8 @@
 //! Locking the gates of a statement's groups, and putting them into its plan.
 
-use crate::catalog::{marker, metadata, GroupId, Metadata};
-use crate::planner::tables::Mentions;
-use pgrx::pg_sys::{self, PlannedStmt};
+use super::tables::{self, Mentions};
+use crate::catalog::{marker, GroupId, Metadata};
+use pgrx::pg_sys::{self, PlannedStmt, Query};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -20,16 +20,38 @@ pub fn groups_of(mentions: &Mentions, metadata: &Metadata) -> Groups {
     groups
 }
 
-/// Locks the gates (waiting for a switch in progress) and gives the metadata as it is under them.
-pub fn lock(groups: &Groups, known: Rc<Metadata>) -> Rc<Metadata> {
-    for (&group, &written) in groups {
-        // SAFETY: locks an existing relation; PostgreSQL releases it at the end of the transaction.
-        unsafe { pg_sys::LockRelationOid(known.group(group).gate, lock_mode(written)) };
+/// Locks the gates of all groups that the query mentions (waiting for a switch in progress), and gives what it
+/// mentions and the metadata as they are under these locks: a table may have changed its group meanwhile.
+pub fn lock(query: *mut Query, known: Rc<Metadata>) -> (Mentions, Groups, Rc<Metadata>) {
+    let mut metadata = known;
+    let mut locked = Groups::new();
+    loop {
+        let mentions = tables::collect(query, &metadata);
+        let wanted = groups_of(&mentions, &metadata);
+        let missing: Vec<(GroupId, bool)> = wanted
+            .iter()
+            .map(|(&group, &written)| (group, written))
+            .filter(|(group, written)| !locked.get(group).is_some_and(|held| held >= written))
+            .collect();
+        if missing.is_empty() {
+            return (mentions, wanted, metadata);
+        }
+        for (group, written) in missing {
+            // SAFETY: locks an existing relation; PostgreSQL releases it at the end of the transaction.
+            unsafe {
+                pg_sys::LockRelationOid(metadata.group(group).gate, lock_mode(written));
+            }
+            *locked.entry(group).or_default() |= written;
+        }
+        // A lock already held absorbs no invalidations by itself.
+        // SAFETY: called at the start of planning, where a catalog may change its state anyway.
+        unsafe { pg_sys::AcceptInvalidationMessages() };
+        let now = crate::catalog::metadata().unwrap_or_else(|| metadata.clone());
+        if Rc::ptr_eq(&now, &metadata) {
+            return (mentions, wanted, metadata);
+        }
+        metadata = now;
     }
-    // A lock already held absorbs no invalidations by itself.
-    // SAFETY: called at the start of planning, where a catalog may change its state anyway.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    metadata().unwrap_or(known)
 }
 
 /// Makes a cached plan lock the gates before PostgreSQL decides whether it is still valid, and makes any change of

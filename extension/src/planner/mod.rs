@@ -67,12 +67,10 @@ pub fn decide(query: *mut Query) -> Decision {
     if known.tables.is_empty() {
         return Decision::PassThrough;
     }
-    let mentions = tables::collect(query, &known);
+    let (mentions, groups, metadata) = gate::lock(query, known);
     if mentions.is_empty() {
         return Decision::PassThrough;
     }
-    let groups = gate::groups_of(&mentions, &known);
-    let metadata = gate::lock(&groups, known);
     let (way, first) = choose(query, &mentions, &metadata);
     if way.plans_locally() {
         scope::enter();

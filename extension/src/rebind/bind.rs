@@ -4,6 +4,7 @@ use super::freeze;
 use super::motion::distributed_group;
 use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::catalog::groups::freeze_everywhere;
+use crate::catalog::{spi, GroupId, Metadata, Table, TableKind};
 use crate::error::Error;
 
 crate::sql_function! {
@@ -17,12 +18,14 @@ crate::sql_function! {
 }
 
 crate::sql_function! {
-    /// `expanse.bind_group(group_id int, hash_map_version int)`: binds the group to the version it moves to, with writers
-    /// waiting on every node until the commit. Ownership stays filtered until `end_move`. In a transaction that holds the
-    /// group frozen (`freeze_group`) it has the time that is left of that.
+    /// `expanse.bind_group(group_id int, hash_map_version int, distribution_column text)`: binds the group to the version it
+    /// moves to, by that column of its only table if one is given, with writers waiting on every node until the commit.
+    /// Ownership stays filtered until `end_move`. In a transaction that holds the group frozen (`freeze_group`) it has the
+    /// time that is left of that.
     fn bind_group(args) {
         let group = args.required::<i32>(0, "group_id");
         let version = args.required::<i32>(1, "hash_map_version");
+        let column = args.get::<String>(2);
         let hold = freeze::go_on();
         freeze_everywhere(&cluster(), group);
         // Under the locks: nobody else changes this group's binding now.
@@ -30,7 +33,7 @@ crate::sql_function! {
         unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
         let metadata = cluster();
         let found = distributed_group(&metadata, group);
-        if found.version != Some(version) {
+        if found.version != Some(version) || !distributed_by(&metadata, group, column.as_deref()) {
             if !metadata.maps.contains_key(&version) {
                 Error::UnknownHashMap { version }.raise();
             }
@@ -44,8 +47,19 @@ crate::sql_function! {
             if let Some(hold) = hold {
                 on_all_nodes(&metadata, &hold);
             }
-            on_all_nodes(&metadata, &format!("SELECT expanse.set_binding({group}, {version})"));
+            let column = column.map_or("NULL".into(), |name| spi::literal(&name));
+            on_all_nodes(&metadata, &format!("SELECT expanse.set_binding({group}, {version}, {column})"));
         }
         Some(())
     }
+}
+
+/// Are all tables of the group distributed by `column`, if one is given?
+fn distributed_by(metadata: &Metadata, group: GroupId, column: Option<&str>) -> bool {
+    let of_group = |table: &&Table| table.group == group;
+    column.is_none_or(|wanted| {
+        metadata.tables.values().filter(of_group).all(|table| {
+            matches!(&table.kind, TableKind::Distributed { column_name, .. } if column_name == wanted)
+        })
+    })
 }

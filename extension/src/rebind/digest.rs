@@ -12,7 +12,7 @@
 //! Different contents have the same digest with a probability of 2^-64 a bucket: enough against accidents, not against
 //! somebody who computes such rows on purpose.
 
-use super::filter::{bucket_expression, condition, distribution_column, ranges_of};
+use super::filter::{bucket_expression, column_of, condition, ranges_of};
 use crate::catalog::{names, spi};
 use pgrx::pg_sys::Oid;
 use std::ffi::CStr;
@@ -31,13 +31,19 @@ const PINNED: [(&CStr, &CStr); 9] = [
 ];
 
 crate::sql_function! {
-    /// `expanse.bucket_digests(relation regclass, first_buckets int[], last_buckets int[])`: rows (bucket, row_count,
-    /// digest) for the buckets in these ranges that have rows on this node, as the transaction's snapshot shows them.
+    /// `expanse.bucket_digests(relation regclass, first_buckets int[], last_buckets int[], by_column text,
+    /// other_column text, other_first int[], other_last int[])`: rows (bucket, row_count, digest) for the buckets in these
+    /// ranges that have rows on this node, as the transaction's snapshot shows them. Buckets are those of `by_column`
+    /// (default: the distribution column); with `other_column`, rows count whose bucket by that lies in the other ranges.
     fn bucket_digests(args) {
         let relation = args.required::<Oid>(0, "relation");
         let ranges = ranges_of(args, 1);
-        let (column, type_oid) = distribution_column(relation);
-        let within = condition(&column, type_oid, &ranges);
+        let (column, type_oid) = column_of(args, relation, 3);
+        let mut within = condition(&column, type_oid, &ranges);
+        if args.get::<String>(4).is_some() {
+            let (other, type_oid) = column_of(args, relation, 4);
+            within = format!("{within} AND {}", condition(&other, type_oid, &ranges_of(args, 5)));
+        }
         let rows = match (names::qualified(relation), bucket_expression(&column, type_oid)) {
             (Some(table), Some(bucket)) => {
                 let row = row_text(relation);

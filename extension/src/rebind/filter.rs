@@ -57,13 +57,33 @@ pub fn distribution_column(relation: Oid) -> (String, Oid) {
     })
 }
 
+/// The column that a call names in argument `at`, or else the distribution column: its name and type.
+pub fn column_of(args: &Args, relation: Oid, at: usize) -> (String, Oid) {
+    let Some(column) = args.get::<String>(at) else {
+        return distribution_column(relation);
+    };
+    let type_oid = spi::value(&format!(
+        "SELECT atttypid::oid FROM pg_attribute WHERE attrelid = {} AND attname = {} AND attnum > 0 AND NOT attisdropped",
+        relation.to_u32(),
+        spi::literal(&column)
+    ));
+    match type_oid.and_then(|oid| oid.parse::<u32>().ok()) {
+        Some(oid) => (column, Oid::from(oid)),
+        None => Error::NoSuchColumn {
+            relation: names::bare(relation),
+            column,
+        }
+        .raise(),
+    }
+}
+
 crate::sql_function! {
-    /// `expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[]) -> text`; the SQL
+    /// `expanse.bucket_filter(relation regclass, first_buckets int[], last_buckets int[], by_column text) -> text`; the SQL
     /// declaration makes both arrays of an `int4range[]`.
     fn bucket_filter(args) {
         let relation = args.required::<Oid>(0, "relation");
         let ranges = ranges_of(args, 1);
-        let (column, type_oid) = distribution_column(relation);
+        let (column, type_oid) = column_of(args, relation, 3);
         Some(condition(&column, type_oid, &ranges))
     }
 }

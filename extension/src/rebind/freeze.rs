@@ -35,12 +35,14 @@ thread_local! {
 }
 
 crate::sql_function! {
-    /// `expanse.freeze_group(group_id int, hash_map_version int, limit_ms int)`: writers of the group wait everywhere until
-    /// this transaction ends, which it does by itself after `limit_ms`. XP029 if the group is not bound to that version.
+    /// `expanse.freeze_group(group_id int, hash_map_version int, limit_ms int, readers boolean)`: writers of the group, and
+    /// readers if told so, wait everywhere until this transaction ends, which it does by itself after `limit_ms`. XP029 if
+    /// the group is not bound to that version.
     fn freeze_group(args) {
         let group = args.required::<i32>(0, "group_id");
         let version = args.required::<i32>(1, "hash_map_version");
         let limit = args.required::<i32>(2, "limit_ms");
+        let readers = args.get::<bool>(3).unwrap_or(false);
         if !(1..=LONGEST_MS).contains(&limit) {
             Error::InvalidParameter {
                 parameter: "limit_ms",
@@ -50,7 +52,7 @@ crate::sql_function! {
         }
         let end = Instant::now() + Duration::from_millis(limit.unsigned_abs().into());
         FREEZE.set(Some((transaction(), end)));
-        lock_gates(&cluster(), group);
+        lock_gates(&cluster(), group, readers);
         // Under the locks: nobody else changes this group's binding now.
         // SAFETY: between statements, where a catalog may change its state.
         unsafe { pg_sys::AcceptInvalidationMessages() };
@@ -68,10 +70,10 @@ crate::sql_function! {
     }
 }
 
-fn lock_gates(metadata: &Metadata, group: GroupId) {
+fn lock_gates(metadata: &Metadata, group: GroupId, readers: bool) {
     for node in metadata.active_nodes() {
         let left = left_ms().unwrap_or(1);
-        let lock = format!("SELECT expanse.hold_gate({group}, {left})");
+        let lock = format!("SELECT expanse.hold_gate({group}, {left}, {readers})");
         if node == metadata.local_node {
             limit_statement(left);
             spi::execute(&lock);

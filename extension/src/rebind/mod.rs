@@ -1,5 +1,7 @@
 //! What a rebind does on the nodes, step by step; the sidecar decides the order.
 
+pub mod adopt;
+pub mod apart;
 pub mod bind;
 pub mod digest;
 pub mod filter;

@@ -1,7 +1,8 @@
 //! `expanse.wait_for_statements`: statements that planned by an older state of a group have ended.
 //!
 //! Whoever reads or writes a group holds a lock on its gate until the end of its transaction. So it is enough to see the
-//! transactions end that hold one now; later ones know the newer state.
+//! transactions end that hold one now; later ones know the newer state. A table that has come from another group may
+//! still be used by statements that hold that one's gate, so gates of groups without tables count too.
 
 use crate::catalog::everywhere::cluster;
 use crate::catalog::GroupId;
@@ -31,7 +32,14 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
         .raise()
     };
     let deadline = Instant::now() + timeout;
-    let mut holders = holders_of(found.gate);
+    let deserted = |id: &GroupId| !metadata.tables.values().any(|table| table.group == *id);
+    let gates = metadata
+        .groups
+        .values()
+        .filter(|other| other.version.is_some() && deserted(&other.id))
+        .map(|other| other.gate)
+        .chain([found.gate]);
+    let mut holders: Vec<_> = gates.flat_map(holders_of).collect();
     loop {
         // SAFETY: asks without waiting whether a transaction, also a prepared one, has ended.
         holders.retain(|&holder| unsafe { !pg_sys::VirtualXactLock(holder, false) });

@@ -20,7 +20,7 @@ pub fn conflict(
     Some(
         ControlError::new("XP021", format!("operation {id} is running: {what}"))
             .with_detail(format!(
-                "A {} of \"{target}\" can not begin before it has ended.",
+                "The {} of \"{target}\" can not begin before it has ended.",
                 kind.as_str()
             ))
             .with_hint(format!(
@@ -42,13 +42,18 @@ fn collide(running: &Operation, kind: OperationKind, target: &str, group: Option
         | (MoveTable, Expand | Shrink | DropStorage)
         | (Expand | Shrink | DropStorage, MoveTable)
         | (RebindAll, RebindAll) => true,
-        (Rebind, Rebind | MoveTable) => group_of(running) == group,
+        (Rebind, Rebind | MoveTable) => together(running, target, group),
         // Replicated tables move one by one.
         (MoveTable, MoveTable) => {
-            group_of(running) == group && (group != Some(0) || running.target == target)
+            running.target == target || group != Some(0) && group_of(running) == group
         }
         _ => false,
     }
+}
+
+/// About the same table or group: the group of a table that is rewritten changes meanwhile, or is not known before.
+fn together(one: &Operation, target: &str, group: Option<i32>) -> bool {
+    one.target == target || group.is_some() && group_of(one) == group
 }
 
 /// Whether the leader lets `waiting` wait until an earlier operation has ended. A rebind waits for
@@ -62,7 +67,7 @@ pub fn must_wait<'a>(journal: &'a [Operation], waiting: &Operation) -> Option<&'
             collide(o, waiting.kind, &waiting.target, group_of(waiting))
                 || (waiting.kind == OperationKind::Rebind
                     && o.kind == OperationKind::MoveTable
-                    && group_of(o) == group_of(waiting))
+                    && together(o, &waiting.target, group_of(waiting)))
                 || (matches!(
                     waiting.kind,
                     OperationKind::Rebind | OperationKind::RebindAll
@@ -147,7 +152,11 @@ mod tests {
         // Not refused, but it waits.
         assert!(!refused(MoveTable, 1, Rebind, 1));
         let moving = [operation(1, MoveTable, Running, Some(1))];
-        let waits = |group| must_wait(&moving, &operation(2, Rebind, Running, Some(group)));
+        let waits = |group| {
+            let mut rebind = operation(2, Rebind, Running, Some(group));
+            rebind.target = "u".into();
+            must_wait(&moving, &rebind)
+        };
         assert!(waits(1).is_some() && waits(2).is_none());
     }
 

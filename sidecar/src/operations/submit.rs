@@ -38,9 +38,12 @@ pub async fn submit(
         OperationKind::Expand => check_expand(&parameters)?,
         OperationKind::Rebind => {
             check_rebind(&parameters)?;
-            let id = group_of(executor, local, target).await?;
-            parameters["group_id"] = json!(id);
-            group = Some(id);
+            // A plain table that is to become a distributed one has no group yet.
+            if parameter::<String>(&parameters, "node").is_none() {
+                let id = group_of(executor, local, target).await?;
+                parameters["group_id"] = json!(id);
+                group = Some(id);
+            }
         }
         OperationKind::Shrink => refuse_unfit(executor, local, &parameters).await?,
         OperationKind::RebindAll => {}
@@ -105,8 +108,8 @@ fn check_expand(parameters: &Value) -> Result<()> {
 
 fn check_rebind(parameters: &Value) -> Result<()> {
     match parameter::<String>(parameters, "strategy").as_deref() {
-        None | Some("move") => {}
-        Some(_) => return Err(invalid("strategy", "only \"move\" is possible")),
+        None | Some("move" | "rewrite") => {}
+        Some(_) => return Err(invalid("strategy", "it is neither move nor rewrite")),
     }
     match parameter::<f64>(parameters, "reversible_for_ms") {
         Some(ms) if !(0.0..=30.0 * 86_400_000.0).contains(&ms) => {

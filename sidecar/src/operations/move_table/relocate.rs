@@ -112,7 +112,9 @@ pub async fn verify(context: &Context) -> Result<()> {
             )));
         }
     }
-    Ok(())
+    context
+        .change(|entry| entry.operation.bytes_done = entry.operation.bytes_total)
+        .await
 }
 
 /// What every active node has of the tables.

@@ -46,7 +46,6 @@ pub async fn until_done(
             let _alone = context.exclusive().lock().await;
             attempt(context, plan, purpose, budget).await
         };
-        crate::metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         attempts += 1;
         metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
         record(context, purpose, frozen, outcome.as_ref().err()).await?;
@@ -76,7 +75,7 @@ pub async fn until_done(
 /// Whether an attempt, of this leader or of one before, has bound the group already.
 async fn already_done(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<bool> {
     match purpose.binds_to(plan) {
-        Some(version) => bound_to(context, plan, version).await,
+        Some(version) => bound_to(context, plan, version, purpose.binds_by(plan)).await,
         None => Ok(false),
     }
 }

@@ -20,7 +20,14 @@ const DELETE_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// Those of the nodes.
 pub async fn wait_for_statements(context: &Context) -> Result<()> {
-    let plan = MovePlan::of(context)?;
+    wait_for_statements_of(context, MovePlan::of(context)?.group_id).await
+}
+
+/// The same for any group.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn wait_for_statements_of(context: &Context, group_id: i32) -> Result<()> {
     let phase = context.entry().operation.phase;
     for node in context.nodes().await?.iter().filter(|node| node.active()) {
         loop {
@@ -30,7 +37,7 @@ pub async fn wait_for_statements(context: &Context) -> Result<()> {
                     &node.address,
                     maintenance("wait for statements").in_cluster(),
                     "SELECT expanse.wait_for_statements($1, $2)",
-                    &[&plan.group_id, &WAIT_MS],
+                    &[&group_id, &WAIT_MS],
                 )
                 .await?;
             if ended {
@@ -114,16 +121,24 @@ pub async fn delete_surplus(context: &Context, node: &str, group_id: i32) -> Res
 /// # Errors
 /// Those of the nodes.
 pub async fn end_move(context: &Context) -> Result<()> {
-    let Ok(plan) = MovePlan::of(context) else {
-        return Ok(());
-    };
+    match MovePlan::of(context) {
+        Ok(plan) => end_move_of(context, plan.group_id).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// The same for any group.
+///
+/// # Errors
+/// Those of the nodes.
+pub async fn end_move_of(context: &Context, group_id: i32) -> Result<()> {
     let outcome = context
         .executor()
         .query(
             context.local(),
             maintenance("end the move").in_cluster(),
             "SELECT expanse.end_move($1)",
-            &[&plan.group_id],
+            &[&group_id],
         )
         .await;
     outcome.map(drop).map_err(|error| match error {

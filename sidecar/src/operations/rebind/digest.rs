@@ -71,6 +71,7 @@ mod tests {
             source: "n1".into(),
             target: "n3".into(),
             ranges: vec![(10, 19), (40, 40)],
+            old_ranges: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::error::Result;
+use super::rewrite;
 use crate::executor::{Command, Weight};
 
 const BIND: Command = Command::new("bind an empty group", Weight::Critical).in_cluster();
@@ -18,6 +19,9 @@ pub async fn bind(context: &Context) -> Result<()> {
     let Some(group_id) = context.parameter::<i32>("group_id") else {
         return Ok(());
     };
+    if rewrite::column(context).is_some() {
+        return Ok(());
+    }
     let version: Option<i32> = context.parameter("target_version");
     let budget = Duration::from_millis(context.config().operations.max_write_freeze_ms);
     let _alone = context.exclusive().lock().await;

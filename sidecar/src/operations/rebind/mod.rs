@@ -1,4 +1,5 @@
-//! `rebind`, strategy `move`: a colocation group goes from its hash map version to another, online.
+//! `rebind`: a colocation group goes from its hash map version to another, online. The strategy `rewrite` begins and ends
+//! with steps of its own ([`rewrite`]), which let a table change its distribution column, or become a distributed one.
 //!
 //! For each pair of nodes between which buckets move there is a publication with a filter on those
 //! buckets and a subscription that writes straight into the target's fragments ([`copy`]). Rows
@@ -19,6 +20,7 @@ mod progress;
 mod rate;
 mod reverse;
 mod reversible;
+mod rewrite;
 mod route;
 mod switch;
 mod verify;
@@ -35,6 +37,18 @@ use super::still;
 pub static PLAN: Plan = Plan {
     kind: OperationKind::Rebind,
     steps: &[
+        Step {
+            name: "prepare",
+            phase: "prepare",
+            action: |c| Box::pin(rewrite::prepare(c)),
+            undo: Some(|c| Box::pin(rewrite::undo_prepare(c))),
+        },
+        Step {
+            name: "set_apart",
+            phase: "prepare",
+            action: |c| Box::pin(rewrite::set_apart(c)),
+            undo: Some(|c| Box::pin(rewrite::undo_set_apart(c))),
+        },
         Step {
             name: "empty",
             phase: "plan",
@@ -129,6 +143,12 @@ pub static PLAN: Plan = Plan {
             name: "end_move",
             phase: "cleanup",
             action: |c| Box::pin(cleanup::end_move(c)),
+            undo: None,
+        },
+        Step {
+            name: "join",
+            phase: "cleanup",
+            action: |c| Box::pin(rewrite::join(c)),
             undo: None,
         },
     ],

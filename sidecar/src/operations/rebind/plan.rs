@@ -8,6 +8,7 @@ use super::super::context::{maintenance, Context};
 use super::super::error::{refused, Error, Result};
 use super::super::replication::Stream;
 use super::super::shrink::room::check_needs;
+use super::rewrite;
 use super::route::Direction;
 use crate::postgres::NodeAddress;
 
@@ -18,6 +19,16 @@ pub struct Pair {
     pub target: String,
     /// First and last bucket of each range.
     pub ranges: Vec<(i32, i32)>,
+    /// When the distribution column changes: the source's ranges by the old column. The others are by the new one.
+    #[serde(default)]
+    pub old_ranges: Vec<(i32, i32)>,
+}
+
+/// A change of the distribution column of the only table that moves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnChange {
+    pub from: String,
+    pub to: String,
 }
 
 /// What one pair has to copy of one table: an estimate.
@@ -44,6 +55,8 @@ pub struct MovePlan {
     pub relations: Vec<String>,
     pub pairs: Vec<Pair>,
     pub shares: Vec<Share>,
+    #[serde(default)]
+    pub column: Option<ColumnChange>,
 }
 
 impl MovePlan {
@@ -70,7 +83,7 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// # Errors
 /// [`Error::Refused`] if the group cannot be moved.
 pub async fn make(context: &Context) -> Result<()> {
-    let group_id: i32 = context.parameter("group_id").ok_or_else(|| {
+    let group_id = rewrite::group(context).ok_or_else(|| {
         refused(
             "XP025",
             "invalid group_id: it is missing",
@@ -80,12 +93,14 @@ pub async fn make(context: &Context) -> Result<()> {
     let (from_version, to_version) = versions(context, group_id).await?;
     let relations = relations(context, group_id).await?;
     check_replica_identity(context, &relations).await?;
+    let column = rewrite::column_change(context).await?;
     let pairs = match relations.first() {
+        Some(_) if column.is_some() => rewrite::pairs(context, from_version, to_version).await?,
         Some(relation) => pairs(context, relation, to_version).await?,
         None => Vec::new(),
     };
     check_limits(context, &pairs).await?;
-    let shares = shares(context, from_version, &relations, &pairs).await?;
+    let shares = shares(context, from_version, &relations, &pairs, column.is_some()).await?;
     check_room(context, &shares).await?;
     let rows: f64 = shares.iter().map(|share| share.rows).sum();
     let bytes: f64 = shares.iter().map(|share| share.bytes).sum();
@@ -96,6 +111,7 @@ pub async fn make(context: &Context) -> Result<()> {
         relations,
         pairs,
         shares,
+        column,
     };
     context
         .report(|operation| {
@@ -126,7 +142,7 @@ async fn versions(context: &Context, group_id: i32) -> Result<(i32, i32)> {
             "See SELECT * FROM cluster_tables.",
         )
     })?;
-    let wanted: Option<i32> = context.parameter("target_version");
+    let wanted = rewrite::target_version(context).or_else(|| context.parameter("target_version"));
     Ok((row.get(0), wanted.unwrap_or_else(|| row.get(1))))
 }
 
@@ -200,6 +216,7 @@ async fn pairs(context: &Context, relation: &str, to_version: i32) -> Result<Vec
             source,
             target,
             ranges,
+            old_ranges: Vec::new(),
         })
         .collect())
 }
@@ -282,6 +299,7 @@ async fn shares(
     from_version: i32,
     relations: &[String],
     pairs: &[Pair],
+    of_everything: bool,
 ) -> Result<Vec<Share>> {
     // A table that has never been analysed: about 100 bytes a row.
     const SQL: &str = "SELECT r.name, CASE WHEN c.reltuples < 0 THEN pg_table_size(c.oid) / 100.0 ELSE c.reltuples END::float8, \
@@ -312,7 +330,8 @@ async fn shares(
                 .map(|(first, last)| last - first + 1)
                 .sum();
             for row in &rows {
-                let part = f64::from(moved) / row.get::<_, f64>(4).max(1.0);
+                let owned = row.get::<_, f64>(4).max(1.0);
+                let part = f64::from(moved) / if of_everything { 65_536.0 } else { owned };
                 shares.push(Share {
                     stream: Direction::Forward.stream_name(context.id(), source, &target),
                     relation: row.get(0),
@@ -371,7 +390,7 @@ pub async fn streams(
         let receiver = find(direction.receiver(pair))?;
         let mut tables = Vec::new();
         for relation in &plan.relations {
-            let filter = filter(context, relation, pair).await?;
+            let filter = filter(context, plan, relation, pair, direction).await?;
             tables.push(format!("{relation} WHERE ({filter})"));
         }
         streams.push(Stream {
@@ -384,9 +403,19 @@ pub async fn streams(
     Ok(streams)
 }
 
-async fn filter(context: &Context, relation: &str, pair: &Pair) -> Result<String> {
-    let ranges: Vec<String> = pair
-        .ranges
+async fn filter(
+    context: &Context,
+    plan: &MovePlan,
+    relation: &str,
+    pair: &Pair,
+    direction: Direction,
+) -> Result<String> {
+    let (column, ranges) = match (&plan.column, direction) {
+        (None, _) => (None, &pair.ranges),
+        (Some(change), Direction::Forward) => (Some(&change.to), &pair.ranges),
+        (Some(change), Direction::Back) => (Some(&change.from), &pair.old_ranges),
+    };
+    let ranges: Vec<String> = ranges
         .iter()
         .map(|(first, last)| format!("[{first},{last}]"))
         .collect();
@@ -395,8 +424,8 @@ async fn filter(context: &Context, relation: &str, pair: &Pair) -> Result<String
         .value(
             context.local(),
             maintenance("write a row filter").in_cluster(),
-            "SELECT expanse.bucket_filter($1::text::regclass, $2::text[]::int4range[])",
-            &[&relation, &ranges],
+            "SELECT expanse.bucket_filter($1::text::regclass, $2::text[]::int4range[], $3)",
+            &[&relation, &ranges, &column],
         )
         .await?)
 }

@@ -86,6 +86,21 @@ impl Purpose {
         }
     }
 
+    /// The distribution column that the group's only table has by the freeze, when it changes.
+    pub fn binds_by(self, plan: &MovePlan) -> Option<&str> {
+        let change = plan.column.as_ref()?;
+        match self {
+            Self::Switch => Some(&change.to),
+            Self::Back => Some(&change.from),
+            Self::Look => None,
+        }
+    }
+
+    /// Whether readers wait too: their plans are of no use when the distribution column has changed.
+    pub fn stops_readers(self, plan: &MovePlan) -> bool {
+        self.binds_by(plan).is_some()
+    }
+
     /// Whether both sides are to be compared as they are in this freeze.
     pub fn compares(self) -> bool {
         self != Self::Back

@@ -23,6 +23,7 @@ use super::reverse;
 use super::route::{senders, Purpose};
 use super::verify::Snapshots;
 use crate::executor::{Command, Leased, Weight};
+use crate::postgres::literal;
 
 const SWITCH: Command = Command::new("switch", Weight::Critical);
 const PREPARATION: Duration = Duration::from_secs(10);
@@ -48,7 +49,8 @@ pub async fn undo(context: &Context) -> Result<()> {
         return Ok(());
     };
     context.snapshots().lock().await.take();
-    if bound_to(context, &plan, plan.from_version).await? {
+    let column = Purpose::Back.binds_by(&plan);
+    if bound_to(context, &plan, plan.from_version, column).await? {
         return Ok(());
     }
     reverse::start(context).await?;
@@ -103,7 +105,7 @@ async fn prepare(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result
         false => None,
     };
     let binder = open_binder(context, plan).await?;
-    refuse_behind_others(context, plan).await?;
+    refuse_behind_others(context, plan, purpose).await?;
     Ok(Prepared {
         senders: sending,
         binder,
@@ -137,7 +139,13 @@ async fn held(
         stage("seen");
     }
     match purpose.binds_to(plan) {
-        Some(version) => flip(context, plan, &prepared.binder, version, deadline).await,
+        Some(version) => {
+            let binding = Binding {
+                version,
+                column: purpose.binds_by(plan),
+            };
+            flip(context, plan, &prepared.binder, binding, deadline).await
+        }
         None => Ok(()),
     }
 }
@@ -159,11 +167,12 @@ async fn freeze(
     let limit = left(deadline);
     let lock = Duration::from_millis(context.config().operations.lock_timeout_ms).min(limit);
     let begin = format!(
-        "BEGIN; SET LOCAL lock_timeout = {}; SELECT expanse.freeze_group({}, {}, {})",
+        "BEGIN; SET LOCAL lock_timeout = {}; SELECT expanse.freeze_group({}, {}, {}, {})",
         lock.as_millis().max(1),
         plan.group_id,
         purpose.begins_with(plan),
         limit.as_millis().max(1),
+        purpose.stops_readers(plan),
     );
     binder.batch("freeze writes", &begin, limit).await?;
     Ok(())
@@ -190,13 +199,13 @@ async fn open_binder(context: &Context, plan: &MovePlan) -> Result<Leased> {
 
 /// Whoever writes the group for longer than a lock may be waited for would make every later writer
 /// queue behind us: so nothing is locked while there is one.
-async fn refuse_behind_others(context: &Context, plan: &MovePlan) -> Result<()> {
+async fn refuse_behind_others(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<()> {
     const SQL: &str = "SELECT coalesce(format('process %s', l.pid), 'a prepared transaction'), \
         coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8 \
         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
         WHERE l.locktype = 'relation' AND l.granted AND l.relation = $1::text::regclass \
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') \
+        AND (l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') OR $3) \
         AND (l.pid IS NULL OR a.xact_start < clock_timestamp() - $2::int8 * interval '1 ms') LIMIT 1";
     let gate = format!("expanse.gate_{}", plan.group_id);
     let patience = context.config().operations.lock_timeout_ms as i64;
@@ -207,7 +216,7 @@ async fn refuse_behind_others(context: &Context, plan: &MovePlan) -> Result<()> 
                 &node.address,
                 maintenance("look for long writers"),
                 SQL,
-                &[&gate, &patience],
+                &[&gate, &patience, &purpose.stops_readers(plan)],
             )
             .await?;
         if let Some(row) = rows.first() {
@@ -216,7 +225,7 @@ async fn refuse_behind_others(context: &Context, plan: &MovePlan) -> Result<()> 
                 ControlError::new(
                     "XP125",
                     format!(
-                        "{who} on node \"{}\" writes the group in a long transaction",
+                        "{who} on node \"{}\" uses the group in a long transaction",
                         node.name()
                     ),
                 )
@@ -273,15 +282,25 @@ async fn busy_writers(session: &Leased, plan: &MovePlan, limit: Duration) -> Res
         .await?)
 }
 
+/// What the group is bound to by a switch.
+struct Binding<'a> {
+    version: i32,
+    column: Option<&'a str>,
+}
+
 async fn flip(
     context: &Context,
     plan: &MovePlan,
     binder: &Leased,
-    version: i32,
+    binding: Binding<'_>,
     deadline: Instant,
 ) -> Result<()> {
     context.still_leads()?;
-    let bind = format!("SELECT expanse.bind_group({}, {version})", plan.group_id);
+    let column = binding.column.map_or("NULL".into(), literal);
+    let bind = format!(
+        "SELECT expanse.bind_group({}, {}, {column})",
+        plan.group_id, binding.version
+    );
     binder
         .batch("bind the group", &bind, left(deadline))
         .await?;
@@ -291,13 +310,19 @@ async fn flip(
     Ok(())
 }
 
-/// Whether the group is bound to `version`.
+/// Whether the group is bound to `version`, and by `column` if one is given.
 ///
 /// # Errors
 /// [`Error::NotYet`] while a transaction that may decide it is still prepared somewhere; errors of
 /// the nodes.
-pub async fn bound_to(context: &Context, plan: &MovePlan, version: i32) -> Result<bool> {
-    const SQL: &str = "SELECT (SELECT hash_map_version FROM expanse.colocation_group WHERE group_id = $1), \
+pub async fn bound_to(
+    context: &Context,
+    plan: &MovePlan,
+    version: i32,
+    column: Option<&str>,
+) -> Result<bool> {
+    const SQL: &str = "SELECT (SELECT hash_map_version FROM expanse.colocation_group WHERE group_id = $1 AND NOT EXISTS \
+        (SELECT FROM expanse.distributed_table t WHERE t.group_id = $1 AND t.distribution_column <> $2)), \
         EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.colocation_group'::regclass AND pid IS NULL \
         AND mode = 'RowExclusiveLock')";
     let mut bound: BTreeMap<Option<i32>, ()> = BTreeMap::new();
@@ -308,7 +333,7 @@ pub async fn bound_to(context: &Context, plan: &MovePlan, version: i32) -> Resul
                 &node.address,
                 maintenance("read the binding"),
                 SQL,
-                &[&plan.group_id],
+                &[&plan.group_id, &column],
             )
             .await?;
         let row = rows.first().expect("a SELECT without FROM has one row");

@@ -15,7 +15,7 @@ use super::super::context::Context;
 use super::super::error::{Error, Result};
 use super::attempts::{until_done, Patience};
 use super::digest::{describe, difference, Digests};
-use super::plan::MovePlan;
+use super::plan::{ColumnChange, MovePlan, Pair};
 use super::route::Purpose;
 use crate::executor::{Command, Leased, Weight};
 use expanse_core::wire::ControlError;
@@ -38,8 +38,7 @@ impl Snapshots {
             SET LOCAL idle_in_transaction_session_timeout = '2min'; SET LOCAL statement_timeout = 0";
         let mut sessions = BTreeMap::new();
         for node in context.nodes().await? {
-            let takes_part =
-                |p: &super::plan::Pair| p.source == node.name() || p.target == node.name();
+            let takes_part = |p: &Pair| p.source == node.name() || p.target == node.name();
             if plan.pairs.iter().any(takes_part) {
                 let session = context.executor().lease(&node.address, LOOK).await?;
                 session.keep_to_yourself();
@@ -73,6 +72,50 @@ impl Snapshots {
         });
         Ok(try_join_all(ask).await?.into_iter().collect())
     }
+
+    /// What the nodes of one pair hold of the rows that go from one to the other.
+    async fn digests_of(
+        &self,
+        change: &ColumnChange,
+        pair: &Pair,
+        relation: &str,
+    ) -> Result<BTreeMap<&str, Digests>> {
+        const SQL: &str = "SELECT bucket, row_count, digest::text \
+            FROM expanse.bucket_digests($1::text::regclass, $2, $3, $4, $5, $6, $7)";
+        let (first, last): (Vec<i32>, Vec<i32>) = pair.ranges.iter().copied().unzip();
+        let (old_first, old_last): (Vec<i32>, Vec<i32>) = pair.old_ranges.iter().copied().unzip();
+        let sides = self
+            .0
+            .iter()
+            .filter(|(name, _)| **name == pair.source || **name == pair.target);
+        let mut found = BTreeMap::new();
+        for (name, session) in sides {
+            let rows = session
+                .query(
+                    "sum up rows",
+                    SQL,
+                    &[
+                        &relation,
+                        &first,
+                        &last,
+                        &change.to,
+                        &change.from,
+                        &old_first,
+                        &old_last,
+                    ],
+                    DIGEST_LIMIT,
+                )
+                .await?;
+            found.insert(name.as_str(), digests(&rows));
+        }
+        Ok(found)
+    }
+}
+
+fn digests(rows: &[tokio_postgres::Row]) -> Digests {
+    rows.iter()
+        .map(|row| (row.get(0), (row.get(1), row.get(2))))
+        .collect()
 }
 
 async fn digests_on(
@@ -97,10 +140,7 @@ async fn digests_on(
             DIGEST_LIMIT,
         )
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), (row.get(1), row.get(2))))
-        .collect())
+    Ok(digests(&rows))
 }
 
 /// Compares both sides; the snapshots are those of the switch if they are still held.
@@ -124,17 +164,27 @@ pub async fn run(context: &Context) -> Result<()> {
     let mut differences = Vec::new();
     let mut rows = 0;
     for relation in &plan.relations {
-        let found = snapshots.digests(&plan, relation).await?;
+        let all = match plan.column {
+            None => snapshots.digests(&plan, relation).await?,
+            Some(_) => BTreeMap::new(),
+        };
         for pair in &plan.pairs {
-            let (Some(source), Some(target)) = (
-                found.get(pair.source.as_str()),
-                found.get(pair.target.as_str()),
-            ) else {
+            let of_pair = match &plan.column {
+                Some(change) => snapshots.digests_of(change, pair, relation).await?,
+                None => BTreeMap::new(),
+            };
+            let of = |name: &str| of_pair.get(name).or_else(|| all.get(name));
+            let (Some(source), Some(target)) = (of(&pair.source), of(&pair.target)) else {
                 return Err(not_held("a node of the move was not asked"));
             };
             differences.extend(difference(relation, pair, source, target));
+            rows += of_pair
+                .values()
+                .flat_map(BTreeMap::values)
+                .map(|(rows, _)| rows)
+                .sum::<i64>();
         }
-        rows += found
+        rows += all
             .values()
             .flat_map(BTreeMap::values)
             .map(|(rows, _)| rows)

@@ -99,12 +99,15 @@ pub async fn rebind(context: &Context) -> Result<()> {
     }
 }
 
-/// A table of each group that has buckets on the nodes, the largest first.
+/// A table of each group that has buckets on the nodes, the largest first. A group whose rebind has switched but not
+/// ended still needs the old owners, which its binding does not name any more.
 async fn bound(context: &Context, found: &Found) -> Result<Vec<String>> {
-    const SQL: &str = "SELECT min(expanse.qualified_name(t.relation)) FROM expanse.distributed_table t \
+    const SQL: &str =
+        "SELECT min(expanse.qualified_name(t.relation)) FROM expanse.distributed_table t \
         JOIN expanse.colocation_group g USING (group_id) \
         WHERE EXISTS (SELECT FROM expanse.hash_map_range r JOIN expanse.node n USING (node_id) \
-                      WHERE r.hash_map_version IN (g.hash_map_version, g.moving_to) AND n.node_name = ANY ($1::text[])) \
+                      WHERE (g.moving_to IS NOT NULL OR r.hash_map_version = g.hash_map_version) \
+                        AND n.node_name = ANY ($1::text[])) \
         GROUP BY t.group_id ORDER BY sum(pg_table_size(t.relation::oid)) DESC, 1";
     let rows = context
         .executor()
