@@ -146,7 +146,7 @@ for name in "${@:-${all[@]}}"; do
         operations) level operations operations ;;
         shrink) level shrink shrink ;;
         storage) level storage storage ;;
-        killsteps) level killsteps killsteps 3 11 ;;
+        killsteps) level killsteps killsteps 3 11 s5 ;;
         killsteps-all) level killsteps-all killsteps all ;;
         rebind) level rebind rebind ;;
         single) level single single ;;
