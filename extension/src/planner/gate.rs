@@ -31,7 +31,7 @@ pub fn lock(query: *mut Query, known: Rc<Metadata>) -> (Mentions, Groups, Rc<Met
         let missing: Vec<(GroupId, bool)> = wanted
             .iter()
             .map(|(&group, &written)| (group, written))
-            .filter(|(group, written)| !locked.get(group).is_some_and(|held| held >= written))
+            .filter(|(group, written)| locked.get(group).is_none_or(|held| held < written))
             .collect();
         if missing.is_empty() {
             return (mentions, wanted, metadata);

@@ -44,7 +44,7 @@ SELECT expanse.begin_move(:grp, :version);
 ALTER TABLE t REPLICA IDENTITY DEFAULT;
 
 -- Parameters of operations
-SELECT cluster_rebind('t', 'rewrite');
+SELECT cluster_rebind('t', 'shuffle');
 \echo :LAST_ERROR_SQLSTATE
 SELECT cluster_rebind('t', max_write_freeze => '0');
 SELECT cluster_rebind('pg_class');
