@@ -599,6 +599,29 @@ CREATE FUNCTION expanse.rebind_empty(group_id int, hash_map_version int) RETURNS
 -- Drops versions that nothing is bound to and that are not current.
 CREATE FUNCTION expanse.age_hash_maps() RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'age_hash_maps';
+-- On this node, which owns no row of the group: its indexes that neither a constraint nor logical replication needs.
+CREATE FUNCTION expanse.idle_indexes(group_id int) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT i.indexrelid::regclass
+        FROM expanse.distributed_table t JOIN pg_index i ON i.indrelid = t.relation::oid
+        WHERE t.group_id = $1 AND NOT (i.indisunique OR i.indisprimary OR i.indisexclusion OR i.indisreplident)
+            AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)
+            AND NOT EXISTS (
+                SELECT FROM expanse.hash_map_range r JOIN expanse.colocation_group g USING (hash_map_version)
+                WHERE g.group_id = $1 AND r.node_id = (SELECT n.node_id FROM expanse.local_node n))
+        ORDER BY i.indexrelid;
+    END;
+-- They are not kept up any more, and not used, until REINDEX INDEX CONCURRENTLY has built them anew.
+CREATE FUNCTION expanse.rest_indexes(group_id int) RETURNS void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        UPDATE pg_index SET indisready = false, indisvalid = false
+        WHERE indexrelid IN (SELECT x::oid FROM expanse.idle_indexes($1) AS x) AND (indisready OR indisvalid);
+    END;
+-- On this node: copies of the group that start here send no more than that in all. NULL: as fast as they can.
+CREATE FUNCTION expanse.limit_copies(group_id int, bytes_per_second bigint) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'limit_copies';
 -- On this node: deletes rows that another node owns by the current binding; how many.
 CREATE FUNCTION expanse.delete_surplus(group_id int) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'delete_surplus';
@@ -687,20 +710,24 @@ COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
 -- Operations: handed to the sidecar of this server
 -- ---------------------------------------------------------------------------
 
+-- With rebind: reversible_for and max_rate (of each rebind) as in cluster_rebind.
 CREATE FUNCTION pg_catalog.cluster_expand(
-        nodes jsonb, layout text DEFAULT 'minimal', rebind boolean DEFAULT false) RETURNS bigint
+        nodes jsonb, layout text DEFAULT 'minimal', rebind boolean DEFAULT false,
+        reversible_for interval DEFAULT '0', max_rate text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_expand';
-COMMENT ON FUNCTION pg_catalog.cluster_expand(jsonb, text, boolean) IS
+COMMENT ON FUNCTION pg_catalog.cluster_expand(jsonb, text, boolean, interval, text) IS
     'start to add servers, [{"node_name", "host", "port", "weight"}, ...], to the cluster; gives the operation''s id';
 
 -- A call, so that it is a transaction of its own just like the one above.
 CREATE FUNCTION pg_catalog.cluster_expand(
         node_name text, host text, port int DEFAULT 5432, layout text DEFAULT 'minimal',
-        rebind boolean DEFAULT false, weight int DEFAULT 1) RETURNS bigint
+        rebind boolean DEFAULT false, weight int DEFAULT 1, reversible_for interval DEFAULT '0',
+        max_rate text DEFAULT NULL) RETURNS bigint
     LANGUAGE sql VOLATILE
     RETURN pg_catalog.cluster_expand(
-        jsonb_build_object('node_name', node_name, 'host', host, 'port', port, 'weight', weight), layout, rebind);
-COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int) IS
+        jsonb_build_object('node_name', node_name, 'host', host, 'port', port, 'weight', weight), layout, rebind,
+        reversible_for, max_rate);
+COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) IS
     'start to add a server to the cluster; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_shrink(
@@ -717,9 +744,10 @@ COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
     'start to let a node leave the cluster; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_rebind_all(
-        at_once int DEFAULT 1, max_write_freeze interval DEFAULT '500 ms') RETURNS bigint
+        at_once int DEFAULT 1, max_write_freeze interval DEFAULT '500 ms', reversible_for interval DEFAULT '0',
+        max_rate text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind_all';
-COMMENT ON FUNCTION pg_catalog.cluster_rebind_all(int, interval) IS
+COMMENT ON FUNCTION pg_catalog.cluster_rebind_all(int, interval, interval, text) IS
     'start to move all tables to the current hash map, what gives most relief first; gives the operation''s id';
 
 -- What would move, with nothing changed: rows and bytes are estimates, NULL for a node that does not answer; buckets
@@ -782,10 +810,10 @@ GRANT EXECUTE ON FUNCTION pg_catalog.cluster_plan_rebind(regclass), pg_catalog.c
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
         relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',
-        reversible_for interval DEFAULT '0', distribution_column text DEFAULT NULL, colocate_with regclass DEFAULT NULL)
-    RETURNS bigint
+        reversible_for interval DEFAULT '0', distribution_column text DEFAULT NULL, colocate_with regclass DEFAULT NULL,
+        max_rate text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_rebind';
-COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval, text, regclass) IS
+COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval, text, regclass, text) IS
     'start to move a table''s colocation group to the current hash map, or by "rewrite" a table to another distribution column; gives the operation''s id';
 
 CREATE FUNCTION pg_catalog.cluster_add_storage(name text, directory text) RETURNS bigint
@@ -961,12 +989,13 @@ CREATE VIEW pg_catalog.cluster_operations AS
            o.freeze_attempts,
            o.freeze_outcome,
            o.bytes_per_second::bigint AS bytes_per_second,
-           make_interval(secs => o.seconds_left) AS time_left
+           make_interval(secs => o.seconds_left) AS time_left,
+           o.freezes
     FROM jsonb_to_recordset(expanse.cluster_status() -> 'operations') AS o (
         operation_id bigint, kind text, target text, state text, phase text, rows_done bigint, rows_total bigint,
         bytes_done bigint, bytes_total bigint, started_at double precision, finished_at double precision, error jsonb,
         writes_waited_ms double precision, parameters jsonb, result text, freeze_attempts int, freeze_outcome text,
-        bytes_per_second double precision, seconds_left double precision)
+        bytes_per_second double precision, seconds_left double precision, freezes jsonb)
     ORDER BY o.operation_id;
 COMMENT ON VIEW pg_catalog.cluster_operations IS 'operations of the cluster, running and finished';
 

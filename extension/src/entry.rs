@@ -75,6 +75,12 @@ pub mod raw {
             dest: *mut DestReceiver,
             qc: *mut QueryCompletion,
         );
+        pub fn standard_ExecutorRun(
+            query: *mut QueryDesc,
+            direction: ScanDirection::Type,
+            count: u64,
+            once: bool,
+        );
         pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
         pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
         pub fn ExecEndNode(node: *mut PlanState);

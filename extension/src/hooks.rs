@@ -7,11 +7,13 @@ use crate::ddl::{self, Utility};
 use crate::entry::{entry, raw};
 use crate::executor::statement_scan;
 use crate::planner::{self, Decision};
+use crate::rebind::pace;
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
 static mut PREVIOUS_PLANNER: planner_hook_type = None;
 static mut PREVIOUS_EXECUTOR_START: ExecutorStart_hook_type = None;
+static mut PREVIOUS_EXECUTOR_RUN: ExecutorRun_hook_type = None;
 static mut PREVIOUS_UTILITY: ProcessUtility_hook_type = None;
 static mut PREVIOUS_REL_PATHLIST: set_rel_pathlist_hook_type = None;
 static mut PREVIOUS_JOIN_PATHLIST: set_join_pathlist_hook_type = None;
@@ -29,6 +31,8 @@ pub fn install() {
         planner_hook = Some(plan);
         PREVIOUS_EXECUTOR_START = ExecutorStart_hook;
         ExecutorStart_hook = Some(executor_start);
+        PREVIOUS_EXECUTOR_RUN = ExecutorRun_hook;
+        ExecutorRun_hook = Some(executor_run);
         PREVIOUS_UTILITY = ProcessUtility_hook;
         ProcessUtility_hook = Some(process_utility);
         PREVIOUS_REL_PATHLIST = set_rel_pathlist_hook;
@@ -73,6 +77,52 @@ unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) 
             Some(previous) => previous(query, flags),
             None => raw::standard_ExecutorStart(query, flags),
         }
+    }
+}
+
+unsafe extern "C-unwind" fn executor_run(
+    query: *mut QueryDesc,
+    direction: ScanDirection::Type,
+    count: u64,
+    once: bool,
+) {
+    // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
+    unsafe {
+        if pace::may_pace(query, count) {
+            if let Some(group) = entry(|| pace::group_of(query)) {
+                return copy_in_portions(query, direction, group);
+            }
+        }
+        run_on(query, direction, count, once);
+    }
+}
+
+unsafe fn run_on(query: *mut QueryDesc, direction: ScanDirection::Type, count: u64, once: bool) {
+    // SAFETY: as in executor_run.
+    unsafe {
+        match PREVIOUS_EXECUTOR_RUN {
+            Some(previous) => previous(query, direction, count, once),
+            None => raw::standard_ExecutorRun(query, direction, count, once),
+        }
+    }
+}
+
+/// The copy of a rebind, a few rows at a time, as fast as it may be.
+unsafe fn copy_in_portions(query: *mut QueryDesc, direction: ScanDirection::Type, group: i32) {
+    let (mut portion, mut sent) = (16, pace::bytes_sent());
+    loop {
+        // SAFETY: as in executor_run; COPY's receiver keeps its own count over several runs.
+        let rows = unsafe {
+            run_on(query, direction, portion, false);
+            (*(*query).estate).es_processed
+        };
+        if rows < portion {
+            return;
+        }
+        let bytes = pace::bytes_sent() - sent;
+        sent += bytes;
+        portion = pace::portion(rows, bytes);
+        entry(|| pace::wait(group, bytes));
     }
 }
 

@@ -37,6 +37,7 @@ pub extern "C-unwind" fn _PG_init() {
             error::Error::NotPreloaded.raise();
         }
         state::init();
+        rebind::pace::init();
         transaction::init();
         executor::fragment_scan::register();
         hooks::install();

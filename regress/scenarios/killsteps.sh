@@ -17,7 +17,7 @@ takeover_limit=15
 setup() {
     mkdir -p "$dir/fault" && chmod 777 "$dir/fault" || return 1
     sql "$port" -c 'CREATE TABLE moved (id bigint PRIMARY KEY, note text)' \
-        -c "SELECT cluster_distribute_table('moved', 'id')" \
+        -c 'CREATE INDEX moved_note ON moved (note)' -c "SELECT cluster_distribute_table('moved', 'id')" \
         -c "INSERT INTO moved SELECT i, repeat('x', 50) FROM generate_series(1, $rows) i" \
         -c 'CREATE TABLE copied (id int PRIMARY KEY, note text)' -c "SELECT cluster_replicate_table('copied')" \
         -c "INSERT INTO copied SELECT i, 'copy ' || i FROM generate_series(1, 100) i" >/dev/null || return 1

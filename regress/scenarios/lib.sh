@@ -79,7 +79,8 @@ left_over() { # left_over PORT: how many things that only a running operation ma
         (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_prepared_xacts) +
         (SELECT count(*) FROM expanse.colocation_group WHERE moving_to IS NOT NULL) +
         (SELECT count(*) FROM expanse.cluster WHERE schema_locked_by IS NOT NULL) +
-        (SELECT count(*) FROM expanse.node WHERE state <> 'active')"
+        (SELECT count(*) FROM expanse.node WHERE state <> 'active') +
+        (SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready))"
 }
 
 summary() {

@@ -11,9 +11,12 @@ writers=() log=$dir/writers.log
 
 filled() {
     sql "$port" -c 'CREATE TABLE moved (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)' \
+        -c 'CREATE INDEX moved_rest ON moved ((id % 100))' -c "COMMENT ON INDEX moved_rest IS 'kept'" \
         -c 'CREATE TABLE plain (LIKE moved INCLUDING ALL)' -c "SELECT cluster_distribute_table('moved', 'id')" \
         -c "INSERT INTO moved SELECT i, 0, repeat('x', 300) FROM generate_series(1, 2 * $fixed) i" \
-        -c 'INSERT INTO plain SELECT * FROM moved' -c 'ANALYZE moved' >/dev/null
+        -c 'INSERT INTO plain SELECT * FROM moved' -c 'ANALYZE moved' \
+        -c 'CREATE TABLE other (id int PRIMARY KEY)' -c "SELECT cluster_distribute_table('other', 'id')" \
+        -c 'INSERT INTO other SELECT generate_series(1, 1000)' >/dev/null
     group=$(sql "$port" -c "SELECT colocation_group FROM cluster_tables WHERE relation = 'moved'::regclass")
     cat >"$dir/write.sql" <<'EOSQL'
 \set old random(20001, 40000)
@@ -66,17 +69,44 @@ long_writer() { # long_writer SECONDS
 }
 
 reversed() {
-    local id old
+    local id old start took
     old=$(version)
-    id=$(rebind "reversible_for => '1 hour'") || return 1
+    id=$(rebind "reversible_for => '1 hour', max_rate => '1MB'") || return 1
     check_fails 'not reversed before the switch' XP129 "$port" "SELECT cluster_reverse($id)"
+    until_finds done_with "$id" copy || return 1
+    start=${EPOCHREALTIME/./}
+    check 'the index rests meanwhile' test "$(index_state)" = 'f|f'
+    until_finds done_with "$id" catch_up || return 1
+    took=$((${EPOCHREALTIME/./} - start))
+    check "3 MB are not copied faster than allowed (took $took us)" test "$took" -gt 1500000
     until_finds says "$id" phase reversible || return 1
+    check 'the index is there with its comment' test "$(index_state)|$(index_comment)" = 't|t|kept'
     check 'bound to the new map' test "$(version)" != "$old"
     sql "$port" -c "SELECT cluster_reverse($id)" >/dev/null || return 1
     until_finds in_state "$id" cancelled || return 1
     check 'bound to the old map again' test "$(version)" = "$old"
     check_fails 'not reversed twice' XP130 "$port" "SELECT cluster_reverse($id)"
 }
+
+index_state() { fragment "$newest" -c "SELECT indisready, indisvalid FROM pg_index WHERE indexrelid = 'moved_rest'::regclass"; }
+index_comment() { fragment "$newest" -c "SELECT obj_description('moved_rest'::regclass)"; }
+
+beside() { # one group's table is locked for ever by somebody, on one node: another group moves
+    local stuck id
+    fragment "$port" -c 'BEGIN' -c 'LOCK TABLE moved IN EXCLUSIVE MODE' -c 'SELECT pg_sleep(600)' >/dev/null 2>&1 &
+    until_finds locked || return 1
+    stuck=$(rebind "max_write_freeze => '500 ms'") || return 1
+    until_finds done_with "$stuck" settle || return 1
+    id=$(sql "$port" -c "SELECT cluster_rebind('other')") || return 1
+    check 'the other group moves' until_finds in_state "$id" succeeded
+    check 'this one does not' test "$(shown "$stuck" state)" = running
+    sql "$port" -c "SELECT cluster_cancel($stuck)" >/dev/null || return 1
+    sql "$port" -c "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'moved'::regclass AND mode = 'ExclusiveLock'" >/dev/null
+    check 'and is undone' until_finds in_state "$stuck" cancelled
+    check 'nothing of it is left' all_there moved "$(count)"
+}
+
+locked() { [[ $(sql "$port" -c "SELECT count(*) FROM pg_locks WHERE relation = 'moved'::regclass AND mode = 'ExclusiveLock' AND granted") == 1 ]]; }
 
 corrupted() { # one byte on the new owner is changed behind everybody's back
     local id old said
@@ -124,7 +154,7 @@ stopped() { # the sidecar stands still in the middle of a freeze that can not be
     local id sidecar start took
     id=$(rebind "max_write_freeze => '2 s', reversible_for => '1 hour'") || return 1
     until_finds done_with "$id" settle || return 1
-    long_writer 4
+    long_writer 8
     until_finds done_with "$id" prepare_reverse || return 1
     fragment "$newest" -c 'BEGIN' -c 'LOCK TABLE moved IN SHARE ROW EXCLUSIVE MODE' -c 'SELECT pg_sleep(12)' >/dev/null &
     wait "$long"
@@ -181,6 +211,7 @@ filled || exit 1
 grow || exit 1
 newest=$(ports | tail -n 1)
 choose_victim || exit 1
+check 'beside a stuck one' beside
 under_load 'reversed' reversed
 under_load 'sidecars killed' killed
 under_load 'one byte changed' corrupted

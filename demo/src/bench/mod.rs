@@ -4,6 +4,7 @@
 pub mod cases;
 pub mod clients;
 pub mod data;
+pub mod rebind;
 pub mod results;
 pub mod tpcb;
 
@@ -53,6 +54,14 @@ pub async fn run(
     plain: &mut Plain,
     options: &BenchOptions,
 ) -> Result<Results, Error> {
+    let cases: Vec<&Case> = CASES
+        .iter()
+        .filter(|c| c.name.contains(&options.only))
+        .collect();
+    let mut results = Results::new(&cases, options);
+    if cases.is_empty() {
+        return Ok(results);
+    }
     let nodes = cluster.up().await?;
     let settings = settings_of(&nodes[0].connect("postgres").await?).await?;
     let plain = plain.up(&options.pg_config, &settings).await?;
@@ -69,11 +78,6 @@ pub async fn run(
         },
     };
 
-    let cases: Vec<&Case> = CASES
-        .iter()
-        .filter(|c| c.name.contains(&options.only))
-        .collect();
-    let mut results = Results::new(&cases, options);
     let warm_up = BenchOptions {
         time: options.time / 4,
         ..options.clone()

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::cases::Case;
+use super::rebind::RebindFigures;
 use super::BenchOptions;
 use crate::report::{units, TextTable};
 use crate::Error;
@@ -36,6 +37,7 @@ pub struct Results {
     rows: i64,
     cores: usize,
     cases: Vec<CaseResult>,
+    rebind: Option<RebindFigures>,
 }
 
 impl Results {
@@ -57,6 +59,7 @@ impl Results {
             rows: options.rows,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cases: cases.iter().map(empty).collect(),
+            rebind: None,
         }
     }
 
@@ -74,13 +77,25 @@ impl Results {
         case.ratio = median(case.rounds.iter().map(|m| m.cluster / m.plain));
     }
 
-    /// What could not be measured, with the reason.
-    pub fn errors(&self) -> Vec<String> {
-        let error = |c: &CaseResult| c.error.as_ref().map(|error| format!("{}: {error}", c.name));
-        self.cases.iter().filter_map(error).collect()
+    pub fn set_rebind(&mut self, figures: RebindFigures) {
+        self.rebind = Some(figures);
     }
 
-    pub fn table(&self) -> TextTable {
+    /// What could not be measured, with the reason, and what failed meanwhile.
+    pub fn errors(&self) -> Vec<String> {
+        let error = |c: &CaseResult| c.error.as_ref().map(|error| format!("{}: {error}", c.name));
+        let rebind = self.rebind.iter().flat_map(RebindFigures::errors);
+        self.cases.iter().filter_map(error).chain(rebind).collect()
+    }
+
+    /// The tables, those of them that something was measured for.
+    pub fn tables(&self) -> Vec<TextTable> {
+        let cases = (!self.cases.is_empty()).then(|| self.table());
+        let rebind = self.rebind.as_ref().map(RebindFigures::table);
+        cases.into_iter().chain(rebind).collect()
+    }
+
+    fn table(&self) -> TextTable {
         let head = [
             "work",
             "unit",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use expanse_demo::bench::rebind::{self, RebindOptions};
 use expanse_demo::bench::results::Results;
 use expanse_demo::bench::{self, BenchOptions};
 use expanse_demo::cluster_box::{BoxOptions, ClusterBox};
@@ -39,7 +40,19 @@ struct Arguments {
     /// Rows of the table that is read by key and aggregated
     #[arg(long, default_value_t = 500_000)]
     rows: i64,
-    /// Only cases whose name contains this
+    /// Rows of the table that is spread from two nodes over three
+    #[arg(long, default_value_t = 5_000_000)]
+    rebind_rows: i64,
+    /// Rebinds in a row, of a table of a twenty-fifth of these rows
+    #[arg(long, default_value_t = 20)]
+    rebinds: usize,
+    /// Secondary indexes of the table that is spread
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
+    rebind_indexes: u8,
+    /// Limit of the copy, such as 50MB a second
+    #[arg(long)]
+    rebind_max_rate: Option<String>,
+    /// Only cases whose name contains this; "rebind" for growing
     #[arg(long, default_value = "")]
     only: String,
     /// Also write the results as JSON
@@ -62,22 +75,29 @@ impl Arguments {
         }
     }
 
+    fn rebind(&self) -> Option<RebindOptions> {
+        rebind::NAME.contains(&self.only).then(|| RebindOptions {
+            rows: self.rebind_rows,
+            rebinds: self.rebinds,
+            indexes: self.rebind_indexes.into(),
+            max_rate: self.rebind_max_rate.clone(),
+        })
+    }
+
     fn publish(&self, results: &Results) -> Result<(), Error> {
-        println!(
-            "\nExpanse against plain PostgreSQL\n\n{}",
-            results.table().to_text()
-        );
+        println!("\nExpanse against plain PostgreSQL");
+        for table in results.tables() {
+            println!("\n{}", table.to_text());
+        }
         println!("  {}", results.conditions());
         if let Some(file) = &self.json {
             let json = serde_json::to_string_pretty(results).expect("results are plain data");
             write(file, &json)?;
         }
         if let Some(file) = &self.markdown {
-            let text = format!(
-                "{}\n{}\n",
-                results.table().to_markdown(),
-                results.conditions()
-            );
+            let tables = results.tables().into_iter();
+            let tables: Vec<String> = tables.map(|table| table.to_markdown()).collect();
+            let text = format!("{}\n{}\n", tables.join("\n"), results.conditions());
             write(file, &text)?;
         }
         match results.errors().as_slice() {
@@ -94,16 +114,26 @@ fn write(file: &Path, text: &str) -> Result<(), Error> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let cluster = ClusterBox::new(BoxOptions {
-        expansectl: arguments.expansectl.clone(),
-        dir: arguments.dir.clone(),
-        nodes: 3,
-        base_port: arguments.base_port,
-        coordination: "dir".into(),
-    });
+    let of = |nodes| {
+        ClusterBox::new(BoxOptions {
+            expansectl: arguments.expansectl.clone(),
+            dir: arguments.dir.clone(),
+            nodes,
+            base_port: arguments.base_port,
+            coordination: "dir".into(),
+        })
+    };
+    let (cluster, growing) = (of(3), of(2));
     let mut plain = Plain::new(beside(&arguments.dir), arguments.base_port + 9);
     let options = arguments.options();
-    let run = bench::run(&cluster, &mut plain, &options);
+    let run = async {
+        let mut results = bench::run(&cluster, &mut plain, &options).await?;
+        if let Some(options) = arguments.rebind() {
+            plain.down().await?;
+            results.set_rebind(rebind::run(&growing, &options).await?);
+        }
+        Ok(results)
+    };
     let measured = unless_interrupted(run).await;
     let mut outcome = measured.and_then(|results| arguments.publish(&results));
     for cleaned in [cluster.down().await, plain.down().await] {

@@ -225,6 +225,19 @@ impl OperationState {
     }
 }
 
+/// One time that writes of a group were held up.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Freeze {
+    /// `switch`, `back` or `look`.
+    pub purpose: String,
+    pub done: bool,
+    /// From the first lock to the end of the commit, in milliseconds.
+    pub ms: f64,
+    /// What was reached how many milliseconds after the first lock was asked for.
+    #[serde(default)]
+    pub stages: Vec<(String, f64)>,
+}
+
 /// A durable, multi-step change to the cluster: one entry of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
@@ -263,6 +276,9 @@ pub struct Operation {
     /// How the last of these attempts ended.
     #[serde(default)]
     pub freeze_outcome: Option<String>,
+    /// The last of these attempts that held writes up, oldest first.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
     /// Of the copy, lately.
     #[serde(default)]
     pub bytes_per_second: Option<f64>,
@@ -302,6 +318,7 @@ impl Operation {
             writes_waited_ms: 0.0,
             freeze_attempts: 0,
             freeze_outcome: None,
+            freezes: Vec::new(),
             bytes_per_second: None,
             seconds_left: None,
             started_at: None,

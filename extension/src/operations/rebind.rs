@@ -3,7 +3,7 @@
 
 use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{groups, names, Metadata};
+use crate::catalog::{groups, names, spi, Metadata};
 use crate::error::Error;
 use crate::rebind::adopt;
 use crate::rebind::motion::check_replica_identity;
@@ -13,7 +13,7 @@ use serde_json::{json, Value};
 
 crate::sql_function! {
     /// `cluster_rebind(relation regclass, strategy text, max_write_freeze interval, reversible_for interval,
-    /// distribution_column text, colocate_with regclass) -> bigint`: the operation's id.
+    /// distribution_column text, colocate_with regclass, max_rate text) -> bigint`: the operation's id.
     fn cluster_rebind(args) {
         super::outside_of_transaction(c"cluster_rebind()");
         let relation = args.required::<Oid>(0, "relation");
@@ -26,6 +26,7 @@ crate::sql_function! {
             column: args.get::<String>(4),
             colocate_with: args.get::<Oid>(5),
         };
+        let max_rate = max_rate(args.get::<String>(6));
         let mut parameters = match strategy.as_str() {
             "move" => rewrite.refuse_for_move(relation),
             "rewrite" => rewrite.check(relation),
@@ -35,6 +36,7 @@ crate::sql_function! {
         parameters["strategy"] = json!(strategy);
         parameters["max_write_freeze_ms"] = json!(freeze_ms);
         parameters["reversible_for_ms"] = json!(reversible_ms);
+        parameters["max_rate"] = json!(max_rate);
         Some(super::submit(OperationKind::Rebind, target, parameters))
     }
 }
@@ -55,10 +57,21 @@ pub fn check_freeze(freeze_ms: f64) {
 }
 
 /// At most 30 days: the nodes keep their write-ahead log only as fast as the reverse streams follow.
-fn check_reversible(ms: f64) {
+pub fn check_reversible(ms: f64) {
     if !(0.0..=30.0 * 86_400_000.0).contains(&ms) {
         invalid("reversible_for", "it is not between 0 and 30 days");
     }
+}
+
+/// A limit such as `50MB`, in bytes a second; refuses (raises) less than 1 kB. `None`: no limit.
+pub fn max_rate(text: Option<String>) -> Option<i64> {
+    let text = text?;
+    let bytes = spi::value(&format!("SELECT pg_size_bytes({})", spi::literal(&text)));
+    let bytes = bytes.and_then(|bytes| bytes.parse::<i64>().ok());
+    if bytes.is_none_or(|bytes| bytes < 1024) {
+        invalid("max_rate", "it is less than 1 kB a second");
+    }
+    bytes
 }
 
 /// What only the strategy `rewrite` can do.

@@ -27,7 +27,9 @@ crate::sql_function! {
         let version = args.required::<i32>(1, "hash_map_version");
         let column = args.get::<String>(2);
         let hold = freeze::go_on();
-        freeze_everywhere(&cluster(), group);
+        if hold.is_none() {
+            freeze_everywhere(&cluster(), group);
+        }
         // Under the locks: nobody else changes this group's binding now.
         // SAFETY: between statements, where a catalog may change its state.
         unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
@@ -44,11 +46,10 @@ crate::sql_function! {
                 }
                 .raise();
             }
-            if let Some(hold) = hold {
-                on_all_nodes(&metadata, &hold);
-            }
+            let hold = hold.unwrap_or_else(|| "NULL".into());
             let column = column.map_or("NULL".into(), |name| spi::literal(&name));
-            on_all_nodes(&metadata, &format!("SELECT expanse.set_binding({group}, {version}, {column})"));
+            let bind = format!("SELECT {hold}, expanse.set_binding({group}, {version}, {column})");
+            on_all_nodes(&metadata, &bind);
         }
         Some(())
     }

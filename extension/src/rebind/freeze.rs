@@ -1,17 +1,18 @@
 //! `expanse.freeze_group`: writers of a group wait on every node, for a bounded time.
 //!
 //! # How it works
-//! The gates of all nodes are locked one after the other in the order of the nodes' ids, each with the session's
-//! `lock_timeout`. The limit is held where the locks are: every session that holds one, here and on the other nodes, is
-//! given the time that is left as its `idle_in_transaction_session_timeout`, and a statement that goes on with the
-//! transaction has no more than that as its `statement_timeout`. So nobody has to be alive for the freeze to end.
+//! The gate here is locked first, then those of all other nodes at once, each with the session's `lock_timeout`: a writer
+//! locks the gate of one node only, so the order does not matter to it, and a group is frozen by one operation at a time.
+//! The limit is held where the locks are: every session that holds one, here and on the other nodes, is given the time that
+//! is left as its `idle_in_transaction_session_timeout`, and a statement that goes on with the transaction has no more than
+//! that as its `statement_timeout`. So nobody has to be alive for the freeze to end.
 //!
 //! # What is not guaranteed
 //! Once `PREPARE TRANSACTION` has been sent no timer runs any more: a node that crashes in the middle of the switch's own
 //! commit holds the writers of the others up until its outcome is known.
 
 use super::motion::distributed_group;
-use crate::catalog::everywhere::{cluster, on_others};
+use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::catalog::{spi, GroupId, Metadata};
 use crate::error::Error;
 use pgrx::pg_sys;
@@ -71,16 +72,11 @@ crate::sql_function! {
 }
 
 fn lock_gates(metadata: &Metadata, group: GroupId, readers: bool) {
-    for node in metadata.active_nodes() {
-        let left = left_ms().unwrap_or(1);
-        let lock = format!("SELECT expanse.hold_gate({group}, {left}, {readers})");
-        if node == metadata.local_node {
-            limit_statement(left);
-            spi::execute(&lock);
-        } else {
-            on_others(&[node], &lock);
-        }
-    }
+    let lock = |left: i32| format!("SELECT expanse.hold_gate({group}, {left}, {readers})");
+    let left = left_ms().unwrap_or(1);
+    limit_statement(left);
+    spi::execute(&lock(left));
+    on_others(&others(metadata), &lock(left_ms().unwrap_or(1)));
 }
 
 /// What is left of the freeze that this transaction holds, in milliseconds; `None` when it holds none.
@@ -94,7 +90,8 @@ fn left_ms() -> Option<i32> {
 }
 
 /// Goes on with a transaction that may hold a freeze: XP030 if that is over; else the statement has the time that is
-/// left, and so has every other session of the transaction after the SQL that this gives.
+/// left, and so has every other session of the transaction after the expression that this gives has been evaluated there.
+/// `None`: it holds none, and so no gates.
 pub fn go_on() -> Option<String> {
     let left = left_ms()?;
     if left == 0 {
@@ -103,7 +100,7 @@ pub fn go_on() -> Option<String> {
     limit_statement(left);
     hold_here();
     Some(format!(
-        "SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '{left}', true)"
+        "pg_catalog.set_config('idle_in_transaction_session_timeout', '{left}', true)"
     ))
 }
 

@@ -7,5 +7,6 @@ pub mod digest;
 pub mod filter;
 pub mod freeze;
 pub mod motion;
+pub mod pace;
 pub mod surplus;
 pub mod wait;

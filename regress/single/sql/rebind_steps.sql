@@ -44,9 +44,11 @@ SELECT expanse.begin_move(:grp, :version);
 ALTER TABLE t REPLICA IDENTITY DEFAULT;
 
 -- Parameters of operations
-SELECT cluster_rebind('t', 'shuffle');
+SELECT cluster_rebind('t', 'teleport');
 \echo :LAST_ERROR_SQLSTATE
 SELECT cluster_rebind('t', max_write_freeze => '0');
+SELECT cluster_rebind('t', max_rate => '10 bytes');
+SELECT cluster_rebind_all(reversible_for => '-1 s');
 SELECT cluster_rebind('pg_class');
 \echo :LAST_ERROR_SQLSTATE
 BEGIN;

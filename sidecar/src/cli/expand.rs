@@ -28,6 +28,12 @@ pub struct Expand {
     /// Also move all tables to the new hash map
     #[arg(long)]
     pub rebind: bool,
+    /// With --rebind: how long the old copies are kept current after each switch, such as "1 hour"
+    #[arg(long, default_value = "0", requires = "rebind")]
+    pub reversible_for: String,
+    /// With --rebind: most that each rebind copies a second, such as 50MB
+    #[arg(long, requires = "rebind")]
+    pub max_rate: Option<String>,
     /// Only show what the expansion and the rebinds after it would move
     #[arg(long)]
     pub dry_run: bool,
@@ -74,8 +80,14 @@ pub async fn run(target: &Target, json: bool, expand: &Expand) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_expand($1::jsonb, $2::text, $3::bool)",
-            &[&nodes, &expand.layout, &expand.rebind],
+            "SELECT cluster_expand($1::jsonb, $2::text, $3::bool, $4::text::interval, $5)",
+            &[
+                &nodes,
+                &expand.layout,
+                &expand.rebind,
+                &expand.reversible_for,
+                &expand.max_rate,
+            ],
         )
         .await?;
     wait::finish(&client, row.get(0), json, expand.no_wait).await

@@ -24,6 +24,9 @@ pub struct Rebind {
     /// How long the old copies are kept current after the switch, such as "1 hour"
     #[arg(long, default_value = "0")]
     pub reversible_for: String,
+    /// Most that is copied a second, such as 50MB
+    #[arg(long)]
+    pub max_rate: Option<String>,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,
@@ -44,8 +47,13 @@ pub async fn run(target: &Target, json: bool, rebind: &Rebind) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval)",
-            &[relation, &rebind.max_write_freeze, &rebind.reversible_for],
+            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval, $4)",
+            &[
+                relation,
+                &rebind.max_write_freeze,
+                &rebind.reversible_for,
+                &rebind.max_rate,
+            ],
         )
         .await?;
     wait::finish(&client, row.get(0), json, rebind.no_wait).await
@@ -58,8 +66,13 @@ async fn run_all(target: &Target, json: bool, rebind: &Rebind) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_rebind_all($1, $2::text::interval)",
-            &[&rebind.at_once, &rebind.max_write_freeze],
+            "SELECT cluster_rebind_all($1, $2::text::interval, $3::text::interval, $4)",
+            &[
+                &rebind.at_once,
+                &rebind.max_write_freeze,
+                &rebind.reversible_for,
+                &rebind.max_rate,
+            ],
         )
         .await?;
     wait::finish(&client, row.get(0), json, rebind.no_wait).await

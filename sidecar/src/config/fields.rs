@@ -93,6 +93,7 @@ pub const FIELDS: &[Field] = &[
     field("operations", "poll_interval_ms", "milliseconds", "How often a running operation looks at the nodes."),
     field("operations", "give_up_after_ms", "milliseconds", "How long a step is repeated after errors that may pass, before an operation short of its point of no return is undone."),
     field("operations", "switch_attempts", "attempts", "Attempts to switch before a rebind gives up and is undone."),
+    field("operations", "copy_rate_under_load", "bytes per second", "What a rebind may still copy while its nodes are very busy; between that and its own speed it is slowed as they are loaded. 0: as fast as it can, whatever the load."),
     field("alarm", "webhook_url", "", "Where critical alarms are posted as JSON when they begin and end: http:// or https://. Empty: nowhere."),
     field("alarm", "webhook_timeout_ms", "milliseconds", "Deadline of one attempt to post."),
     field("http", "address", "", "Address that metrics, health and the status page are served on, read-only and to anybody who reaches it."),

@@ -84,6 +84,7 @@ pub struct OperationsConfig {
     pub poll_interval_ms: u64,
     pub give_up_after_ms: u64,
     pub switch_attempts: u32,
+    pub copy_rate_under_load: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,6 +220,7 @@ impl Default for OperationsConfig {
             poll_interval_ms: 100,
             give_up_after_ms: 60_000,
             switch_attempts: 100,
+            copy_rate_under_load: 16_000_000,
         }
     }
 }

@@ -106,6 +106,11 @@ impl Executor {
         self.0.shared.set_loads(loads);
     }
 
+    /// How busy a node is, from 0 to 1; 0 for one that says nothing.
+    pub fn load(&self, node_name: &str) -> f64 {
+        self.0.shared.load(node_name)
+    }
+
     pub fn alarms(&self) -> &Alarms {
         &self.0.shared.alarms
     }

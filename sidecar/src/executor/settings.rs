@@ -79,6 +79,12 @@ impl Shared {
         *self.loads.write() = loads;
     }
 
+    /// Of a node that says nothing of its load: 0.
+    pub fn load(&self, node_name: &str) -> f64 {
+        let loads = self.loads.read();
+        loads.get(node_name).map_or(0.0, NodeLoad::busiest)
+    }
+
     /// Of a node that says nothing of its load: 1.
     pub fn load_factor(&self, node_name: &str) -> f64 {
         self.loads.read().get(node_name).map_or(1.0, load_factor)

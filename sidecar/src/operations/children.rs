@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use expanse_core::wire::{ControlError, Operation, OperationKind, OperationState};
-use serde_json::json;
+use serde_json::{json, Value};
 use tokio::time::sleep;
 
 use super::context::Context;
@@ -15,28 +15,34 @@ use super::wish::Wish;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Rebinds the groups of `relations`, in this order, `at_once` at a time, and waits for all of them.
+/// Rebinds the groups of `relations`, in this order, `at_once` at a time, and waits for all of them. One that only waits
+/// for somebody who may want it reversed makes room for the next.
 ///
 /// # Errors
 /// The first error that one ended with, once all have ended; those of the store.
 pub async fn rebind(context: &Context, relations: &[String], at_once: usize) -> Result<()> {
     let mut waiting = relations.iter();
     let mut running: Vec<i64> = Vec::new();
+    let mut at_work = 0;
     let mut ended: Vec<Operation> = Vec::new();
     let mut refusals = Vec::new();
     loop {
-        while running.len() < at_once {
+        while at_work < at_once {
             let Some(relation) = waiting.next() else {
                 break;
             };
             match start(context, relation).await {
-                Ok(id) => running.extend(id),
+                Ok(id) => {
+                    running.extend(id);
+                    at_work += id.iter().len();
+                }
                 Err(Error::Refused(refusal)) => refusals.push(refusal),
                 Err(error) => return Err(error),
             }
         }
         let mut shown = ended.clone();
         let mut still = Vec::new();
+        at_work = 0;
         for id in running {
             let Some((child, _)) = context.journal().get(id).await? else {
                 continue;
@@ -45,6 +51,7 @@ pub async fn rebind(context: &Context, relations: &[String], at_once: usize) -> 
             if child.state().finished() {
                 ended.push(child.operation);
             } else {
+                at_work += usize::from(!waits_to_be_reversed(&child.operation));
                 still.push(id);
             }
         }
@@ -66,10 +73,7 @@ async fn start(context: &Context, relation: &str) -> Result<Option<i64>> {
         context.local(),
         OperationKind::Rebind,
         relation,
-        json!({
-            "submitted_by": context.id(),
-            "max_write_freeze_ms": context.parameter::<f64>("max_write_freeze_ms"),
-        }),
+        parameters(context),
     );
     match submitted.await {
         Ok(id) => Ok(Some(id)),
@@ -79,6 +83,20 @@ async fn start(context: &Context, relation: &str) -> Result<Option<i64>> {
         }
         Err(error) => Err(error),
     }
+}
+
+fn waits_to_be_reversed(child: &Operation) -> bool {
+    child.state == OperationState::Running && child.phase == "reversible"
+}
+
+/// What the rebinds take over from the operation that they belong to.
+pub fn parameters(context: &Context) -> Value {
+    json!({
+        "submitted_by": context.id(),
+        "max_write_freeze_ms": context.parameter::<f64>("max_write_freeze_ms"),
+        "reversible_for_ms": context.parameter::<f64>("reversible_for_ms"),
+        "max_rate": context.parameter::<i64>("max_rate"),
+    })
 }
 
 /// The operation that a conflict names: `operation 7 is running`.

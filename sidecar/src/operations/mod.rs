@@ -10,6 +10,7 @@ mod ageing;
 mod children;
 pub mod conflict;
 mod context;
+mod drain;
 pub mod entry;
 pub mod error;
 mod expand;

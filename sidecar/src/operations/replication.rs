@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
 
 use super::context::{maintenance, Context};
 use super::error::{Error, Result};
 use crate::cluster::Node;
-use crate::postgres::{identifier, literal, NodeAddress, Session};
+use crate::postgres::{identifier, literal, NodeAddress};
 
 /// Making a slot waits for transactions of others.
 const SLOT_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -52,9 +53,7 @@ pub async fn open(context: &Context, stream: &Stream) -> Result<()> {
             identifier(name),
             stream.tables
         );
-        executor
-            .batch(&stream.source, maintenance("create a publication"), &create)
-            .await?;
+        create_publication(context, stream, &create).await?;
     }
     let known: bool = executor
         .value(
@@ -68,6 +67,46 @@ pub async fn open(context: &Context, stream: &Stream) -> Result<()> {
         create_slot(context, stream).await?;
     }
     Ok(())
+}
+
+/// Whoever has locked one of its tables is waited for no longer than this with a transaction of ours open: PostgreSQL
+/// lets every slot that is made meanwhile, also for other groups, wait for that transaction.
+const TABLE_LOCK: &str = "SET LOCAL lock_timeout = '500ms'";
+
+async fn create_publication(context: &Context, stream: &Stream, create: &str) -> Result<()> {
+    let command = maintenance("create a publication");
+    let session = context.executor().lease(&stream.source, command).await?;
+    let sql = format!("{TABLE_LOCK}; {create}");
+    let limit = Duration::from_secs(30);
+    match session.batch("create a publication", &sql, limit).await {
+        Err(error) if error.has_code("55P03") => Err(locked(context, &stream.source).await?),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// The error that says who has locked a table.
+async fn locked(context: &Context, node: &NodeAddress) -> Result<Error> {
+    const SQL: &str = "SELECT format('process %s', l.pid), l.relation::regclass::text FROM pg_locks l \
+        WHERE l.locktype = 'relation' AND l.granted AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', \
+            'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') AND l.pid <> pg_backend_pid() \
+        AND l.relation IN (SELECT t.relation::oid FROM expanse.distributed_table t) LIMIT 1";
+    let command = maintenance("look for blockers");
+    let rows = context.executor().query(node, command, SQL, &[]).await?;
+    let (who, what): (String, String) = match rows.first() {
+        Some(row) => (
+            row.get(0),
+            format!("relation \"{}\"", row.get::<_, String>(1)),
+        ),
+        None => ("somebody".into(), "a table".into()),
+    };
+    let name = &node.node_name;
+    let error = ControlError::new(
+        "XP145",
+        format!("{who} on node \"{name}\" has locked {what}"),
+    );
+    Ok(Error::NotYet(error.with_hint(format!(
+        "Let its transaction end, or end it on node \"{name}\" with pg_terminate_backend."
+    ))))
 }
 
 /// PostgreSQL makes a slot when every transaction that runs has ended, so it is said whom it waits for.
@@ -136,6 +175,7 @@ pub async fn subscribe(context: &Context, target: &NodeAddress, streams: &[Strea
         ));
     }
     if !create.is_empty() {
+        let create = format!("{TABLE_LOCK};\n{create}");
         executor
             .batch(target, maintenance("create subscriptions"), &create)
             .await?;
@@ -290,7 +330,7 @@ async fn drop_slots(
             }
         }
         if started.elapsed() > SLOT_RELEASE {
-            return Err(Error::NotYet(expanse_core::wire::ControlError::new(
+            return Err(Error::NotYet(ControlError::new(
                 "55006",
                 format!(
                     "a replication slot on node \"{}\" is still in use",
@@ -317,52 +357,4 @@ async fn drop_publications(context: &Context, node: &NodeAddress, prefix: &str) 
             .await?;
     }
     Ok(())
-}
-
-/// Waits until everything that `stream`'s source had committed when this was called is visible on
-/// its target.
-///
-/// The mark is a committed message, which flushes everything before it. A worker reports what it
-/// has received after it has applied it, and changes travel in the order of commits: so when
-/// `write_lsn` has reached the mark, every transaction committed before it has been applied. (Its
-/// flush on the target may be outstanding; whoever makes the switch durable there makes it durable
-/// too.)
-///
-/// # Errors
-/// [`Error::NotYet`] if it takes longer than until `deadline`; those of the source.
-pub async fn drain(source: &Session, names: &[String], deadline: Instant) -> Result<()> {
-    let left = || {
-        deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1))
-    };
-    let mark: String = source
-        .value(
-            "mark the log",
-            "SELECT pg_logical_emit_message(true, 'expanse', '')::text",
-            &[],
-            left(),
-        )
-        .await?;
-    const SQL: &str =
-        "SELECT count(*) FROM pg_stat_replication r WHERE r.application_name = ANY ($1::text[]) \
-        AND r.state = 'streaming' AND r.write_lsn >= ($2::text)::pg_lsn";
-    loop {
-        let drained: i64 = source
-            .value("watch the drain", SQL, &[&names, &mark], left())
-            .await?;
-        if drained == names.len() as i64 {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::NotYet(expanse_core::wire::ControlError::new(
-                "XP120",
-                format!(
-                    "changes of node \"{}\" were not drained in time",
-                    source.node()
-                ),
-            )));
-        }
-        sleep(Duration::from_millis(3)).await;
-    }
 }

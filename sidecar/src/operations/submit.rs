@@ -117,6 +117,9 @@ fn check_rebind(parameters: &Value) -> Result<()> {
         }
         _ => {}
     }
+    if parameter::<i64>(parameters, "max_rate").is_some_and(|rate| rate < 1024) {
+        return Err(invalid("max_rate", "it is less than 1 kB a second"));
+    }
     match parameter::<f64>(parameters, "max_write_freeze_ms") {
         Some(ms) if !(10.0..=60_000.0).contains(&ms) => Err(invalid(
             "max_write_freeze",

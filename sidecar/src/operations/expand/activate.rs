@@ -9,13 +9,14 @@ use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
 
 use super::super::context::{maintenance, Context};
+use super::super::drain::drain;
 use super::super::error::{refused, Error, Result};
-use super::super::replication::{drain, Stream};
+use super::super::replication::Stream;
 use super::join::newcomers;
 use super::replicated::streams;
 use crate::executor::{Command, Weight};
 use crate::metrics;
-use crate::postgres::{literal, NodeAddress};
+use crate::postgres::{literal, NodeAddress, Session};
 
 /// Group of the replicated tables.
 const REPLICATED: i32 = 0;
@@ -94,9 +95,13 @@ async fn frozen(
             .lease(context.local(), SWITCH.in_cluster())
             .await?;
         binder.keep_to_yourself();
-        Ok::<_, Error>((source, binder))
+        let mut targets = Vec::new();
+        for stream in streams {
+            targets.push(context.executor().lease(&stream.target, SWITCH).await?);
+        }
+        Ok::<_, Error>((source, binder, targets))
     };
-    let (source, binder) = match leased.await {
+    let (source, binder, targets) = match leased.await {
         Ok(leased) => leased,
         Err(error) => return (Duration::ZERO, Err(error)),
     };
@@ -113,7 +118,8 @@ async fn frozen(
             limits(budget)
         );
         binder.batch("freeze writes", &freeze, budget).await?;
-        drain(&source, &names, deadline).await?;
+        let targets: Vec<&Session> = targets.iter().map(|target| &**target).collect();
+        drain(&source, &targets, &names, deadline).await?;
         context.still_leads()?;
         let activate = format!("{} {}", limits(left()), activation(context));
         binder

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use expanse_core::wire::OperationKind;
 use serde::Deserialize;
-use serde_json::json;
 
+use super::super::children;
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
 use super::super::submit::submit;
@@ -170,7 +170,7 @@ pub async fn submit_rebinds(context: &Context) -> Result<()> {
             context.local(),
             OperationKind::Rebind,
             &relation,
-            json!({ "submitted_by": context.id() }),
+            children::parameters(context),
         )
         .await;
         match outcome {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
+use expanse_core::wire::{ControlError, Freeze};
 use tokio::time::sleep;
 
 use super::super::context::Context;
@@ -10,11 +10,13 @@ use super::super::error::{Error, Result};
 use super::plan::MovePlan;
 use super::progress::catch_up;
 use super::route::Purpose;
-use super::switch::{attempt, bound_to};
+use super::switch::{attempt, bound_to, Stages};
 use crate::metrics;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// In `cluster_operations`.
+const FREEZES_SHOWN: usize = 8;
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +44,13 @@ pub async fn until_done(
         if patience == Patience::Limited && context.cancelled().is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let (frozen, outcome) = {
+        let (frozen, stages, outcome) = {
             let _alone = context.exclusive().lock().await;
             attempt(context, plan, purpose, budget).await
         };
         attempts += 1;
         metrics::observe_freeze("rebind", outcome.is_ok(), frozen);
-        record(context, purpose, frozen, outcome.as_ref().err()).await?;
+        record(context, purpose, frozen, stages, outcome.as_ref().err()).await?;
         let Err(error) = outcome else { return Ok(()) };
         if !error.is_retryable() && !already_done(context, plan, purpose).await? {
             return Err(error);
@@ -84,9 +86,16 @@ async fn record(
     context: &Context,
     purpose: Purpose,
     frozen: Duration,
+    stages: Stages,
     error: Option<&Error>,
 ) -> Result<()> {
     let frozen_ms = frozen.as_secs_f64() * 1e3;
+    let freeze = Freeze {
+        purpose: format!("{purpose:?}").to_lowercase(),
+        done: error.is_none(),
+        ms: frozen_ms,
+        stages: stages.reached(),
+    };
     let outcome = match error {
         None => "done".to_owned(),
         Some(error) => error.to_string(),
@@ -95,6 +104,7 @@ async fn record(
         operation = context.id(),
         ?purpose,
         frozen_ms,
+        stages = ?freeze.stages,
         outcome,
         "writes held up"
     );
@@ -103,6 +113,13 @@ async fn record(
             let operation = &mut entry.operation;
             operation.freeze_attempts += 1;
             operation.freeze_outcome = Some(outcome);
+            if !frozen.is_zero() {
+                let shown = operation.freezes.len();
+                operation
+                    .freezes
+                    .drain(..shown.saturating_sub(FREEZES_SHOWN - 1));
+                operation.freezes.push(freeze);
+            }
             operation.writes_waited_ms = operation.writes_waited_ms.max(frozen_ms);
         })
         .await

@@ -7,6 +7,7 @@ use expanse_core::wire::ControlError;
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
 use super::super::replication::{prefix, sweep};
+use super::pace;
 use super::plan::MovePlan;
 use super::reverse::may_have_switched;
 
@@ -54,11 +55,14 @@ pub async fn wait_for_statements_of(context: &Context, group_id: i32) -> Result<
     context.phase(phase).await
 }
 
-/// Removes publications, slots and subscriptions.
+/// Removes publications, slots and subscriptions, and the limit of what they copied.
 ///
 /// # Errors
 /// Those of the nodes.
 pub async fn drop_streams(context: &Context) -> Result<()> {
+    if let Ok(plan) = MovePlan::of(context) {
+        pace::lift(context, &plan).await?;
+    }
     sweep(context, &context.nodes().await?, &prefix(context.id())).await
 }
 

@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::error::Result;
 use super::super::replication::{open, prefix, subscribe, sweep, Stream};
 use super::cleanup::delete_surplus;
+use super::pace::Pacer;
 use super::plan::{streams, MovePlan};
 use super::route::Direction;
 
@@ -25,6 +26,8 @@ pub async fn start(context: &Context) -> Result<()> {
         }
         context.remember("targets_cleared", true).await?;
     }
+    let mut pacer = Pacer::new(context);
+    pacer.keep(context, &plan, &[], None).await?;
     let streams = streams(context, &plan, Direction::Forward).await?;
     try_join_all(streams.iter().map(|stream| open(context, stream))).await?;
     let mut by_target: BTreeMap<_, Vec<Stream>> = BTreeMap::new();

@@ -2,7 +2,8 @@
 //! with steps of its own ([`rewrite`]), which let a table change its distribution column, or become a distributed one.
 //!
 //! For each pair of nodes between which buckets move there is a publication with a filter on those
-//! buckets and a subscription that writes straight into the target's fragments ([`copy`]). Rows
+//! buckets and a subscription that writes straight into the target's fragments ([`copy`]), no faster than it may
+//! ([`pace`]); indexes that can wait are built after it ([`indexes`]). Rows
 //! that a node does not own yet, or no longer, are invisible to queries from `begin_move` to
 //! `end_move`. The switch ([`switch`]) freezes writes for a bounded time, drains the streams and
 //! flips the binding in one two-phase commit. From then on streams in the other direction keep the old
@@ -15,6 +16,8 @@ mod cleanup;
 mod copy;
 mod digest;
 mod empty;
+mod indexes;
+mod pace;
 mod plan;
 mod progress;
 mod rate;
@@ -74,6 +77,12 @@ pub static PLAN: Plan = Plan {
             undo: None,
         },
         Step {
+            name: "rest_indexes",
+            phase: "copy",
+            action: |c| Box::pin(indexes::rest(c)),
+            undo: Some(|c| Box::pin(indexes::build(c))),
+        },
+        Step {
             name: "copy",
             phase: "copy",
             action: |c| Box::pin(copy::start(c)),
@@ -83,6 +92,12 @@ pub static PLAN: Plan = Plan {
             name: "catch_up",
             phase: "catch_up",
             action: |c| Box::pin(progress::copied(c)),
+            undo: None,
+        },
+        Step {
+            name: "build_indexes",
+            phase: "index",
+            action: |c| Box::pin(indexes::built(c)),
             undo: None,
         },
         Step {

@@ -6,6 +6,7 @@ use expanse_core::wire::ControlError;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::pace::Pacer;
 use super::plan::{MovePlan, Share};
 use super::rate::Rate;
 use super::route::{senders, Direction};
@@ -50,6 +51,7 @@ pub async fn copied(context: &Context) -> Result<()> {
 pub async fn catch_up(context: &Context, plan: &MovePlan, direction: Direction) -> Result<()> {
     let started = Instant::now();
     let mut rate = Rate::default();
+    let mut pacer = Pacer::new(context);
     loop {
         let states = table_states(context, plan, direction).await?;
         let expected = plan.pairs.len() * plan.relations.len();
@@ -59,6 +61,10 @@ pub async fn catch_up(context: &Context, plan: &MovePlan, direction: Direction) 
             let done = done(&plan.shares, &states);
             rate.note(started.elapsed(), done.1);
             show(context, copied, done, &rate).await?;
+            if !copied {
+                let measured = rate.per_second();
+                pacer.keep(context, plan, &states, measured).await?;
+            }
         }
         if ready && behind(context, plan, direction).await? <= CLOSE_ENOUGH {
             return Ok(());

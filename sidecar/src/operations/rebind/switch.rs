@@ -11,19 +11,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expanse_core::wire::ControlError;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
+use parking_lot::Mutex;
 use tokio::time::{sleep, timeout, Instant};
 
 use super::super::context::{maintenance, Context};
+use super::super::drain::drain;
 use super::super::error::{Error, Result};
-use super::super::replication::drain;
 use super::attempts::{until_done, Patience};
 use super::plan::MovePlan;
 use super::reverse;
 use super::route::{senders, Purpose};
 use super::verify::Snapshots;
 use crate::executor::{Command, Leased, Weight};
-use crate::postgres::literal;
+use crate::postgres::{literal, Session};
 
 const SWITCH: Command = Command::new("switch", Weight::Critical);
 const PREPARATION: Duration = Duration::from_secs(10);
@@ -59,26 +60,62 @@ pub async fn undo(context: &Context) -> Result<()> {
     until_done(context, &plan, Purpose::Back, Patience::Endless).await
 }
 
+/// A node that sends streams, and who gets them.
+struct Sender {
+    session: Leased,
+    streams: Vec<String>,
+    receivers: Vec<String>,
+}
+
 /// What an attempt works with.
 struct Prepared {
-    senders: Vec<(Leased, Vec<String>)>,
+    senders: Vec<Sender>,
+    /// By name.
+    receivers: BTreeMap<String, Leased>,
     binder: Leased,
     snapshots: Option<Snapshots>,
 }
 
-/// How long writes were held up, and how it ended.
+/// When the stages of a freeze were reached.
+pub struct Stages {
+    started: Instant,
+    reached: Mutex<Vec<(String, f64)>>,
+}
+
+impl Stages {
+    fn begin() -> Self {
+        Self {
+            started: Instant::now(),
+            reached: Mutex::default(),
+        }
+    }
+
+    fn reach(&self, name: &str) {
+        let ms = self.started.elapsed().as_secs_f64() * 1e3;
+        let ms = (ms * 10.0).round() / 10.0;
+        self.reached.lock().push((name.to_owned(), ms));
+    }
+
+    /// Each with the milliseconds from the beginning.
+    pub fn reached(self) -> Vec<(String, f64)> {
+        self.reached.into_inner()
+    }
+}
+
+/// How long writes were held up, with its stages, and how it ended.
 pub async fn attempt(
     context: &Context,
     plan: &MovePlan,
     purpose: Purpose,
     budget: Duration,
-) -> (Duration, Result<()>) {
+) -> (Duration, Stages, Result<()>) {
     let prepared = match prepare(context, plan, purpose).await {
         Ok(prepared) => prepared,
-        Err(error) => return (Duration::ZERO, Err(error)),
+        Err(error) => return (Duration::ZERO, Stages::begin(), Err(error)),
     };
-    let started = Instant::now();
-    let outcome = held(context, plan, purpose, &prepared, started + budget).await;
+    let stages = Stages::begin();
+    let started = stages.started;
+    let outcome = held(context, plan, purpose, &prepared, started + budget, &stages).await;
     if outcome.is_err() || purpose.binds_to(plan).is_none() {
         let _ = prepared
             .binder
@@ -89,16 +126,33 @@ pub async fn attempt(
     if outcome.is_ok() {
         *context.snapshots().lock().await = prepared.snapshots;
     }
-    (frozen, outcome)
+    (frozen, stages, outcome)
 }
 
 async fn prepare(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<Prepared> {
-    let mut sending = Vec::new();
-    for (node, names) in senders(context, plan, purpose.drains()).await? {
+    let direction = purpose.drains();
+    let (mut sending, mut receivers) = (Vec::new(), BTreeMap::new());
+    for (node, streams) in senders(context, plan, direction).await? {
         let session = context.executor().lease(&node.address, SWITCH).await?;
-        // Prepares what the freeze will ask, so that planning it costs nothing then.
+        // Fills the caches that the freeze needs.
         busy_writers(&session, plan, PREPARATION).await?;
-        sending.push((session, names));
+        let own = plan
+            .pairs
+            .iter()
+            .filter(|p| direction.sender(p) == node.name());
+        let own: Vec<String> = own.map(|p| direction.receiver(p).to_owned()).collect();
+        for name in &own {
+            if !receivers.contains_key(name) {
+                let receiver = context.node(name).await?;
+                let session = context.executor().lease(&receiver.address, SWITCH).await?;
+                receivers.insert(name.clone(), session);
+            }
+        }
+        sending.push(Sender {
+            session,
+            streams,
+            receivers: own,
+        });
     }
     let snapshots = match purpose.compares() && !plan.pairs.is_empty() {
         true => Some(Snapshots::prepare(context, plan).await?),
@@ -108,6 +162,7 @@ async fn prepare(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result
     refuse_behind_others(context, plan, purpose).await?;
     Ok(Prepared {
         senders: sending,
+        receivers,
         binder,
         snapshots,
     })
@@ -120,34 +175,54 @@ async fn held(
     purpose: Purpose,
     prepared: &Prepared,
     deadline: Instant,
+    stages: &Stages,
 ) -> Result<()> {
-    let started = Instant::now();
-    let stage = |name: &str| {
-        let ms = started.elapsed().as_millis() as u64;
-        tracing::debug!(operation = context.id(), ?purpose, ms, "freeze: {name}");
-    };
     freeze(context, plan, purpose, &prepared.binder, deadline).await?;
-    stage("locked");
-    drain_all(plan, &prepared.senders, deadline).await?;
-    stage("drained");
-    if let Some(snapshots) = &prepared.snapshots {
-        let marks = snapshots.take(left(deadline)).await?;
-        if purpose == Purpose::Switch {
-            let noted = timeout(left(deadline), reverse::remember_start(context, marks));
-            noted.await.map_err(|_| late("the journal"))??;
-        }
-        stage("seen");
+    stages.reach("locked");
+    drain_all(plan, prepared, deadline).await?;
+    stages.reach("drained");
+    let seen = see(context, purpose, prepared, deadline);
+    let Some(version) = purpose.binds_to(plan) else {
+        seen.await?;
+        stages.reach("seen");
+        return Ok(());
+    };
+    let binding = Binding {
+        version,
+        column: purpose.binds_by(plan),
+    };
+    // Nobody sees the new binding before the commit, so both can be done at once.
+    try_join(
+        seen,
+        bind(context, plan, &prepared.binder, binding, deadline),
+    )
+    .await?;
+    stages.reach("bound");
+    context.still_leads()?;
+    prepared
+        .binder
+        .batch("commit the switch", "COMMIT", COMMIT_LIMIT)
+        .await?;
+    stages.reach("committed");
+    Ok(())
+}
+
+/// Takes the snapshots that are compared later. Where reverse streams begin is in the journal before the commit.
+async fn see(
+    context: &Context,
+    purpose: Purpose,
+    prepared: &Prepared,
+    deadline: Instant,
+) -> Result<()> {
+    let Some(snapshots) = &prepared.snapshots else {
+        return Ok(());
+    };
+    let marks = snapshots.take(left(deadline)).await?;
+    if purpose == Purpose::Switch {
+        let noted = timeout(left(deadline), reverse::remember_start(context, marks));
+        noted.await.map_err(|_| late("the journal"))??;
     }
-    match purpose.binds_to(plan) {
-        Some(version) => {
-            let binding = Binding {
-                version,
-                column: purpose.binds_by(plan),
-            };
-            flip(context, plan, &prepared.binder, binding, deadline).await
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn left(deadline: Instant) -> Duration {
@@ -238,12 +313,9 @@ async fn refuse_behind_others(context: &Context, plan: &MovePlan, purpose: Purpo
 
 /// Waits until no transaction writes the group's fragments on any sender, then until the streams
 /// have brought everything over.
-async fn drain_all(
-    plan: &MovePlan,
-    senders: &[(Leased, Vec<String>)],
-    deadline: Instant,
-) -> Result<()> {
-    let draining = senders.iter().map(|(session, names)| async move {
+async fn drain_all(plan: &MovePlan, prepared: &Prepared, deadline: Instant) -> Result<()> {
+    let draining = prepared.senders.iter().map(|sender| async move {
+        let session = &sender.session;
         while busy_writers(session, plan, left(deadline)).await? {
             if Instant::now() >= deadline {
                 return Err(late(&format!(
@@ -253,7 +325,9 @@ async fn drain_all(
             }
             sleep(Duration::from_millis(3)).await;
         }
-        drain(session, names, deadline).await
+        let receivers = sender.receivers.iter();
+        let receivers: Vec<&Session> = receivers.map(|r| &*prepared.receivers[r]).collect();
+        drain(session, &receivers, &sender.streams, deadline).await
     });
     try_join_all(draining).await?;
     Ok(())
@@ -269,17 +343,20 @@ fn late(what: &str) -> Error {
 /// Whether somebody still has writes of the group open here: the remote half of a statement whose
 /// coordinator is gone, or a prepared transaction. Their coordinator's gate does not show them.
 async fn busy_writers(session: &Leased, plan: &MovePlan, limit: Duration) -> Result<bool> {
-    const SQL: &str = "SELECT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted \
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND l.relation = ANY (SELECT r::regclass::oid FROM unnest($1::text[]) AS r) \
-        AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
-        AND NOT EXISTS (SELECT FROM pg_stat_subscription s WHERE s.pid = l.pid) \
-        AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted \
-            AND w.relation = $2::text::regclass))";
-    let gate = format!("expanse.gate_{}", plan.group_id);
-    Ok(session
-        .value("look for writers", SQL, &[&plan.relations, &gate], limit)
-        .await?)
+    let literals: Vec<String> = plan.relations.iter().map(|r| literal(r)).collect();
+    // Without parameters: one message there and one back.
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted \
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND l.relation = ANY (ARRAY[{relations}]::regclass[]::oid[]) \
+         AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
+         AND NOT EXISTS (SELECT FROM pg_stat_subscription s WHERE s.pid = l.pid) \
+         AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted \
+             AND w.relation = 'expanse.gate_{group}'::regclass))",
+        relations = literals.join(", "),
+        group = plan.group_id,
+    );
+    Ok(session.value("look for writers", &sql, &[], limit).await?)
 }
 
 /// What the group is bound to by a switch.
@@ -288,7 +365,7 @@ struct Binding<'a> {
     column: Option<&'a str>,
 }
 
-async fn flip(
+async fn bind(
     context: &Context,
     plan: &MovePlan,
     binder: &Leased,
@@ -303,9 +380,6 @@ async fn flip(
     );
     binder
         .batch("bind the group", &bind, left(deadline))
-        .await?;
-    binder
-        .batch("commit the switch", "COMMIT", COMMIT_LIMIT)
         .await?;
     Ok(())
 }
