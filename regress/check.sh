@@ -107,12 +107,18 @@ operations() {
 shrink() {
     on_box shrink 3 $((port + 90)) regress/scenarios/shrink.sh "$box" "$work/box-shrink" $((port + 90))
 }
+storage() {
+    on_box storage 3 $((port + 95)) regress/scenarios/storage.sh "$box" "$work/box-storage" $((port + 95))
+}
 killsteps() { # killsteps POINT...: see the script
     EXPANSE_FAULT_FILE=$work/box-killsteps/fault/at on_box killsteps 3 $((port + 100)) \
         regress/scenarios/killsteps.sh "$box" "$work/box-killsteps" $((port + 100)) "$@"
 }
 rebind() {
     on_box rebind 3 $((port + 85)) regress/scenarios/rebind.sh "$box" "$work/box-rebind" $((port + 85))
+}
+rewrite() {
+    on_box rewrite 3 $((port + 95)) regress/scenarios/rewrite.sh "$box" "$work/box-rewrite" $((port + 95))
 }
 growth() {
     local dir=$work/box-growth status
@@ -124,7 +130,7 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind shrink killsteps
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock operations rebind rewrite shrink storage killsteps
     daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
@@ -142,9 +148,11 @@ for name in "${@:-${all[@]}}"; do
         deadlock) level deadlock deadlock ;;
         operations) level operations operations ;;
         shrink) level shrink shrink ;;
-        killsteps) level killsteps killsteps 3 11 ;;
+        storage) level storage storage ;;
+        killsteps) level killsteps killsteps 3 11 s5 ;;
         killsteps-all) level killsteps-all killsteps all ;;
         rebind) level rebind rebind ;;
+        rewrite) level rewrite rewrite ;;
         single) level single single ;;
         cluster) level cluster cluster ;;
         differential) level differential differential ;;

@@ -68,13 +68,19 @@ CREATE TABLE expanse.cluster (
     last_node_id       int NOT NULL DEFAULT 1    -- ids of nodes are never given again
 );
 
+-- Tablespaces that every node has; {node} in the directory stands for the node's name.
+CREATE TABLE expanse.storage (
+    storage_name text PRIMARY KEY,
+    directory    text NOT NULL
+);
+
 -- This server's own identity; the only metadata that differs between nodes.
 CREATE TABLE expanse.local_node (
     node_id   int NOT NULL,
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton)
 );
 
-GRANT SELECT ON expanse.local_node TO PUBLIC;
+GRANT SELECT ON expanse.local_node, expanse.storage TO PUBLIC;
 GRANT SELECT ON expanse.node, expanse.hash_map, expanse.hash_map_range, expanse.colocation_group,
         expanse.distributed_table, expanse.cluster
     TO expanse_admin, pg_monitor;
@@ -205,6 +211,18 @@ CREATE FUNCTION expanse.remove_node(node_id int) RETURNS void
         DELETE FROM expanse.node WHERE node.node_id = $1;
     END;
 
+CREATE FUNCTION expanse.put_storage(storage_name text, directory text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        INSERT INTO expanse.storage VALUES ($1, $2) ON CONFLICT DO NOTHING;
+    END;
+
+CREATE FUNCTION expanse.remove_storage(storage_name text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        DELETE FROM expanse.storage WHERE storage.storage_name = $1;
+    END;
+
 CREATE FUNCTION expanse.set_motion(group_id int, moving_to int) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     BEGIN ATOMIC
@@ -284,6 +302,7 @@ BEGIN
     RETURN jsonb_build_object(
         'cluster', (SELECT to_jsonb(c) FROM expanse.cluster c),
         'nodes', (SELECT coalesce(jsonb_agg(n), '[]') FROM expanse.node n),
+        'storages', (SELECT coalesce(jsonb_agg(s), '[]') FROM expanse.storage s),
         'hash_maps', (SELECT coalesce(jsonb_agg(m), '[]') FROM expanse.hash_map m),
         'ranges', (SELECT coalesce(jsonb_agg(r), '[]') FROM expanse.hash_map_range r),
         'groups', (SELECT coalesce(jsonb_agg(g), '[]') FROM expanse.colocation_group g),
@@ -311,6 +330,7 @@ BEGIN
     DELETE FROM expanse.hash_map;
     DELETE FROM expanse.local_node;
     DELETE FROM expanse.node;
+    DELETE FROM expanse.storage;
     DELETE FROM expanse.cluster;
 END
 $$;
@@ -368,9 +388,11 @@ BEGIN
     DELETE FROM expanse.hash_map;
     DELETE FROM expanse.local_node;
     DELETE FROM expanse.node;
+    DELETE FROM expanse.storage;
     DELETE FROM expanse.cluster;
     INSERT INTO expanse.cluster SELECT * FROM jsonb_populate_record(NULL::expanse.cluster, $2 -> 'cluster');
     INSERT INTO expanse.node SELECT * FROM jsonb_populate_recordset(NULL::expanse.node, $2 -> 'nodes');
+    INSERT INTO expanse.storage SELECT * FROM jsonb_populate_recordset(NULL::expanse.storage, $2 -> 'storages');
     INSERT INTO expanse.local_node (node_id) VALUES ($1);
     INSERT INTO expanse.hash_map SELECT * FROM jsonb_populate_recordset(NULL::expanse.hash_map, $2 -> 'hash_maps');
     INSERT INTO expanse.hash_map_range
@@ -466,9 +488,77 @@ CREATE FUNCTION expanse.lose_nodes(node_names text[], layout text DEFAULT 'minim
 CREATE FUNCTION expanse.forget_nodes(node_names text[]) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'forget_nodes';
 
--- Room on the file system of this server's data directory, in bytes.
-CREATE FUNCTION expanse.disk_space(OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
+-- Room on the file system of a directory of this server (NULL: its data directory), in bytes.
+CREATE FUNCTION expanse.disk_space(directory text DEFAULT NULL, OUT free_bytes bigint, OUT total_bytes bigint) RETURNS SETOF record
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'disk_space';
+
+-- ---------------------------------------------------------------------------
+-- Storages: tablespaces that every node has; called by the sidecar
+-- ---------------------------------------------------------------------------
+
+-- Raises every reason why this node can not have one; else where it would be, the same place for two nodes exactly if they
+-- would share it, and whether the tablespace is there already.
+CREATE FUNCTION expanse.check_storage(storage_name text, directory text, node_name text,
+        OUT location text, OUT place text, OUT present boolean) RETURNS SETOF record
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'check_storage';
+-- On this node, for superusers: makes a directory as the server's user; removes one that was made so and is empty.
+CREATE FUNCTION expanse.make_storage_directory(location text) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'make_storage_directory';
+CREATE FUNCTION expanse.remove_storage_directory(location text) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'remove_storage_directory';
+-- In the metadata of all nodes.
+CREATE FUNCTION expanse.record_storage(storage_name text, directory text) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'record_storage';
+CREATE FUNCTION expanse.forget_storage(storage_name text) RETURNS void
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'forget_storage';
+
+-- The tablespace a relation of this node lies in.
+CREATE FUNCTION expanse.storage_of(relation oid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT s.spcname::text FROM pg_class c CROSS JOIN pg_database d JOIN pg_tablespace s
+            ON s.oid = CASE c.reltablespace WHEN 0 THEN d.dattablespace ELSE c.reltablespace END
+        WHERE c.oid = $1 AND d.datname = current_database();
+    END;
+
+-- What lies in a tablespace of this node: relations of this database, then other databases with anything there.
+CREATE FUNCTION expanse.storage_contents(storage_name text) RETURNS SETOF text
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT pg_describe_object('pg_class'::regclass, c.oid, 0)
+            FROM pg_class c JOIN pg_tablespace s ON s.oid = c.reltablespace
+            WHERE s.spcname = $1 AND c.relkind <> 't'
+              AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid AND i.indrelid IN
+                              (SELECT t.oid FROM pg_class t WHERE t.reltablespace = s.oid))
+        UNION ALL
+        SELECT 'database ' || d.datname
+            FROM pg_tablespace s JOIN pg_database d
+              ON d.dattablespace = s.oid
+              OR d.datname <> current_database() AND d.oid IN (SELECT pg_tablespace_databases(s.oid))
+            WHERE s.spcname = $1
+        ORDER BY 1;
+    END;
+
+-- Every storage as it is on this node.
+CREATE FUNCTION expanse.storage_sizes(
+        OUT storage_name text, OUT directory text, OUT tables int, OUT bytes bigint, OUT free_bytes bigint)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        SELECT s.storage_name, pg_tablespace_location(t.oid),
+               (SELECT count(*) FROM expanse.distributed_table d JOIN pg_class c ON c.oid = d.relation::oid
+                WHERE c.reltablespace = t.oid)::int,
+               pg_tablespace_size(t.oid),
+               (SELECT f.free_bytes FROM expanse.disk_space(pg_tablespace_location(t.oid)) f)
+        FROM expanse.storage s JOIN pg_tablespace t ON t.spcname = s.storage_name
+        ORDER BY 1;
+    END;
+CREATE FUNCTION expanse.storage_parts(
+        OUT storage_name text, OUT node_name text, OUT directory text, OUT tables int, OUT bytes bigint,
+        OUT free_bytes bigint) RETURNS SETOF record
+    LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'storage_parts';
+REVOKE ALL ON FUNCTION expanse.storage_sizes(), expanse.storage_parts() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION expanse.storage_sizes(), expanse.storage_parts() TO pg_monitor, expanse_admin;
 
 -- ---------------------------------------------------------------------------
 -- Rebinding; called by the sidecar
@@ -726,6 +816,22 @@ CREATE FUNCTION pg_catalog.cluster_rebind(
 COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval, text, regclass, text) IS
     'start to move a table''s colocation group to the current hash map, or by "rewrite" a table to another distribution column; gives the operation''s id';
 
+CREATE FUNCTION pg_catalog.cluster_add_storage(name text, directory text) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_add_storage';
+COMMENT ON FUNCTION pg_catalog.cluster_add_storage(text, text) IS
+    'start to make a tablespace on every node, {node} in its directory is the node''s name; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_drop_storage(name text) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_drop_storage';
+COMMENT ON FUNCTION pg_catalog.cluster_drop_storage(text) IS
+    'start to remove an empty storage from every node; gives the operation''s id';
+
+CREATE FUNCTION pg_catalog.cluster_move_table(
+        relation regclass, storage text, cluster_on regclass DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_move_table';
+COMMENT ON FUNCTION pg_catalog.cluster_move_table(regclass, text, regclass) IS
+    'start to move a table''s colocation group to a storage, node by node, the table in the order of an index if one is given; gives the operation''s id';
+
 CREATE FUNCTION pg_catalog.cluster_wait(operation bigint, timeout interval DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'cluster_wait';
 COMMENT ON FUNCTION pg_catalog.cluster_wait(bigint, interval) IS
@@ -832,10 +938,31 @@ CREATE VIEW pg_catalog.cluster_tables AS
            t.distribution_column,
            g.hash_map_version,
            t.group_id AS colocation_group,
-           g.moving_to
+           g.moving_to,
+           expanse.storage_of(t.relation::oid) AS storage
     FROM expanse.distributed_table t JOIN expanse.colocation_group g USING (group_id)
     ORDER BY t.relation::text;
 COMMENT ON VIEW pg_catalog.cluster_tables IS 'distributed and replicated tables';
+
+CREATE VIEW pg_catalog.cluster_storage_nodes AS
+    SELECT p.storage_name, p.node_name, p.directory, p.tables, p.bytes, p.free_bytes
+    FROM expanse.storage_parts() AS p
+    ORDER BY p.storage_name, p.node_name;
+COMMENT ON VIEW pg_catalog.cluster_storage_nodes IS
+    'every node''s part of every storage; asks all nodes, and shows NULL for those that do not answer';
+
+CREATE VIEW pg_catalog.cluster_storage AS
+    SELECT s.storage_name, s.directory,
+           max(p.tables) AS tables,
+           sum(p.bytes)::bigint AS bytes,
+           min(p.free_bytes) AS free_bytes,
+           count(p.directory)::int AS nodes,
+           coalesce(array_agg(p.node_name ORDER BY p.node_name) FILTER (WHERE p.directory IS NULL), '{}') AS missing_on
+    FROM expanse.storage s LEFT JOIN expanse.storage_parts() AS p USING (storage_name)
+    GROUP BY s.storage_name, s.directory
+    ORDER BY s.storage_name;
+COMMENT ON VIEW pg_catalog.cluster_storage IS
+    'tablespaces that every node has: tables, bytes on all nodes, least room on any';
 
 CREATE FUNCTION expanse.fragments(
         OUT relation regclass, OUT node_name text, OUT row_estimate bigint, OUT bytes bigint) RETURNS SETOF record
@@ -901,7 +1028,8 @@ COMMENT ON VIEW pg_catalog.cluster_blocked IS 'what should happen and does not, 
 
 GRANT SELECT ON pg_catalog.cluster_executor, pg_catalog.cluster_blocked TO pg_monitor, expanse_admin;
 GRANT SELECT ON pg_catalog.cluster_nodes, pg_catalog.cluster_hash_maps, pg_catalog.cluster_hash_map_ranges,
-        pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations
+        pg_catalog.cluster_tables, pg_catalog.cluster_fragments, pg_catalog.cluster_operations,
+        pg_catalog.cluster_storage, pg_catalog.cluster_storage_nodes
     TO pg_monitor, expanse_admin;
 
 -- ---------------------------------------------------------------------------
@@ -921,6 +1049,12 @@ CREATE FUNCTION expanse.report_transactions() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'report_transactions';
 CREATE FUNCTION expanse.await_transactions(fingerprints text, timeout_ms int) RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'await_transactions';
+-- For a moment no transaction over several nodes that this node coordinates begins to commit; whether none commits now.
+CREATE FUNCTION expanse.hold_commits() RETURNS boolean
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'hold_commits';
+CREATE FUNCTION expanse.release_commits() RETURNS void
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'release_commits';
+
 
 CREATE FUNCTION pg_catalog.cluster_run_on_nodes(command text,
         OUT node_name text, OUT ok boolean, OUT result text) RETURNS SETOF record

@@ -206,6 +206,31 @@ pub enum Error {
         bound: i32,
         expected: i32,
     },
+    #[error("storage \"{storage}\" does not exist")]
+    UnknownStorage { storage: String },
+    #[error("storage \"{storage}\" already exists{place}")]
+    StorageExists { storage: String, place: String },
+    #[error("directory \"{directory}\" can not be used by node \"{node}\": {reason}")]
+    BadDirectory {
+        directory: String,
+        node: String,
+        reason: String,
+        hint: String,
+    },
+    #[error("index \"{index}\" can not give relation \"{relation}\" its order: {reason}")]
+    NotAnOrder {
+        index: String,
+        relation: String,
+        reason: &'static str,
+    },
+    #[error("{what} is not possible for storage \"{storage}\" of the cluster")]
+    OfCluster {
+        what: &'static str,
+        storage: String,
+        hint: String,
+    },
+    #[error("tablespace \"{tablespace}\" of index \"{index}\" is no storage of the cluster")]
+    NoStorage { tablespace: String, index: String },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -247,6 +272,12 @@ impl Error {
             Error::StillBound { .. } => "XP041",
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
+            Error::UnknownStorage { .. } => "XP050",
+            Error::StorageExists { .. } => "XP051",
+            Error::BadDirectory { .. } => "XP052",
+            Error::NotAnOrder { .. } => "XP053",
+            Error::OfCluster { .. } => "XP054",
+            Error::NoStorage { .. } => "XP055",
             Error::Internal(_) => "XX000",
         }
     }
@@ -308,6 +339,17 @@ impl Error {
             Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
             Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
+            Error::UnknownStorage { .. } => {
+                "See SELECT * FROM cluster_storage, or add it with SELECT cluster_add_storage(...).".into()
+            }
+            Error::StorageExists { .. } => "Choose another name; see SELECT * FROM cluster_storage.".into(),
+            Error::BadDirectory { hint, .. } | Error::OfCluster { hint, .. } => hint.clone(),
+            Error::NotAnOrder { relation, .. } => format!(
+                "Give a complete, valid index of an ordered method of \"{relation}\" itself, or leave cluster_on out."
+            ),
+            Error::NoStorage { tablespace, .. } => format!(
+                "Leave TABLESPACE out, or run SELECT cluster_add_storage('{tablespace}', 'directory') first."
+            ),
             Error::InvalidParameter { .. } | Error::Internal(_) => return None,
         })
     }

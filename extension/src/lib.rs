@@ -21,6 +21,7 @@ mod planner;
 mod rebind;
 mod sql;
 mod state;
+mod storage;
 mod transaction;
 mod views;
 

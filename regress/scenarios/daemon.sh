@@ -6,7 +6,7 @@
 # why something does not happen, until they are back.
 set -uo pipefail
 box=$1 dir=$2 port=$3
-patience=40 passed=0 failed=0 idle_seconds=20
+patience=40 passed=0 failed=0 idle_seconds=30
 
 sql() { # sql PORT QUERY
     PGCONNECT_TIMEOUT=5 "$box/bin/psql" -X -q -A -t -h 127.0.0.1 -p "$1" -U postgres -d postgres -v ON_ERROR_STOP=1 -c "$2"

@@ -4,7 +4,8 @@
 # DIR is a running cluster in a box of three nodes whose first node listens on PORT, started with EXPANSE_FAULT_FILE
 # naming DIR/fault/at. In each round a fourth server joins, all tables are rebound to it, and it leaves again; at the
 # POINTth journal write of each of these operations the sidecar that runs it is killed, or a server is (kill -9, the
-# sidecar waits meanwhile). POINT "all" goes on until no operation has so many writes. A writer runs all the while. Each
+# sidecar waits meanwhile). With "s" in front of POINT the operations are those that make a storage, move the tables
+# there and remove it when they are back. POINT "all" goes on until no operation has so many writes. A writer runs all the while. Each
 # operation has to end on its own, and after each round nothing may be left of any, nor a row be missing or be twice.
 set -uo pipefail
 box=$1 dir=$2 port=$3
@@ -20,6 +21,7 @@ setup() {
         -c "INSERT INTO moved SELECT i, repeat('x', 50) FROM generate_series(1, $rows) i" \
         -c 'CREATE TABLE copied (id int PRIMARY KEY, note text)' -c "SELECT cluster_replicate_table('copied')" \
         -c "INSERT INTO copied SELECT i, 'copy ' || i FROM generate_series(1, 100) i" >/dev/null || return 1
+    install -d -o "$(stat -c %U "$dir/n1/data")" "$dir/disks" || return 1
     add_server >/dev/null
     echo "$rows" >"$dir/acknowledged"
 }
@@ -145,6 +147,40 @@ round() { # round SIDE POINT VICTIM
     check "whole, $what" whole
 }
 
+storage_round() { # storage_round SIDE POINT VICTIM
+    local what="$1 write $2, victim $3" directory=$dir/disks/{node}
+    rm -f "$dir/stop"
+    writer &
+    writing=$!
+    check "add_storage, $what" struck add_storage "$1" "$2" "$3" "cluster_add_storage('fast', '$directory')"
+    check "then there, $what" finally has_storage "cluster_add_storage('fast', '$directory')"
+    check "move_table, $what" struck move_table "$1" "$2" "$3" "cluster_move_table('moved', 'fast', 'moved_pkey')"
+    check "then moved, $what" finally lies_fast "cluster_move_table('moved', 'fast')"
+    check "and back, $what" finally lies_back "cluster_move_table('moved', 'pg_default')"
+    check "drop_storage, $what" struck drop_storage "$1" "$2" "$3" "cluster_drop_storage('fast')"
+    check "then gone, $what" finally no_storage "cluster_drop_storage('fast')"
+    touch "$dir/stop"
+    wait "$writing"
+    check "clean, $what" until_finds clean
+    check "whole, $what" whole
+}
+
+# on_three SQL ANSWER: every node says so
+on_three() {
+    local at
+    for at in 0 1 2; do [[ $(fragment $((base + at)) -c "$1" 2>/dev/null) == "$2" ]] || return 1; done
+}
+
+storages() {
+    on_three "SELECT (SELECT count(*) FROM expanse.storage), (SELECT count(*) FROM pg_tablespace WHERE spcname = 'fast')" "$1"
+}
+has_storage() { storages '1|1'; }
+no_storage() { storages '0|0' && [[ -z $(ls "$dir/disks") ]]; }
+lies_fast() { on_three "SELECT expanse.storage_of('moved'::regclass), expanse.storage_of('moved_pkey'::regclass)" 'fast|fast'; }
+lies_back() {
+    on_three "SELECT expanse.storage_of('moved'::regclass), expanse.storage_of('moved_pkey'::regclass)" 'pg_default|pg_default'
+}
+
 clean() {
     local at
     [[ $(any 'SELECT count(*) FROM cluster_operations WHERE finished_at IS NULL') == 0 ]] || return 1
@@ -164,11 +200,18 @@ whole() { # every acknowledged row is there, every row once, every copy alike
         { echo "$sum rows in fragments, $seen seen, $lost acknowledged ones lost"; sort "$dir/sums" | uniq -c; return 1; }
 }
 
+storage_point() {
+    storage_round before "$1" sidecar
+    storage_round after "$1" sidecar
+    storage_round before "$1" $((1 + $1 % 3))
+}
+
 all_points() { # until no operation has so many writes
     local point=1 struck_any=1
     while ((struck_any)); do
         struck_any=0
         one_point $point
+        storage_point $point
         point=$((point + 1))
     done
 }
@@ -182,7 +225,7 @@ one_point() {
 
 setup || exit 1
 for point in "${points[@]}"; do
-    if [[ $point == all ]]; then all_points; else struck_any=0 one_point "$point"; fi
+    if [[ $point == all ]]; then all_points; elif [[ $point == s* ]]; then storage_point "${point#s}"; else struck_any=0 one_point "$point"; fi
 done
 check "faults were reached: $hits" test "$hits" -gt 0
 summary

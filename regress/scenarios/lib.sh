@@ -14,11 +14,11 @@ check() { # check NAME COMMAND...
     if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $1"; fi
 }
 
-# check_fails NAME SQLSTATE PORT STATEMENT: it is refused with that code.
+# check_fails NAME SAID PORT STATEMENT: it is refused with that code, or in these words.
 check_fails() {
     local said
     said=$(sql "$3" -v VERBOSITY=verbose -c "$4" 2>&1)
-    if [[ $said == *"$2:"* ]]; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $1: $said"; fi
+    if [[ $said == *"$2"* ]]; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $1: $said"; fi
 }
 
 until_finds() { # until_finds COMMAND...: polls, with a bound

@@ -77,6 +77,7 @@ fn topology(version: i64) -> Topology {
     Topology {
         cluster_id: "c1".to_owned(),
         nodes: (1..=3).map(node).collect(),
+        storages: Vec::new(),
         version,
     }
 }

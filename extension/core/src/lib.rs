@@ -4,6 +4,7 @@
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
 //! * [`live`]: load, the executor pool, and why something does not happen
 //! * [`move_plan`]: what has to move from one hash map to another
+//! * [`storage`]: names and directories of tablespaces that all nodes have
 //! * [`transaction_name`]: what a transaction over several nodes is called on them
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod layout;
 pub mod live;
 pub mod move_plan;
 pub mod snapshots;
+pub mod storage;
 pub mod transaction_name;
 pub mod wire;
 

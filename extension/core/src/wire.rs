@@ -155,6 +155,9 @@ pub enum OperationKind {
     RebindAll,
     /// A hash map that nothing is bound to any more has disappeared.
     DropHashMap,
+    AddStorage,
+    DropStorage,
+    MoveTable,
 }
 
 impl OperationKind {
@@ -166,6 +169,9 @@ impl OperationKind {
             Self::Rebind => "rebind",
             Self::RebindAll => "rebind_all",
             Self::DropHashMap => "drop_hash_map",
+            Self::AddStorage => "add_storage",
+            Self::DropStorage => "drop_storage",
+            Self::MoveTable => "move_table",
         }
     }
 }
@@ -338,11 +344,21 @@ fn weight_of_a_node() -> u32 {
     1
 }
 
+/// A tablespace that every node has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TopologyStorage {
+    pub storage_name: String,
+    /// With `{node}` where the node's name stands.
+    pub directory: String,
+}
+
 /// `/topology` of the coordination store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Topology {
     pub cluster_id: String,
     pub nodes: Vec<TopologyNode>,
+    #[serde(default)]
+    pub storages: Vec<TopologyStorage>,
     /// Grows by one with each change.
     pub version: i64,
 }

@@ -49,6 +49,9 @@ fn states_are_named_once() {
         OperationKind::Expand,
         OperationKind::Shrink,
         OperationKind::Rebind,
+        OperationKind::AddStorage,
+        OperationKind::DropStorage,
+        OperationKind::MoveTable,
     ] {
         assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.as_str()));
     }

@@ -235,6 +235,13 @@ const KIND: &[(&str, &str, &str)] = &[
         "it belongs to an extension",
         "Only tables of your own can be spread over nodes.",
     ),
+    (
+        "EXISTS (SELECT FROM pg_class o JOIN pg_tablespace s ON s.oid = o.reltablespace \
+         WHERE (o.oid = c.oid OR o.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = c.oid)) \
+           AND s.spcname <> 'pg_default' AND s.spcname NOT IN (SELECT storage_name FROM expanse.storage))",
+        "it or an index of it lies in a tablespace that is no storage of the cluster",
+        "Move it with ALTER TABLE ... SET TABLESPACE, or run SELECT cluster_add_storage(...) for that tablespace first.",
+    ),
     ("c.reloftype <> 0", "it is a typed table", "Run ALTER TABLE ... NOT OF first."),
     (
         "EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid)",

@@ -57,8 +57,10 @@ fn create_table(oid: u32, name: &str) -> String {
     let columns = spi::column(&COLUMNS.replace("$oid", &oid.to_string()));
     let tail = spi::value(&format!(
         "SELECT concat(' USING ' || quote_ident(a.amname), \
-                       ' WITH (' || array_to_string(c.reloptions, ', ') || ')') \
-         FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE c.oid = {oid}"
+                       ' WITH (' || array_to_string(c.reloptions, ', ') || ')', \
+                       ' TABLESPACE ' || quote_ident(s.spcname)) \
+         FROM pg_class c JOIN pg_am a ON a.oid = c.relam LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace \
+         WHERE c.oid = {oid}"
     ))
     .unwrap_or_default();
     format!("CREATE TABLE {name} ({}){tail}", columns.join(", "))
@@ -117,6 +119,9 @@ const AFTER_ROWS: &[&str] = &[
      WHERE i.indrelid = $oid AND i.indislive \
        AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) \
      ORDER BY i.indexrelid",
+    "SELECT format('ALTER INDEX %s SET TABLESPACE %I', i.indexrelid::regclass, s.spcname) \
+     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_tablespace s ON s.oid = x.reltablespace \
+     WHERE i.indrelid = $oid ORDER BY i.indexrelid",
     "SELECT format('ALTER TABLE %s CLUSTER ON %I', $name, x.relname) \
      FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = $oid AND i.indisclustered",
     "SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', $name, \

@@ -53,10 +53,19 @@ pub fn find_or_make(distribution_type: Oid) -> GroupId {
             && group.moving_to.is_none()
             && group.distribution_type == Some(distribution_type)
     };
-    match metadata.groups.values().find(fits) {
+    match best(&metadata, metadata.groups.values().filter(fits)) {
         Some(group) => group.id,
         None => make(&metadata, metadata.current_version, distribution_type),
     }
+}
+
+/// The group with tables, if there is one: that is where a new table has company.
+pub fn best<'a>(
+    metadata: &Metadata,
+    groups: impl Iterator<Item = &'a super::Group>,
+) -> Option<&'a super::Group> {
+    let deserted = |id| !metadata.tables.values().any(|table| table.group == id);
+    groups.min_by_key(|group| (deserted(group.id), group.id))
 }
 
 /// A new group on all nodes.

@@ -40,17 +40,21 @@ pub fn table_oid(name: &CStr) -> Option<pg_sys::Oid> {
 }
 
 /// Calls `visit` for every row of a table of schema `expanse`.
-pub fn scan(name: &CStr, mut visit: impl FnMut(&Row)) {
+pub fn scan(name: &CStr, visit: impl FnMut(&Row)) {
+    scan_as_of(std::ptr::null_mut(), name, visit);
+}
+
+/// The same as a snapshot shows it, which is active or registered; null is a fresh catalog snapshot.
+pub fn scan_as_of(snapshot: pg_sys::Snapshot, name: &CStr, mut visit: impl FnMut(&Row)) {
     let Some(oid) = table_oid(name) else { return };
-    // SAFETY: the relation is open and locked for the whole scan; a null snapshot asks for a fresh catalog
-    // snapshot; on an error PostgreSQL's resource owner closes scan and relation.
+    // SAFETY: the relation is open and locked for the whole scan; on an error PostgreSQL's resource owner closes scan and relation.
     unsafe {
         let relation = pg_sys::table_open(oid, pg_sys::AccessShareLock as i32);
         let scan = pg_sys::systable_beginscan(
             relation,
             pg_sys::InvalidOid,
             false,
-            std::ptr::null_mut(),
+            snapshot,
             0,
             std::ptr::null_mut(),
         );

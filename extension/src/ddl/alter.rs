@@ -29,7 +29,10 @@ pub fn check(stmt: &pg_sys::AlterTableStmt, metadata: &Metadata, table: Oid) {
             | AlterTableType::AT_EnableReplicaRule
             | AlterTableType::AT_DisableRule => refuse("a rule", "A trigger can do its work."),
             AlterTableType::AT_SetTableSpace => {
-                refuse("SET TABLESPACE", "Tablespaces belong to one server each.")
+                refuse(
+                    "SET TABLESPACE",
+                    "Run SELECT cluster_move_table('table', 'storage'), which moves its whole colocation group on every node.",
+                )
             }
             AlterTableType::AT_SetIdentity => refuse(
                 "ALTER of an identity column's sequence",

@@ -27,6 +27,7 @@ mod refuse;
 mod rename;
 mod rules;
 mod send;
+mod tablespace;
 
 use crate::catalog::everywhere::{cluster, lock_metadata, others};
 use crate::catalog::metadata::no_tables;

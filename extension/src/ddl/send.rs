@@ -4,6 +4,7 @@ use super::classify::shared::{self, Shared, When};
 use super::classify::{Action, Concern};
 use super::forget::{self, check_lessened, take_dropped};
 use super::rules::qualified;
+use super::tablespace;
 use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::catalog::{definition, dependencies, metadata, spi, spread, NodeId};
 use crate::error::Error;
@@ -110,11 +111,13 @@ fn send_schema(concern: &Concern, sql: &str) {
 /// The definition of the index that the statement has made, under the name that it was given here.
 fn new_index(tables: &[Oid], newest: u32) -> Option<String> {
     let table = tables.first()?;
-    spi::value(&format!(
-        "SELECT pg_catalog.pg_get_indexdef(indexrelid) FROM pg_catalog.pg_index \
+    let index = spi::value(&format!(
+        "SELECT indexrelid::pg_catalog.int8 FROM pg_catalog.pg_index \
          WHERE indrelid = {} AND indexrelid > {newest} ORDER BY indexrelid LIMIT 1",
         table.to_u32()
-    ))
+    ))?;
+    let index = Oid::from(index.parse::<u32>().ok()?);
+    Some(tablespace::index_definition(index))
 }
 
 /// VACUUM can not be part of a transaction: each node does it by itself.

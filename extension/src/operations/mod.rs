@@ -7,6 +7,7 @@ pub mod plan;
 pub mod rebind;
 pub mod rebind_all;
 pub mod shrink;
+pub mod storage;
 pub mod wait;
 pub mod wishes;
 

@@ -3,6 +3,7 @@
 //! [`decide`] runs before PostgreSQL's planner and chooses one [`Way`]; [`finish`] runs after it and turns the
 //! result into that way's plan.
 
+pub mod binding;
 pub mod distribute;
 pub mod exchange;
 pub mod first;
@@ -71,6 +72,7 @@ pub fn decide(query: *mut Query) -> Decision {
     if mentions.is_empty() {
         return Decision::PassThrough;
     }
+    binding::refuse_newer(&mentions, &metadata);
     let (way, first) = choose(query, &mentions, &metadata);
     if way.plans_locally() {
         scope::enter();

@@ -93,7 +93,12 @@ crate::sql_function! {
             groups::refuse_in_motion(&metadata, table.group);
             let joined = match wanted {
                 Some(group) => metadata.groups.get(&group),
-                None => metadata.groups.values().find(|group| group.id != own.id && together(own, group) && group.moving_to.is_none()),
+                None => {
+                    let fits = |group: &&Group| {
+                        group.id != own.id && together(own, group) && group.moving_to.is_none()
+                    };
+                    groups::best(&metadata, metadata.groups.values().filter(fits))
+                }
             };
             Some(joined.is_some_and(|group| join(&metadata, table, own, group)))
         }

@@ -152,6 +152,7 @@ fn prepare(written: &[Shared]) {
         failure.raise();
     }
     fault::point("after_prepare");
+    consistency::barrier::enter();
     DECIDING.set(Some(name));
     fault::point("before_local_commit");
 }

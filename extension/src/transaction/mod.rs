@@ -35,6 +35,7 @@ use std::ffi::c_void;
 /// Registers the transaction callbacks; called once at load.
 pub fn init() {
     consistency::ring::init();
+    consistency::barrier::init();
     victim::init();
     // SAFETY: plain functions that live as long as the library.
     unsafe {
@@ -54,6 +55,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             exchange::forget();
             victim::forget();
             commit::after();
+            consistency::barrier::leave();
         }
         XactEvent::XACT_EVENT_PREPARE => exchange::forget(),
         XactEvent::XACT_EVENT_PRE_PREPARE => commit::refuse_prepare(),
@@ -61,6 +63,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             exchange::forget();
             // Should it have ended for another reason meanwhile.
             victim::forget();
+            consistency::barrier::leave();
             abort::after();
         }
         _ => {}

@@ -8,6 +8,7 @@ mod plan;
 mod rebind;
 mod shrink;
 mod status;
+mod storage;
 mod table;
 mod views;
 mod wait;
@@ -55,6 +56,9 @@ enum Verb {
     Shrink(shrink::Shrink),
     /// Move a table's group, or all of them, to the current hash map
     Rebind(rebind::Rebind),
+    /// Tablespaces that every node has
+    #[command(subcommand)]
+    Storage(storage::Storage),
     /// Undo an operation that has not finished
     Cancel { operation: i64 },
     /// Let an operation stand still where it is
@@ -97,6 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Expand(expand) => expand::run(&target, json, &expand).await,
         Verb::Shrink(shrink) => shrink::run(&target, json, &shrink).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
+        Verb::Storage(storage) => storage::run(&target, json, &storage).await,
         Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
         Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,
         Verb::Reverse { operation } => wishes::run(&target, json, "reverse", operation).await,

@@ -1,4 +1,4 @@
-//! `nodes`, `maps`, `tables`, `operations`, `blocked`, `executor`: the cluster views.
+//! `nodes`, `maps`, `tables`, `storage list`, `operations`, `blocked`, `executor`: the cluster views.
 
 use tokio_postgres::Client;
 
@@ -25,6 +25,12 @@ pub const TABLES: View = View {
             t.colocation_group AS \"group\", f.rows, pg_size_pretty(f.bytes) AS size \
             FROM cluster_tables t LEFT JOIN (SELECT relation, sum(row_estimate)::bigint AS rows, \
             sum(bytes) AS bytes FROM cluster_fragments GROUP BY relation) f USING (relation) ORDER BY 1",
+};
+
+pub const STORAGES: View = View {
+    query: "SELECT storage_name AS storage, directory, tables, pg_size_pretty(bytes) AS size, \
+            pg_size_pretty(free_bytes) AS free, nodes, array_to_string(missing_on, ', ') AS missing_on \
+            FROM cluster_storage ORDER BY 1",
 };
 
 pub const OPERATIONS: View = View {

@@ -27,7 +27,7 @@ pub struct LocalNode {
     pub address: NodeAddress,
     pub cluster_id: String,
     pub status: NodeStatus,
-    /// Another one when the nodes in the metadata are others.
+    /// Another one when the nodes or storages in the metadata are others.
     pub nodes_digest: String,
 }
 
@@ -115,7 +115,8 @@ async fn look(executor: &Executor, server: &NodeAddress) -> Result<Option<LocalN
     const SQL: &str = "SELECT n.node_id, n.node_name, n.host, n.port, n.state, current_setting('server_version'), \
         pg_is_in_recovery(), (SELECT cluster_id::text FROM expanse.cluster), \
         coalesce((SELECT max(hash_map_version) FROM expanse.hash_map), 0), \
-        (SELECT md5(string_agg(a::text, ',' ORDER BY node_id)) FROM expanse.node a) \
+        concat((SELECT md5(string_agg(a::text, ',' ORDER BY node_id)) FROM expanse.node a), \
+            (SELECT md5(string_agg(s::text, ',' ORDER BY storage_name)) FROM expanse.storage s)) \
         FROM expanse.local_node l JOIN expanse.node n USING (node_id)";
     // Asked first, so that a server without the extension, also one that has just left, logs no error.
     const PART_OF_ONE: &str = "SELECT to_regclass('expanse.local_node') IS NOT NULL";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use expanse_core::wire::{Topology, TopologyNode};
+use expanse_core::wire::{Topology, TopologyNode, TopologyStorage};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -55,7 +55,8 @@ async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), Strin
         .filter(|node| node.active())
         .map(topology_node)
         .collect();
-    write(shared, cluster_id, wanted)
+    let storages = storages(shared).await.map_err(|e| e.to_string())?;
+    write(shared, cluster_id, wanted, storages)
         .await
         .map_err(|e| e.to_string())
 }
@@ -63,6 +64,16 @@ async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), Strin
 async fn read_cluster_id(shared: &Shared) -> postgres::Result<String> {
     let sql = "SELECT cluster_id::text FROM expanse.cluster";
     shared.executor.value(&shared.local, LOOK, sql, &[]).await
+}
+
+async fn storages(shared: &Shared) -> postgres::Result<Vec<TopologyStorage>> {
+    let sql = "SELECT storage_name, directory FROM expanse.storage ORDER BY 1";
+    let rows = shared.executor.query(&shared.local, LOOK, sql, &[]).await?;
+    let storage = |row: &tokio_postgres::Row| TopologyStorage {
+        storage_name: row.get(0),
+        directory: row.get(1),
+    };
+    Ok(rows.iter().map(storage).collect())
 }
 
 fn topology_node(node: &cluster::Node) -> TopologyNode {
@@ -79,6 +90,7 @@ async fn write(
     shared: &Shared,
     cluster_id: String,
     nodes: Vec<TopologyNode>,
+    storages: Vec<TopologyStorage>,
 ) -> coordination::Result<()> {
     let store = shared.journal.store();
     let found = store.get_fresh(TOPOLOGY).await?;
@@ -86,7 +98,11 @@ async fn write(
         .as_ref()
         .and_then(|entry| entry.json(TOPOLOGY).ok())
         .unwrap_or_default();
-    if found.is_some() && current.nodes == nodes && current.cluster_id == cluster_id {
+    if found.is_some()
+        && current.nodes == nodes
+        && current.storages == storages
+        && current.cluster_id == cluster_id
+    {
         return Ok(());
     }
     // A store that has lost its entries must not begin anew with versions that others refuse as old.
@@ -99,6 +115,7 @@ async fn write(
     let topology = Topology {
         cluster_id,
         nodes,
+        storages,
         version: last_version + 1,
     };
     let data = serde_json::to_vec(&topology).expect("a topology is plain data");

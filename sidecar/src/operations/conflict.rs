@@ -20,7 +20,7 @@ pub fn conflict(
     Some(
         ControlError::new("XP021", format!("operation {id} is running: {what}"))
             .with_detail(format!(
-                "A {} of \"{target}\" can not begin before it has ended.",
+                "The {} of \"{target}\" can not begin before it has ended.",
                 kind.as_str()
             ))
             .with_hint(format!(
@@ -29,18 +29,31 @@ pub fn conflict(
     )
 }
 
-/// Expansions and shrinks change the set of nodes one after the other; a group is moved by one
-/// rebind at a time. A rebind that is submitted during an expansion waits for it ([`must_wait`]).
-fn collide(running: &Operation, kind: OperationKind, target: &str, group_id: Option<i32>) -> bool {
-    use OperationKind::{Expand, Rebind, RebindAll, Shrink};
+/// Expansions and shrinks change the set of nodes one after the other, and storages only while it stays as it is; a group
+/// is moved by one operation at a time. A rebind that is submitted during an expansion or while its group moves to another
+/// storage waits ([`must_wait`]).
+fn collide(running: &Operation, kind: OperationKind, target: &str, group: Option<i32>) -> bool {
+    use OperationKind::{AddStorage, DropStorage, Expand, MoveTable, Rebind, RebindAll, Shrink};
     match (running.kind, kind) {
-        (Expand | Shrink, Expand | Shrink) | (RebindAll, RebindAll) => true,
-        // The group of a table that is rewritten changes meanwhile, or is not known before.
-        (Rebind, Rebind) => {
-            running.target == target || group_id.is_some() && group_of(running) == group_id
+        (
+            Expand | Shrink | AddStorage | DropStorage,
+            Expand | Shrink | AddStorage | DropStorage,
+        )
+        | (MoveTable, Expand | Shrink | DropStorage)
+        | (Expand | Shrink | DropStorage, MoveTable)
+        | (RebindAll, RebindAll) => true,
+        (Rebind, Rebind | MoveTable) => together(running, target, group),
+        // Replicated tables move one by one.
+        (MoveTable, MoveTable) => {
+            running.target == target || group != Some(0) && group_of(running) == group
         }
         _ => false,
     }
+}
+
+/// About the same table or group: the group of a table that is rewritten changes meanwhile, or is not known before.
+fn together(one: &Operation, target: &str, group: Option<i32>) -> bool {
+    one.target == target || group.is_some() && group_of(one) == group
 }
 
 /// Whether the leader lets `waiting` wait until an earlier operation has ended. A rebind waits for
@@ -52,6 +65,9 @@ pub fn must_wait<'a>(journal: &'a [Operation], waiting: &Operation) -> Option<&'
         .filter(|o| o.operation_id < waiting.operation_id && !o.state.finished())
         .find(|o| {
             collide(o, waiting.kind, &waiting.target, group_of(waiting))
+                || (waiting.kind == OperationKind::Rebind
+                    && o.kind == OperationKind::MoveTable
+                    && together(o, &waiting.target, group_of(waiting)))
                 || (matches!(
                     waiting.kind,
                     OperationKind::Rebind | OperationKind::RebindAll
@@ -110,6 +126,38 @@ mod tests {
         );
         let expand = operation(3, Expand, Pending, None);
         assert_eq!(must_wait(&[rebind], &expand), None);
+    }
+
+    #[test]
+    fn storages_change_while_nodes_stay_and_groups_move_one_way_at_a_time() {
+        use OperationKind::{AddStorage, DropStorage, Expand, MoveTable, Rebind, Shrink};
+        use OperationState::Running;
+        let refused = |running: OperationKind, at: i32, kind, group: i32| {
+            let journal = [operation(1, running, Running, Some(at))];
+            conflict(&journal, kind, "u", Some(group)).is_some()
+        };
+        for members in [Expand, Shrink] {
+            for storage in [AddStorage, DropStorage, MoveTable] {
+                assert!(refused(members, 1, storage, 1) && refused(storage, 1, members, 1));
+            }
+        }
+        assert!(refused(DropStorage, 0, MoveTable, 1) && refused(MoveTable, 1, DropStorage, 0));
+        assert!(!refused(AddStorage, 0, MoveTable, 1) && !refused(MoveTable, 1, AddStorage, 0));
+        assert!(refused(Rebind, 1, MoveTable, 1) && !refused(Rebind, 1, MoveTable, 2));
+        assert!(refused(MoveTable, 1, MoveTable, 1) && !refused(MoveTable, 1, MoveTable, 2));
+        assert!(
+            !refused(MoveTable, 0, MoveTable, 0),
+            "two replicated tables"
+        );
+        // Not refused, but it waits.
+        assert!(!refused(MoveTable, 1, Rebind, 1));
+        let moving = [operation(1, MoveTable, Running, Some(1))];
+        let waits = |group| {
+            let mut rebind = operation(2, Rebind, Running, Some(group));
+            rebind.target = "u".into();
+            must_wait(&moving, &rebind)
+        };
+        assert!(waits(1).is_some() && waits(2).is_none());
     }
 
     #[test]

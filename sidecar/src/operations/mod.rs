@@ -18,6 +18,7 @@ mod fault;
 pub mod journal;
 pub mod leader;
 pub mod mirror;
+mod move_table;
 mod rebind;
 mod rebind_all;
 mod relief;
@@ -27,6 +28,7 @@ mod runner;
 mod shrink;
 mod step;
 mod still;
+mod storage;
 pub mod submit;
 pub mod wish;
 

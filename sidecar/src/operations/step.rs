@@ -69,6 +69,9 @@ pub static PLANS: &[&Plan] = &[
     &super::shrink::PLAN,
     &super::rebind::PLAN,
     &super::rebind_all::PLAN,
+    &super::storage::ADD,
+    &super::storage::DROP,
+    &super::move_table::PLAN,
 ];
 
 pub fn plan_of(kind: OperationKind) -> Option<&'static Plan> {

@@ -8,6 +8,7 @@ use super::error::{refused, Error, Result};
 use super::expand::Newcomer;
 use super::journal::Journal;
 use super::shrink::refuse_unfit;
+use super::{move_table, storage};
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::NodeAddress;
 
@@ -46,6 +47,16 @@ pub async fn submit(
         }
         OperationKind::Shrink => refuse_unfit(executor, local, &parameters).await?,
         OperationKind::RebindAll => {}
+        OperationKind::AddStorage => {
+            storage::refuse_unfit_directory(executor, local, target, &parameters).await?;
+        }
+        OperationKind::DropStorage => storage::refuse_used(executor, local, target).await?,
+        OperationKind::MoveTable => {
+            let id = group_of_any(executor, local, target).await?;
+            parameters["group_id"] = json!(id);
+            group = Some(id);
+            move_table::refuse_unfit(executor, local, id, target, &parameters).await?;
+        }
         OperationKind::DropHashMap => {
             return Err(refused(
                 "0A000",
@@ -118,18 +129,30 @@ fn check_rebind(parameters: &Value) -> Result<()> {
     }
 }
 
+/// The group of a distributed table.
 async fn group_of(executor: &Executor, local: &NodeAddress, relation: &str) -> Result<i32> {
+    match group_of_any(executor, local, relation).await? {
+        0 => Err(not_distributed(relation)),
+        id => Ok(id),
+    }
+}
+
+/// The same; 0 for a replicated table.
+async fn group_of_any(executor: &Executor, local: &NodeAddress, relation: &str) -> Result<i32> {
     const SQL: &str = "SELECT t.group_id FROM expanse.distributed_table t \
-         WHERE t.relation::oid = to_regclass($1::text)::oid AND t.group_id <> 0";
+         WHERE t.relation::oid = to_regclass($1::text)::oid";
     let rows = executor
         .query(local, INTERACTIVE, SQL, &[&relation])
         .await?;
-    match rows.first() {
-        Some(row) => Ok(row.get(0)),
-        None => Err(refused(
-            "XP018",
-            format!("relation \"{relation}\" is not distributed"),
-            "See SELECT * FROM cluster_tables.",
-        )),
-    }
+    rows.first()
+        .map(|row| row.get(0))
+        .ok_or_else(|| not_distributed(relation))
+}
+
+fn not_distributed(relation: &str) -> Error {
+    refused(
+        "XP018",
+        format!("relation \"{relation}\" is not distributed"),
+        "See SELECT * FROM cluster_tables.",
+    )
 }

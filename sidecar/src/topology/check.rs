@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use expanse_core::storage::{check_directory, check_name};
 use expanse_core::wire::{Topology, TopologyNode};
 use thiserror::Error;
 
@@ -29,6 +30,8 @@ pub enum Defect {
         field: &'static str,
         value: String,
     },
+    #[error("storage number {index} has a bad name or directory")]
+    BadStorage { index: usize },
     #[error("two nodes have the {field} \"{value}\"")]
     Duplicate { field: &'static str, value: String },
 }
@@ -51,6 +54,13 @@ pub fn check(topology: &Topology) -> Result<(), Defect> {
     }
     for (index, node) in topology.nodes.iter().enumerate() {
         check_node(index, node)?;
+    }
+    for (index, storage) in topology.storages.iter().enumerate() {
+        if check_name(&storage.storage_name).is_err()
+            || check_directory(&storage.directory).is_err()
+        {
+            return Err(Defect::BadStorage { index });
+        }
     }
     unique("node id", topology, |node| node.node_id.to_string())?;
     unique("name", topology, |node| node.node_name.clone())?;
@@ -124,6 +134,7 @@ pub(super) mod tests {
         Topology {
             cluster_id: "c1".to_owned(),
             nodes: (1..=nodes).map(node).collect(),
+            storages: Vec::new(),
             version,
         }
     }

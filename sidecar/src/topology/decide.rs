@@ -60,7 +60,12 @@ fn same(one: &Topology, other: &Topology) -> bool {
         nodes.sort_by_key(|node| node.node_id);
         nodes
     };
-    sorted(one) == sorted(other)
+    let storages = |topology: &Topology| {
+        let mut storages = topology.storages.clone();
+        storages.sort();
+        storages
+    };
+    sorted(one) == sorted(other) && storages(one) == storages(other)
 }
 
 #[cfg(test)]

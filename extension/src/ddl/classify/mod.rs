@@ -8,6 +8,7 @@ mod upkeep;
 use super::names::spread_table;
 use super::nodes::{list, relation, tag};
 use super::refuse;
+use super::tablespace;
 use crate::catalog::Metadata;
 use pgrx::pg_sys::{self, DropBehavior, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
 use shared::Shared;
@@ -71,6 +72,8 @@ pub fn classify(
     query_string: *const c_char,
     metadata: &Metadata,
 ) -> Option<Concern> {
+    // SAFETY: PostgreSQL passes a utility statement.
+    tablespace::check(unsafe { (*pstmt).utilityStmt }, metadata);
     let shared = shared::of(pstmt, query_string, metadata);
     let mut concern = match by_statement(pstmt, query_string, metadata) {
         Some(concern) => concern,

@@ -5,6 +5,8 @@ use super::objects::source_text;
 use crate::catalog::{self, spi, Metadata};
 use crate::ddl::nodes::{list, names, relation, relation_named, tag, text};
 use crate::ddl::rules::qualified;
+use crate::ddl::tablespace;
+use crate::storage::names as storages;
 use pgrx::pg_sys::{self, DropBehavior, Node, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
 use std::os::raw::c_char;
 
@@ -123,6 +125,11 @@ pub fn of(
                 sql: source(),
                 when: When::Always,
             }),
+            NodeTag::T_AlterTableSpaceOptionsStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterTableSpaceOptionsStmt>();
+                let name = text(stmt.tablespacename);
+                always(source()).filter(|_| name.is_some_and(|name| storages::exists(&name)))
+            }
             NodeTag::T_DropStmt => drop(&*node.cast(), metadata, source).and_then(always),
             _ => None,
         }
@@ -167,6 +174,7 @@ fn is_shared(kind: ObjectType::Type, object: *mut Node, metadata: &Metadata) -> 
             let oid = unsafe { pg_sys::LookupFuncWithArgs(kind, object.cast(), true) };
             oid == pg_sys::InvalidOid || stands_anywhere("pg_proc", oid, metadata)
         }
+        OBJECT_TABLESPACE => tablespace::is_storage(object),
         _ => kind_is_shared(kind),
     }
 }
@@ -203,6 +211,7 @@ fn grant(stmt: &pg_sys::GrantStmt, metadata: &Metadata) -> bool {
                 .into_iter()
                 .all(|function| is_shared(stmt.objtype, function, metadata))
         }
+        OBJECT_TABLESPACE => tablespace::all_storages(stmt.objects),
         OBJECT_SCHEMA | OBJECT_FUNCTION | OBJECT_PROCEDURE | OBJECT_ROUTINE | OBJECT_TYPE
         | OBJECT_DOMAIN => true,
         OBJECT_TABLE if stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_OBJECT => {

@@ -1,5 +1,6 @@
 //! Snapshots of several nodes that belong together.
 
+use super::barrier;
 use super::report::{from_text, view, wait_for};
 use crate::catalog::{metadata, NodeId};
 use crate::error::{Error, Raised};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long a read waits for a transaction whose outcome a node does not know yet.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Rounds without success after which commits are held up for a moment.
+const PATIENT_ROUNDS: u32 = 2;
 /// One wait on a node, after which snapshots are compared again.
 const WAIT_MS: i32 = 1_000;
 
@@ -53,6 +56,7 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     let mut round = 0;
     loop {
         round += 1;
+        let held = round > PATIENT_ROUNDS && hold_commits(&others);
         let ask: Vec<NodeId> = outdated
             .iter()
             .copied()
@@ -78,6 +82,9 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             let own = view(renew_local_snapshot());
             reports.insert(here, View { round, ..own });
         }
+        if held {
+            release_commits(&others);
+        }
         let torn = lacking(&reports);
         if torn.is_empty() {
             return agreement;
@@ -99,7 +106,28 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             }
             outdated.insert(node);
         }
+        // Snapshots of about the same time belong together sooner than one that is older than the others.
+        if !fixed() {
+            let again = |&node: &NodeId| node == here || pool::renew_snapshot(node);
+            outdated.extend(nodes.iter().copied().filter(again));
+        }
     }
+}
+
+/// Holds up commits over several nodes for a moment, everywhere; whether that was tried.
+fn hold_commits(others: &[NodeId]) -> bool {
+    run_on(others, Access::Read, "SELECT expanse.hold_commits()");
+    barrier::hold();
+    true
+}
+
+fn release_commits(others: &[NodeId]) {
+    barrier::release();
+    run_on(
+        others,
+        Access::ReadShared,
+        "SELECT expanse.release_commits()",
+    );
 }
 
 /// Lets a node wait and give up its snapshot.
@@ -161,10 +189,15 @@ pub fn forget() {
 }
 
 fn refuse_if_fixed() {
-    // SAFETY: reads the isolation level of the running transaction.
-    if unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 } {
+    if fixed() {
         refuse_as_conflict();
     }
+}
+
+/// Has the transaction one snapshot for all of its statements?
+fn fixed() -> bool {
+    // SAFETY: reads the isolation level of the running transaction.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
 }
 
 fn refuse_as_conflict() -> ! {

@@ -4,7 +4,8 @@
 //! Every node remembers the transactions over nodes that were lately prepared there ([`ring`]): recorded before PREPARE, so
 //! one that is visible in a snapshot is always among them. With the snapshot that a read takes on a node, the node reports
 //! which of them are still pending in it and which are done ([`report`]). Where one node has done what another has
-//! pending, the other waits for it and takes its snapshot again ([`agree`]); only then do fragments run.
+//! pending, the other waits for it and all take their snapshots again ([`agree`]); only then do fragments run. Where so many
+//! commit that this does not come to an end soon, they are held up for a moment ([`barrier`]).
 //!
 //! # What is not guaranteed
 //! A node that a transaction has already written on is read with that transaction's own snapshots, statement by statement.
@@ -12,6 +13,7 @@
 //! [`ring::CAPACITY`] transactions; one that stays in doubt while more than that finish is overwritten last.
 
 pub mod agree;
+pub mod barrier;
 pub mod report;
 pub mod ring;
 

@@ -6,8 +6,12 @@ use expanse_core::snapshots::View;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
 
-/// For how long a transaction that is done is reported, and after how long a pending one counts as old, in microseconds.
+/// For how long a node claims of a transaction that is done that others have it too, and after how long a pending one
+/// counts as old, in microseconds.
 const RECENT: i64 = 2_000_000;
+/// For how long a node knows that one is done. Longer, because nodes begin to count, and report, at slightly different
+/// moments: what one still claims, no other has forgotten.
+const KNOWN: i64 = 2 * RECENT;
 
 /// How `snapshot` of this node sees transactions over nodes.
 pub fn view(snapshot: pg_sys::Snapshot) -> View {
@@ -21,7 +25,8 @@ pub fn view(snapshot: pg_sys::Snapshot) -> View {
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
     for entry in ring::entries() {
         let xid = entry.xid.into();
-        let old = now - entry.at > RECENT;
+        let age = now - entry.at;
+        let old = age > RECENT;
         // SAFETY: lookups of a transaction id in a valid snapshot and in the commit log, which reaches further back
         // than the ring.
         unsafe {
@@ -29,8 +34,9 @@ pub fn view(snapshot: pg_sys::Snapshot) -> View {
                 view.done.remove(&entry.fingerprint);
             } else if pg_sys::XidInMVCCSnapshot(xid, snapshot) {
                 view.pending.insert(entry.fingerprint, old);
-            } else if !old && pg_sys::TransactionIdDidCommit(xid) {
-                view.done.insert(entry.fingerprint, entry.members);
+            } else if age <= KNOWN && pg_sys::TransactionIdDidCommit(xid) {
+                let members = if old { 0 } else { entry.members };
+                view.done.insert(entry.fingerprint, members);
             }
         }
     }
@@ -119,11 +125,11 @@ crate::sql_function! {
     /// name; the members are bits as `expanse_core::snapshots::member` gives them.
     fn announce_transaction(args) {
         if let Some(name) = args.get::<String>(0) {
-            // SAFETY: reads this transaction's id.
-            let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() };
-            if xid != pg_sys::InvalidTransactionId {
-                remember(&name, args.get::<i64>(1).unwrap_or(0) as u64, xid.into_inner());
-            }
+            // One that has changed no row has no id yet, but will have one when it is prepared, and the other members say
+            // that it is known here.
+            // SAFETY: assigns the running transaction its id.
+            let xid = unsafe { pg_sys::GetTopTransactionId() };
+            remember(&name, args.get::<i64>(1).unwrap_or(0) as u64, xid.into_inner());
         }
         None::<i32>
     }

@@ -8,7 +8,7 @@ use crate::state::segment::Segment;
 use pgrx::pg_sys;
 
 /// How many transactions are remembered.
-pub const CAPACITY: usize = 1024;
+pub const CAPACITY: usize = 8192;
 
 /// One transaction: its fingerprint, and its id on this node (0: the slot is free).
 #[derive(Clone, Copy)]

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use inotify::{Inotify, WatchMask};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::Directory;
 
 /// How long it takes at most until a change, or the death of a client, is noticed without inotify.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The same with inotify, for what it may have missed.
+const CALM_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The kernel tells of a file's last close a moment before it releases the lock.
 const LOCK_RELEASE: [Duration; 3] = [
@@ -30,9 +33,8 @@ enum Heard {
 
 /// Ticks the client's watches whenever something may have changed, until it is closed or dropped.
 pub async fn serve(client: Weak<Directory>, closed: CancellationToken) {
-    let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut events = client.upgrade().and_then(|client| subscribe(&client));
+    let mut sweep = sweeps(events.is_some());
     loop {
         let told = async {
             match &mut events {
@@ -47,7 +49,10 @@ pub async fn serve(client: Weak<Directory>, closed: CancellationToken) {
                 // Changes of `.revision` carry no name, those in `.sessions` do.
                 Some(Ok(event)) if event.name.is_none() => Heard::Change,
                 Some(Ok(_)) => Heard::SessionClosed,
-                _ => { events = None; Heard::Nothing }
+                _ => {
+                    (events, sweep) = (None, sweeps(false));
+                    Heard::Nothing
+                }
             },
         };
         let Some(client) = client.upgrade() else {
@@ -68,6 +73,12 @@ pub async fn serve(client: Weak<Directory>, closed: CancellationToken) {
             tokio::spawn(tick_later(Arc::downgrade(&client)));
         }
     }
+}
+
+fn sweeps(told: bool) -> Interval {
+    let mut sweep = tokio::time::interval(if told { CALM_INTERVAL } else { SWEEP_INTERVAL });
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweep
 }
 
 /// Looks again shortly after a session file was closed.

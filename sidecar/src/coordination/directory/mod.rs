@@ -6,8 +6,8 @@
 //!   first, and whoever comes next finishes it ([`write`]).
 //! * A client holds the lock of its file in `.sessions`. The kernel releases it when the process
 //!   dies, and from then on the client's ephemeral entries are not there any more ([`holder`]).
-//! * Writers touch `.revision`; inotify tells the others. A sweep twice a second catches what
-//!   inotify did not tell and removes what the dead have left ([`changes`]).
+//! * Writers touch `.revision`; inotify tells the others. A sweep every few seconds, twice a second where there is
+//!   no inotify, catches what was not told and removes what the dead have left ([`changes`]).
 //!
 //! # What is not guaranteed
 //! A process that is stopped (`SIGSTOP`) keeps its session. File locks need a local file system.

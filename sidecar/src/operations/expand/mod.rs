@@ -45,6 +45,12 @@ pub static PLAN: Plan = Plan {
             undo: None,
         },
         Step {
+            name: "make_storages",
+            phase: "schema",
+            action: |c| Box::pin(schema::make_storages(c)),
+            undo: None,
+        },
+        Step {
             name: "copy_schema",
             phase: "schema",
             action: |c| Box::pin(schema::copy_schema(c)),

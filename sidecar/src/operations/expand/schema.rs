@@ -5,6 +5,7 @@
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::super::storage::members;
 use super::join::addresses;
 use super::tools::Tools;
 use crate::postgres::{literal, NodeAddress};
@@ -71,6 +72,17 @@ async fn existing_roles(context: &Context, new: &NodeAddress) -> Result<Vec<Stri
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// Before the tables that lie in them.
+///
+/// # Errors
+/// Why a server can not have one.
+pub async fn make_storages(context: &Context) -> Result<()> {
+    for new in addresses(context) {
+        members::give(context, &new).await?;
+    }
+    Ok(())
+}
+
 /// # Errors
 /// Those of the programs and of both servers.
 pub async fn copy_schema(context: &Context) -> Result<()> {
@@ -98,6 +110,9 @@ pub async fn copy_schema(context: &Context) -> Result<()> {
     let mut script = tools
         .run("pg_dump", context.local(), &arguments, "")
         .await?;
+    for statement in members::placements(context).await? {
+        script.push_str(&format!("\n{statement}"));
+    }
     // In the same transaction: whoever resumes knows that it has been restored.
     script.push_str(&format!(
         "\nCOMMENT ON TABLE expanse.local_node IS {};\n",
@@ -182,17 +197,41 @@ pub async fn empty_server(context: &Context) -> Result<()> {
         GRANT USAGE ON SCHEMA public TO PUBLIC; \
         COMMENT ON SCHEMA public IS 'standard public schema'; END $$";
     for new in addresses(context) {
-        let emptied = context
-            .executor()
-            .batch(&new, maintenance("empty the server"), SQL);
+        let emptied = async {
+            take_storages(context, &new).await?;
+            let command = maintenance("empty the server");
+            Ok(context.executor().batch(&new, command, SQL).await?)
+        };
         match emptied.await {
-            Err(error @ crate::postgres::Error::Connect { .. }) => {
+            Err(Error::Postgres(error @ crate::postgres::Error::Connect { .. })) => {
                 tracing::warn!(operation = context.id(), %error, "the new server keeps what it got");
             }
-            other => other.map_err(Error::from)?,
+            other => other?,
         }
     }
     Ok(())
+}
+
+/// While the extension is still there, which removes their directories; first what lies in them.
+async fn take_storages(context: &Context, new: &NodeAddress) -> Result<()> {
+    const SQL: &str = "DO $$ DECLARE s name; BEGIN \
+        FOR s IN SELECT nspname FROM pg_namespace \
+            WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'expanse') LOOP \
+            EXECUTE format('DROP SCHEMA %I CASCADE', s); \
+        END LOOP; END $$";
+    const HAS_EXTENSION: &str = "SELECT to_regclass('expanse.storage') IS NOT NULL";
+    let Some(kept) = members::kept(context, new) else {
+        return Ok(());
+    };
+    let executor = context.executor();
+    let command = maintenance("look for the extension");
+    if !executor.value(new, command, HAS_EXTENSION, &[]).await? {
+        return Ok(());
+    }
+    executor
+        .batch(new, maintenance("empty the server"), SQL)
+        .await?;
+    members::take(context, new, context.local(), &kept).await
 }
 
 fn strings(texts: &[&str]) -> Vec<String> {

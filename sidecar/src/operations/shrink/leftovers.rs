@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::super::storage::members;
 use super::check::{Found, Server};
 use crate::postgres::{literal, NodeAddress};
 
@@ -109,7 +110,7 @@ async fn empty_server(context: &Context, found: &Found, server: &Server) -> Resu
     let ours = objects(context, &found.stays(context)).await?;
     let common: Vec<&(String, String)> = theirs.iter().filter(|o| ours.contains(o)).collect();
     if common.is_empty() {
-        return Ok(());
+        return members::take(context, &server.address(), &found.stays(context), &[]).await;
     }
     let drops: Vec<String> = common
         .iter()
@@ -126,7 +127,7 @@ async fn empty_server(context: &Context, found: &Found, server: &Server) -> Resu
     executor
         .batch(&server.address(), maintenance("empty the server"), &sql)
         .await?;
-    Ok(())
+    members::take(context, &server.address(), &found.stays(context), &[]).await
 }
 
 /// Objects of users other than tables: kind as in DROP, and identity.

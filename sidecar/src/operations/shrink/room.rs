@@ -15,10 +15,10 @@ const USABLE: f64 = 0.9;
 
 /// What one node gets, and what it has room for, in bytes.
 #[derive(Debug, Clone, PartialEq)]
-struct Room {
-    node: String,
-    needed: f64,
-    free: f64,
+pub struct Room {
+    pub node: String,
+    pub needed: f64,
+    pub free: f64,
 }
 
 /// # Errors
@@ -71,7 +71,8 @@ pub async fn check_needs(
     lacking(&rooms).map_or(Ok(()), |error| Err(Error::Refused(error)))
 }
 
-fn lacking(rooms: &[Room]) -> Option<ControlError> {
+/// The refusal, if one is short of room.
+pub fn lacking(rooms: &[Room]) -> Option<ControlError> {
     let short: Vec<&Room> = rooms
         .iter()
         .filter(|room| room.needed > room.free * USABLE)
