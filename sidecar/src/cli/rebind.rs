@@ -27,9 +27,24 @@ pub struct Rebind {
     /// Most that is copied a second, such as 50MB
     #[arg(long)]
     pub max_rate: Option<String>,
+    /// Give the table this distribution column while it is used; on its own node also a plain table
+    #[arg(long, conflicts_with = "all")]
+    pub distribution_column: Option<String>,
+    /// Put the table into the colocation group of this one
+    #[arg(long, conflicts_with = "all")]
+    pub colocate_with: Option<String>,
     /// Return at once with the operation's number
     #[arg(long)]
     pub no_wait: bool,
+}
+
+impl Rebind {
+    fn strategy(&self) -> &'static str {
+        match (&self.distribution_column, &self.colocate_with) {
+            (None, None) => "move",
+            _ => "rewrite",
+        }
+    }
 }
 
 /// Starts the rebind and waits for it.
@@ -47,12 +62,17 @@ pub async fn run(target: &Target, json: bool, rebind: &Rebind) -> Result<(), Cli
     let client = target.connect().await?;
     let row = client
         .query_one(
-            "SELECT cluster_rebind($1::text::regclass, 'move', $2::text::interval, $3::text::interval, $4)",
+            "SELECT cluster_rebind($1::text::regclass, $2, max_write_freeze => $3::text::interval, \
+             reversible_for => $4::text::interval, max_rate => $5, distribution_column => $6, \
+             colocate_with => $7::text::regclass)",
             &[
                 relation,
+                &rebind.strategy(),
                 &rebind.max_write_freeze,
                 &rebind.reversible_for,
                 &rebind.max_rate,
+                &rebind.distribution_column,
+                &rebind.colocate_with,
             ],
         )
         .await?;
