@@ -81,8 +81,11 @@ pub fn all_storages(of: *mut pg_sys::List) -> bool {
     !named.is_empty() && named.iter().all(|name| storages::exists(name))
 }
 
-/// Does this tablespace (a String node) exist on all nodes?
+/// Does this tablespace exist on all nodes? A String node; null in a RENAME, which no storage gets as far as here.
 pub fn is_storage(object: *mut Node) -> bool {
+    if object.is_null() {
+        return false;
+    }
     // SAFETY: the parser names a tablespace by a String node.
     text(unsafe { (*object.cast::<pg_sys::String>()).sval })
         .is_some_and(|name| storages::exists(&name))

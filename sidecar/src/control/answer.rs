@@ -1,8 +1,10 @@
 //! What is answered to a request.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use expanse_core::wire::{ControlError, Request, Response};
+use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::coordination;
@@ -13,6 +15,9 @@ use crate::operations::error::Error;
 use crate::operations::journal::Journal;
 use crate::operations::submit::submit;
 use crate::operations::wish::Wish;
+
+/// In this time the local server has been looked at again.
+const NEXT_LOOK: Duration = Duration::from_secs(3);
 
 pub struct Answers {
     pub config: Arc<Config>,
@@ -42,7 +47,7 @@ impl Answers {
                 target,
                 parameters,
             } => {
-                self.require_node()?;
+                self.require_node().await?;
                 let server = local_server(&self.config);
                 let submitted = submit(
                     self.journal()?,
@@ -96,8 +101,11 @@ impl Answers {
         self.journal.get().ok_or(unavailable)
     }
 
-    fn require_node(&self) -> Result<(), Error> {
-        if self.view.local.borrow().is_some() {
+    /// A server that has just begun a cluster is known as its node at the next look.
+    async fn require_node(&self) -> Result<(), Error> {
+        let mut local = self.view.local.clone();
+        let known = local.wait_for(Option::is_some);
+        if matches!(timeout(NEXT_LOOK, known).await, Ok(Ok(_))) {
             return Ok(());
         }
         Err(Error::Refused(
