@@ -319,9 +319,14 @@ impl Context {
     /// All nodes of the cluster, in one fixed order.
     ///
     /// # Errors
-    /// Those of the local server.
+    /// Those of the local server; [`Error::NotYet`] if that has left the cluster.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        Ok(cluster::nodes(self.executor(), self.local()).await?)
+        let nodes = cluster::nodes(self.executor(), self.local()).await?;
+        if nodes.is_empty() {
+            let reason = "this server is not part of a cluster";
+            return Err(Error::NotYet(ControlError::new("XP002", reason)));
+        }
+        Ok(nodes)
     }
 
     /// One node by its name.

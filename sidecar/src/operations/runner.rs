@@ -255,7 +255,8 @@ async fn retried<'a, T>(
             return Err(error);
         }
         let since = *first_failure.get_or_insert_with(Instant::now);
-        if !for_ever && (!error.is_retryable() || since.elapsed() > patience) {
+        let may_pass = error.is_retryable() || left_the_cluster(&error);
+        if !for_ever && (!may_pass || since.elapsed() > patience) {
             return Err(error);
         }
         tracing::info!(operation = context.id(), %error, "will try again");
@@ -269,6 +270,11 @@ async fn retried<'a, T>(
         sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// A leader whose own server has just left the cluster gives up leading at the next look; whoever is next goes on.
+fn left_the_cluster(error: &Error) -> bool {
+    error.to_control().sqlstate == "XP002"
 }
 
 pub fn now() -> f64 {

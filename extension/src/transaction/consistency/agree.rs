@@ -106,8 +106,9 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             }
             outdated.insert(node);
         }
-        // Snapshots of about the same time belong together sooner than one that is older than the others.
-        if !fixed() {
+        // Snapshots of about the same time belong together sooner than one that is older than the others. But what another
+        // part of the statement reads by stays if it can.
+        if !fixed() && HOLDERS.get() == 1 {
             let again = |&node: &NodeId| node == here || pool::renew_snapshot(node);
             outdated.extend(nodes.iter().copied().filter(again));
         }

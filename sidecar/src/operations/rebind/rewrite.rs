@@ -196,9 +196,11 @@ async fn give_identity(context: &Context, home: &NodeAddress) -> Result<()> {
     alter(context, home, "REPLICA IDENTITY FULL").await
 }
 
-async fn restore_identity(context: &Context, home: &NodeAddress) -> Result<()> {
+/// A distributed table without a primary key keeps FULL, as it gets when it is spread.
+async fn restore_identity(context: &Context, home: &NodeAddress, spread: bool) -> Result<()> {
     match context.remembered::<String>(IDENTITY_BEFORE).as_deref() {
         Some("n") => alter(context, home, "REPLICA IDENTITY NOTHING").await,
+        Some(_) if !spread => alter(context, home, "REPLICA IDENTITY DEFAULT").await,
         _ => Ok(()),
     }
 }
@@ -229,7 +231,8 @@ pub async fn undo_prepare(context: &Context) -> Result<()> {
         let undo = format!("DROP CONSTRAINT IF EXISTS {NOT_NULL}, ALTER COLUMN {id} DROP NOT NULL");
         alter(context, &home, &undo).await?;
     }
-    restore_identity(context, &home).await
+    let spread = context.parameter::<String>("node").is_none();
+    restore_identity(context, &home, spread).await
 }
 
 /// The table has a group of its own from here on, which nobody else changes.
@@ -398,7 +401,7 @@ pub async fn join(context: &Context) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
-    restore_identity(context, &home(context).await?).await
+    restore_identity(context, &home(context).await?, true).await
 }
 
 #[cfg(test)]
