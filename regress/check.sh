@@ -40,7 +40,7 @@ level() {
 
 # The sum of "N passed" (or "N failed") over all lines that runners close with.
 count() {
-    grep -Eo "[0-9]+ $1" "$2" | awk '{sum += $1} END {print sum + 0}'
+    grep -E '[0-9]+ passed[,;] [0-9]+ failed' "$2" | grep -Eo "[0-9]+ $1" | awk '{sum += $1} END {print sum + 0}'
 }
 
 # regress SCHEDULE_DIR PORT: stock pg_regress on a running server, every file of sql/ in order.
