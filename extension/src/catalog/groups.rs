@@ -64,8 +64,7 @@ pub fn best<'a>(
     metadata: &Metadata,
     groups: impl Iterator<Item = &'a super::Group>,
 ) -> Option<&'a super::Group> {
-    let deserted = |id| !metadata.tables.values().any(|table| table.group == id);
-    groups.min_by_key(|group| (deserted(group.id), group.id))
+    groups.min_by_key(|group| (metadata.is_deserted(group.id), group.id))
 }
 
 /// A new group on all nodes.

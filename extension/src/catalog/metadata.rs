@@ -98,6 +98,11 @@ impl Metadata {
             .expect("a table's group is written with the table")
     }
 
+    /// Has the group no table (any more)?
+    pub fn is_deserted(&self, group: GroupId) -> bool {
+        !self.tables.values().any(|table| table.group == group)
+    }
+
     /// The hash map that a distributed table's group is bound to.
     pub fn map_of(&self, group: GroupId) -> Option<&Rc<HashMap>> {
         self.group(group)

@@ -123,6 +123,22 @@ impl Drop for WaitSet {
     }
 }
 
+/// Sleeps for so many milliseconds, or less when there is something to react to.
+pub fn pause(ms: std::os::raw::c_long) {
+    // SAFETY: the backend's own latch.
+    unsafe {
+        let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            ms,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    check_for_interrupts();
+}
+
 /// May raise: the user has cancelled, the backend is to end, ...
 pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();

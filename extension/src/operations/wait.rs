@@ -41,7 +41,7 @@ fn wait(id: i64, timeout: Option<Duration>) {
         }
         let resume = Instant::now() + PAUSE;
         while Instant::now() < resume {
-            crate::rebind::wait::pause();
+            crate::executor::wait::pause(5);
         }
     }
 }

@@ -22,19 +22,15 @@ crate::sql_function! {
             Error::UnknownHashMap { version: target }.raise();
         }
         if found.moving_to == Some(target) && alone(&metadata, table) {
-            return_group(table.group)
+            Some(table.group)
         } else {
             groups::refuse_if_locked();
             groups::refuse_in_motion(&metadata, table.group);
             let group = own_group(&metadata, table, found);
             on_all_nodes(&metadata, &format!("SELECT expanse.set_motion({group}, {target})"));
-            return_group(group)
+            Some(group)
         }
     }
-}
-
-fn return_group(group: GroupId) -> Option<i32> {
-    Some(group)
 }
 
 fn own_group(metadata: &Metadata, table: &Table, found: &Group) -> GroupId {

@@ -19,6 +19,7 @@ use super::motion::distributed_group;
 use crate::catalog::everywhere::cluster;
 use crate::catalog::{metadata, GroupId};
 use crate::error::Error;
+use crate::executor::wait::pause;
 use crate::state::segment::Segment;
 use pgrx::pg_sys;
 use std::os::raw::c_long;
@@ -168,18 +169,7 @@ pub fn wait(group: GroupId, bytes: i64) {
             return;
         }
         let left = (due - now).min(LOOK_US);
-        // SAFETY: waits on this backend's own latch; interrupts are looked at after it.
-        unsafe {
-            let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-            pg_sys::WaitLatch(
-                pg_sys::MyLatch,
-                events as i32,
-                (left / 1000 + 1) as c_long,
-                pg_sys::PG_WAIT_EXTENSION,
-            );
-            pg_sys::ResetLatch(pg_sys::MyLatch);
-        }
-        pgrx::check_for_interrupts!();
+        pause((left / 1000 + 1) as c_long);
     }
 }
 

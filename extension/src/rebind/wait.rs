@@ -7,6 +7,7 @@
 use crate::catalog::everywhere::cluster;
 use crate::catalog::GroupId;
 use crate::error::Error;
+use crate::executor::wait::pause;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 
@@ -32,11 +33,10 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
         .raise()
     };
     let deadline = Instant::now() + timeout;
-    let deserted = |id: &GroupId| !metadata.tables.values().any(|table| table.group == *id);
     let gates = metadata
         .groups
         .values()
-        .filter(|other| other.version.is_some() && deserted(&other.id))
+        .filter(|other| other.version.is_some() && metadata.is_deserted(other.id))
         .map(|other| other.gate)
         .chain([found.gate]);
     let mut holders: Vec<_> = gates.flat_map(holders_of).collect();
@@ -49,7 +49,7 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        pause();
+        pause(PAUSE_MS);
     }
 }
 
@@ -71,19 +71,4 @@ fn holders_of(relation: pg_sys::Oid) -> Vec<pg_sys::VirtualTransactionId> {
             pg_sys::GetLockConflicts(&tag, pg_sys::AccessExclusiveLock as i32, &mut count);
         std::slice::from_raw_parts(conflicts, count.unsigned_abs() as usize).to_vec()
     }
-}
-
-/// Sleeps a moment, or less when there is something to react to.
-pub fn pause() {
-    // SAFETY: the backend's own latch and flags.
-    unsafe {
-        pg_sys::WaitLatch(
-            pg_sys::MyLatch,
-            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as i32,
-            PAUSE_MS,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
-    pgrx::check_for_interrupts!();
 }

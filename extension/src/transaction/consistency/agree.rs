@@ -56,7 +56,10 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     let mut round = 0;
     loop {
         round += 1;
-        let held = round > PATIENT_ROUNDS && hold_commits(&others);
+        let held = round > PATIENT_ROUNDS;
+        if held {
+            hold_commits(&others);
+        }
         let ask: Vec<NodeId> = outdated
             .iter()
             .copied()
@@ -115,11 +118,10 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     }
 }
 
-/// Holds up commits over several nodes for a moment, everywhere; whether that was tried.
-fn hold_commits(others: &[NodeId]) -> bool {
+/// Holds up commits over several nodes for a moment, everywhere.
+fn hold_commits(others: &[NodeId]) {
     run_on(others, Access::Read, "SELECT expanse.hold_commits()");
     barrier::hold();
-    true
 }
 
 fn release_commits(others: &[NodeId]) {

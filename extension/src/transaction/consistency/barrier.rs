@@ -10,7 +10,7 @@
 //! # What is not guaranteed
 //! Anything: snapshots are compared with and without a barrier. It only makes sure that reads come to an end under any load.
 
-use crate::executor::wait::check_for_interrupts;
+use crate::executor::wait::pause;
 use crate::state::segment::Segment;
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -70,8 +70,7 @@ pub fn enter() {
             COMMITTING.set(true);
             return;
         }
-        pause();
-        check_for_interrupts();
+        pause(1);
     }
 }
 
@@ -110,8 +109,7 @@ pub fn hold() -> bool {
         if !busy || over {
             return !busy;
         }
-        pause();
-        check_for_interrupts();
+        pause(1);
     }
 }
 
@@ -130,15 +128,6 @@ pub fn release() {
             barrier.until = barrier.until.min(now());
         }
     });
-}
-
-fn pause() {
-    // SAFETY: waits on this backend's own latch.
-    unsafe {
-        let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, 1, pg_sys::PG_WAIT_EXTENSION);
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
 }
 
 crate::sql_function! {

@@ -167,13 +167,7 @@ pub fn wait_for(wanted: &BTreeSet<u64>, timeout_ms: i32) -> bool {
         if start.elapsed().as_millis() as i64 >= i64::from(timeout_ms) {
             return false;
         }
-        // SAFETY: waits on this backend's own latch.
-        unsafe {
-            let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-            pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, 1, pg_sys::PG_WAIT_EXTENSION);
-            pg_sys::ResetLatch(pg_sys::MyLatch);
-        }
-        pgrx::check_for_interrupts!();
+        crate::executor::wait::pause(1);
     }
 }
 

@@ -93,7 +93,7 @@ pub async fn make(context: &Context) -> Result<()> {
     let (from_version, to_version) = versions(context, group_id).await?;
     let relations = relations(context, group_id).await?;
     check_replica_identity(context, &relations).await?;
-    let column = rewrite::column_change(context).await?;
+    let column = rewrite::column_change(context);
     let pairs = match relations.first() {
         Some(_) if column.is_some() => rewrite::pairs(context, from_version, to_version).await?,
         Some(relation) => pairs(context, relation, to_version).await?,

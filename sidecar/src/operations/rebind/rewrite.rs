@@ -325,11 +325,8 @@ pub async fn undo_set_apart(context: &Context) -> Result<()> {
 }
 
 /// The change of the distribution column, if it changes.
-///
-/// # Errors
-/// None.
-pub async fn column_change(context: &Context) -> Result<Option<ColumnChange>> {
-    Ok(context.remembered(CHANGED))
+pub fn column_change(context: &Context) -> Option<ColumnChange> {
+    context.remembered(CHANGED)
 }
 
 /// Every node that has rows gives to every node that gets some, but to itself.
