@@ -126,7 +126,8 @@ bound() { [[ $(any "SELECT count(*) FROM cluster_hash_maps WHERE current AND tab
 finally() {
     local id
     "$1" && return 0
-    id=$(start "$2") && until_finds some_say_ended "$id" && until_finds "$1"
+    id=$(start "$2") || { tail -n 3 "$dir/refusals"; return 1; }
+    until_finds some_say_ended "$id" && until_finds "$1"
 }
 
 round() { # round SIDE POINT VICTIM

@@ -148,9 +148,24 @@ may_create() { # the role may use slow on every node
 }
 
 left() {
-    operation "cluster_shrink('n4')" || return 1
+    local id
+    id=$(sql "$port" -c "SELECT cluster_shrink('n4')") && until_finds in_state "$id" succeeded || return 1
+    check 'the node that has left does nothing for the others' next_in_line "$id"
     [[ $(fragment $((base + 3)) -c "SELECT count(*) FROM pg_tablespace WHERE spcname = 'slow'") == 0 ]] &&
         ! compgen -G "$disks/n4/slow"
+}
+
+# Operation $1 has just ended. Of all sidecars only that of n4 is left to lead: its server has nothing to say any more.
+next_in_line() {
+    local at id other=$((port + 1)) leader
+    leader=$(runner_of "$1")
+    [[ $leader == "$dir/n2" ]] && other=$port
+    kill -STOP "$(cat "$leader/expansed.pid")" || return 1
+    id=$(sql "$other" -c "SELECT cluster_add_storage('late', '$disks/{node}/late')")
+    for at in n1 n2 n3; do kill -9 "$(cat "$dir/$at/expansed.pid")"; done
+    patience=3 until_finds grep -qs 'elected, but can not lead' "$dir/n4/expansed.log"
+    restart
+    until_finds in_state "$id" succeeded && has_storage late "$disks/{node}/late" && operation "cluster_drop_storage('late')"
 }
 
 taken_back() { # no directory for n4: the expansion is undone, and leaves nothing there

@@ -14,8 +14,9 @@ use super::entry::JournalEntry;
 use super::error::{Error, Result};
 use super::fault::{self, Side};
 use super::journal::Journal;
+use super::members::members;
 use super::rebind::Snapshots;
-use crate::cluster::{self, Node};
+use crate::cluster::Node;
 use crate::config::Config;
 use crate::coordination::{self, Leadership, Op, Version};
 use crate::executor::{Command, Executor, Weight};
@@ -321,12 +322,7 @@ impl Context {
     /// # Errors
     /// Those of the local server; [`Error::NotYet`] if that has left the cluster.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        let nodes = cluster::nodes(self.executor(), self.local()).await?;
-        if nodes.is_empty() {
-            let reason = "this server is not part of a cluster";
-            return Err(Error::NotYet(ControlError::new("XP002", reason)));
-        }
-        Ok(nodes)
+        members(self.executor(), self.local()).await
     }
 
     /// One node by its name.

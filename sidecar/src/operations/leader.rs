@@ -16,6 +16,7 @@ use super::conflict::must_wait;
 use super::context::{Context, Shared};
 use super::error::Result;
 use super::journal::{ids_of, Journal};
+use super::members::members;
 use super::runner;
 use super::step::plan_of;
 use super::wish::{errand, Errand};
@@ -75,6 +76,11 @@ impl Campaign {
     }
 
     async fn lead(&self, leadership: Leadership, local: LocalNode) {
+        if let Err(error) = members(&self.executor, &local.address).await {
+            tracing::info!(%error, "elected, but can not lead");
+            leadership.resign().await;
+            return sleep(LOOK_INTERVAL).await;
+        }
         let epoch = leadership.epoch();
         let lost = leadership.lost();
         tracing::info!(epoch, node = local.address.node_name, "leads");

@@ -17,6 +17,7 @@ mod expand;
 mod fault;
 pub mod journal;
 pub mod leader;
+mod members;
 pub mod mirror;
 mod move_table;
 mod rebind;

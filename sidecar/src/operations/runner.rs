@@ -105,7 +105,7 @@ async fn resume(context: &Context, plan: &Plan) -> Result<()> {
         return Ok(());
     }
     if let Some(wake) = plan.wake {
-        retried(context, true, || wake(context)).await?;
+        retried(context, true, || of_member(context, wake)).await?;
     }
     tracing::info!(operation = context.id(), "resumed");
     context
@@ -135,11 +135,11 @@ async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
         let turned = at > turning;
         let started = Instant::now();
         begin(context, step.phase).await?;
-        if at == turning && retried(context, true, || (plan.turned)(context)).await? {
+        if at == turning && retried(context, true, || of_member(context, plan.turned)).await? {
             done(context, step.name).await?;
             continue;
         }
-        let work = retried(context, turned, || (step.action)(context));
+        let work = retried(context, turned, || of_member(context, step.action));
         let outcome = if plan.uninterruptible.contains(&step.name) {
             work.await
         } else if turned {
@@ -151,7 +151,7 @@ async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
             Ok(()) => done(context, step.name).await?,
             // Its own word is not enough: the answer may have been lost on the way.
             Err(error) if at == turning && !matches!(error, Error::Deposed) => {
-                if !retried(context, true, || (plan.turned)(context)).await? {
+                if !retried(context, true, || of_member(context, plan.turned)).await? {
                     return Err(error);
                 }
                 done(context, step.name).await?;
@@ -170,7 +170,7 @@ async fn backwards(context: &Context, plan: &Plan) -> Result<()> {
     let frontier = plan.frontier(&last_done).min(plan.steps.len() - 1);
     for at in (0..=frontier).rev() {
         if let Some(undo) = plan.steps[at].undo {
-            let work = retried(context, true, || undo(context));
+            let work = retried(context, true, || of_member(context, undo));
             unless(context.paused(), work).await?;
             tracing::info!(
                 operation = context.id(),
@@ -234,6 +234,18 @@ async fn finish(context: &Context, state: OperationState) -> Result<()> {
         }))
     })
     .await
+}
+
+/// `work`, on a leader whose own server is still part of the cluster: to any other, an empty answer would mean that there
+/// is nothing to do.
+fn of_member<'a, T: 'a>(
+    context: &'a Context,
+    work: fn(&'a Context) -> BoxFuture<'a, Result<T>>,
+) -> BoxFuture<'a, Result<T>> {
+    Box::pin(async move {
+        context.nodes().await?;
+        work(context).await
+    })
 }
 
 /// Repeats `work` after errors that may pass: for ever, or until the configured time has gone by

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::super::context::{maintenance, Context};
 use super::super::entry::parameter;
 use super::super::error::{Error, Result};
+use super::super::members::active;
 use super::super::shrink::room;
 use super::parts::{look, tables, Part};
-use crate::cluster::{self, Node};
+use crate::cluster::Node;
 use crate::executor::Executor;
 use crate::postgres::NodeAddress;
 
@@ -66,14 +67,13 @@ async fn find(
     let storage: String = parameter(parameters, "storage").unwrap_or_default();
     let cluster_on: Option<String> = parameter(parameters, "cluster_on");
     let tables = tables(executor, local, group_id, target).await?;
-    let nodes = cluster::nodes(executor, local).await?;
     let mut found = Found::new();
     let mut rooms = Vec::new();
-    for node in nodes.iter().filter(|node| node.active()) {
-        refuse_missing(executor, node, &storage).await?;
+    for node in active(executor, local).await? {
+        refuse_missing(executor, &node, &storage).await?;
         let parts = look(executor, &node.address, &tables).await?;
         let needed = needed(&parts, &storage, cluster_on.as_ref().map(|_| target));
-        let free = free(executor, node, &storage).await?;
+        let free = free(executor, &node, &storage).await?;
         // A system that does not say is trusted.
         rooms.extend(free.map(|free| room::Room {
             node: node.name().to_owned(),

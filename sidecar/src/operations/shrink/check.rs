@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::super::context::Context;
 use super::super::entry::parameter;
 use super::super::error::{refused, Error, Result};
+use super::super::members::members;
 use super::{lost, room};
-use crate::cluster::{self, Node};
+use crate::cluster::Node;
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::NodeAddress;
 
@@ -100,7 +101,7 @@ pub async fn refuse_unfit(
 
 async fn look(executor: &Executor, local: &NodeAddress, parameters: &Value) -> Result<Found> {
     let names: Vec<String> = parameter(parameters, "nodes").unwrap_or_default();
-    let nodes = cluster::nodes(executor, local).await?;
+    let nodes = members(executor, local).await?;
     for name in &names {
         if !nodes.iter().any(|node| node.name() == name) {
             return Err(refused(

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::super::context::maintenance;
 use super::super::entry::parameter;
 use super::super::error::{Error, Result};
-use crate::cluster::{self, Node};
+use super::super::members::members;
+use crate::cluster::Node;
 use crate::executor::Executor;
 use crate::postgres::NodeAddress;
 
@@ -36,7 +37,7 @@ pub async fn check(
     let rows = executor
         .query(local, command, NEEDED, &[&leaving, &layout])
         .await?;
-    let nodes = cluster::nodes(executor, local).await?;
+    let nodes = members(executor, local).await?;
     let needs = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     check_needs(executor, &nodes, needs).await
 }

@@ -6,6 +6,7 @@ use expanse_core::wire::ControlError;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::super::members::active;
 use super::{check, server, Storage};
 
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
@@ -27,7 +28,7 @@ pub async fn check(context: &Context) -> Result<()> {
 /// Those of the nodes.
 pub async fn make(context: &Context) -> Result<()> {
     let storage = Storage::of(context)?;
-    let nodes = check::active(context.executor(), context.local()).await?;
+    let nodes = active(context.executor(), context.local()).await?;
     for (done, node) in nodes.iter().enumerate() {
         let phase = format!("make: {done} of {} nodes", nodes.len());
         context.phase(phase).await?;
@@ -45,7 +46,7 @@ pub async fn unmake(context: &Context) -> Result<()> {
         return Ok(());
     };
     let storage = Storage::of(context)?;
-    for node in check::active(context.executor(), context.local()).await? {
+    for node in active(context.executor(), context.local()).await? {
         if !present.iter().any(|name| name == node.name()) {
             server::drop(context.executor(), &node.address, &storage.name).await?;
             server::clean(context.executor(), &node.address, &storage).await?;
@@ -84,7 +85,7 @@ pub async fn turned(context: &Context) -> Result<bool> {
         AND mode = 'RowExclusiveLock')";
     let storage = Storage::of(context)?;
     let mut undecided = None;
-    for node in check::active(context.executor(), context.local()).await? {
+    for node in active(context.executor(), context.local()).await? {
         let command = maintenance("look for the storage");
         let rows = context
             .executor()

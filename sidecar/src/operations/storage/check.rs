@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::super::context::maintenance;
 use super::super::error::{Error, Result};
+use super::super::members::active;
 use super::{directory, Storage};
-use crate::cluster::{self, Node};
 use crate::executor::Executor;
 use crate::postgres::NodeAddress;
 
@@ -151,15 +151,6 @@ fn not_empty(name: &str, node: &str, found: &[String]) -> Option<ControlError> {
         .with_detail(format!("There are: {list}."))
         .with_hint("Move spread tables away with SELECT cluster_move_table('table', 'pg_default'), and others with ALTER ... SET TABLESPACE on that node."),
     )
-}
-
-/// The nodes that have storages.
-///
-/// # Errors
-/// Those of the local server.
-pub async fn active(executor: &Executor, local: &NodeAddress) -> Result<Vec<Node>> {
-    let nodes = cluster::nodes(executor, local).await?;
-    Ok(nodes.into_iter().filter(Node::active).collect())
 }
 
 #[cfg(test)]

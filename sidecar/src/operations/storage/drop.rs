@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::Result;
+use super::super::members::active;
 use super::{check, server, Storage};
 
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
@@ -39,7 +40,7 @@ pub async fn forget(context: &Context) -> Result<()> {
 /// What somebody has put into it meanwhile; those of the nodes.
 pub async fn drop(context: &Context) -> Result<()> {
     let storage = Storage::of(context)?;
-    for node in check::active(context.executor(), context.local()).await? {
+    for node in active(context.executor(), context.local()).await? {
         context.still_leads()?;
         server::drop(context.executor(), &node.address, &storage.name).await?;
     }
@@ -50,7 +51,7 @@ pub async fn drop(context: &Context) -> Result<()> {
 /// Those of the nodes.
 pub async fn clean(context: &Context) -> Result<()> {
     let storage = Storage::of(context)?;
-    for node in check::active(context.executor(), context.local()).await? {
+    for node in active(context.executor(), context.local()).await? {
         server::clean(context.executor(), &node.address, &storage).await?;
     }
     Ok(())
