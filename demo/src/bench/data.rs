@@ -64,8 +64,8 @@ const TABLES: [(&str, &str, Option<&str>); 7] = [
 ///
 /// # Errors
 /// [`Error::Server`].
-pub async fn fill(plain: &Server, nodes: &[Server], rows: i64) -> Result<Keys, Error> {
-    let plain = plain.connect("postgres").await?;
+pub async fn fill(plain_server: &Server, nodes: &[Server], rows: i64) -> Result<Keys, Error> {
+    let plain = plain_server.connect("postgres").await?;
     let cluster = nodes[0].connect("postgres").await?;
     create(&plain, false).await?;
     create(&cluster, true).await?;
@@ -84,9 +84,21 @@ pub async fn fill(plain: &Server, nodes: &[Server], rows: i64) -> Result<Keys, E
         let accounts =
             (1..=BRANCHES * ACCOUNTS).map(|a| format!("{a}|{}|0|{:84}", bank(a, ACCOUNTS), ""));
         copy(client, "account", accounts).await?;
-        client.batch_execute("ANALYZE").await?;
+    }
+    settle(plain_server).await?;
+    for node in nodes {
+        settle(node).await?;
     }
     keys(&cluster, rows.min(CANDIDATES)).await
+}
+
+/// What the server would do in the background while it is measured.
+async fn settle(server: &Server) -> Result<(), Error> {
+    let client = server.connect("postgres").await?;
+    for statement in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
+        client.batch_execute(statement).await?;
+    }
+    Ok(())
 }
 
 async fn create(client: &Client, placed: bool) -> Result<(), Error> {
