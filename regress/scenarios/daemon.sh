@@ -126,6 +126,37 @@ ends_in_order() { # ends_in_order PID
     done
 }
 
+registered() { # registered NODE t|f: another node shows a status of it
+    says "$2" $((port + 2)) "SELECT status IS NOT NULL FROM cluster_nodes WHERE node_name = '$1'"
+}
+
+# Metadata of n2 alone are changed while its sidecar is away.
+other_metadata() { # other_metadata WEIGHT
+    PGOPTIONS='-c expanse.internal=on' sql $((port + 1)) "UPDATE expanse.node SET weight = $1 WHERE node_name = 'n1'"
+}
+
+differs() {
+    kill -9 "$(<"$dir/n2/expansed.pid")"
+    until_true registered n2 f && other_metadata 7 && up && until_true blocked $((port + 1)) n2 '%catches up%differ%' &&
+        registered n2 f && status_is $((port + 1001)) /readyz 503
+}
+
+# The end of a schema change is kept from n2, which is started again meanwhile.
+in_doubt() {
+    sql "$port" 'CREATE TABLE changed (k int PRIMARY KEY)' && sql "$port" "SELECT cluster_distribute_table('changed', 'k')" >/dev/null || return 1
+    kill -STOP "$(<"$dir/n1/expansed.pid")"
+    PGOPTIONS='-c expanse.fault=before_commit_prepared' sql "$port" 'ALTER TABLE changed ADD COLUMN note text' >/dev/null 2>&1
+    until_true sql "$port" 'SELECT 1' || return 1
+    kill -9 "$(head -n 1 "$dir/n2/data/postmaster.pid")"
+    up && until_true blocked $((port + 1)) n2 '%catches up: prepared transaction%' && until_true registered n2 f
+}
+
+made_up_for() {
+    kill -CONT "$(<"$dir/n1/expansed.pid")"
+    until_true registered n2 t && says 0 $((port + 1)) 'SELECT count(*) FROM pg_prepared_xacts' &&
+        says 0 $((port + 1)) 'SELECT count(note) FROM changed'
+}
+
 check 'nothing is blocked' until_true nothing_blocked
 check 'health' status_is $((port + 1000)) /healthz 200
 check 'ready' status_is $((port + 1000)) /readyz 200
@@ -135,7 +166,7 @@ check 'page' status_is $((port + 1000)) / 200
 check 'nothing else' status_is $((port + 1000)) /nothing 404
 check 'read-only' bash -c "[[ \"\$1\" == *405* ]]" - "$(http $((port + 1000)) 'POST /cluster' | head -n 1)"
 check 'metrics' metrics_are_well_formed
-check 'cluster as JSON' cluster_is_json
+check 'cluster as JSON' until_true cluster_is_json
 check 'idle cost' idle_cost
 
 cp "$dir/n1/expansed.toml" "$dir/n1/expansed.toml.before"
@@ -158,6 +189,13 @@ check 'its sidecar is healthy' status_is $((port + 1001)) /healthz 200
 check 'started again' up
 check 'ready again' until_true status_is $((port + 1001)) /readyz 200
 check 'nothing is blocked any more' until_true nothing_blocked
+
+check 'a node with other metadata is not ready' differs
+check 'metadata as before' other_metadata 1
+check 'then it is' until_true registered n2 t
+check 'nor one with a schema change in doubt' in_doubt
+check 'until that has ended' made_up_for
+check 'nothing is blocked again' until_true nothing_blocked
 
 kill -9 "$(<"$dir/n3/expansed.pid")"
 check 'a sidecar that is gone is missed' until_true blocked "$port" n3 '%status entry%'

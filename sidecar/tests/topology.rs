@@ -1,5 +1,6 @@
 //! The mirror of the topology, over the embedded store.
 
+use std::future::Future;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,10 +38,17 @@ impl Machine {
     }
 
     fn start(&self) -> (Receiver<State>, DropGuard) {
+        self.start_with(std::future::ready(self.store.clone()))
+    }
+
+    fn start_with(
+        &self,
+        store: impl Future<Output = Arc<dyn Coordination>> + Send + 'static,
+    ) -> (Receiver<State>, DropGuard) {
         let mirror = Mirror::open(&self.sources());
         let state = mirror.state();
         let stop = CancellationToken::new();
-        tokio::spawn(mirror.serve(self.store.clone(), stop.clone()));
+        tokio::spawn(mirror.serve(store, stop.clone()));
         (state, stop.drop_guard())
     }
 
@@ -207,6 +215,21 @@ async fn a_mounted_directory_is_noticed_within_two_seconds() {
     machine.mount(6, &json(&topology(6)));
     noticed(&mut state, |state| version(state) == Some(6)).await;
     wait_for_file(&machine, 6).await;
+}
+
+#[tokio::test]
+async fn a_mounted_directory_is_followed_before_the_store_answers() {
+    let machine = Machine::new().await;
+    let (answer, store) = tokio::sync::oneshot::channel();
+    let (mut state, _stop) = machine.start_with(async { store.await.unwrap() });
+    machine.mount(1, &json(&topology(1)));
+    noticed(&mut state, |state| version(state) == Some(1)).await;
+    machine.mount(2, &json(&topology(2)));
+    noticed(&mut state, |state| version(state) == Some(2)).await;
+    machine.store(&json(&topology(3))).await;
+    assert!(answer.send(machine.store.clone()).is_ok());
+    let seen = noticed(&mut state, |state| version(state) == Some(3)).await;
+    assert_eq!(seen.source, Some(Source::Store));
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub const FIELDS: &[Field] = &[
     field("executor", "sockets_per_node", "connections", "Most connections to one node at a time, all classes together."),
     field("executor", "critical_sockets", "connections", "Most connections to one node for critical commands: commit recovery, the switch of a rebind."),
     field("executor", "interactive_sockets", "connections", "Most connections to one node for commands that somebody waits for."),
-    field("executor", "maintenance_sockets", "connections", "Most connections to one node for rebind, expand and clean-up."),
+    field("executor", "maintenance_sockets", "connections", "Most connections to one node for rebind, expand and clean-up; also the most copies of rebinds that a node sends or receives at a time."),
     field("executor", "background_sockets", "connections", "Most connections to one node for statistics."),
     field("executor", "base_timeout_ms", "milliseconds", "Time that a first try of a command may take, unless the command says otherwise."),
     field("executor", "max_timeout_ms", "milliseconds", "Time that any try may take at most."),

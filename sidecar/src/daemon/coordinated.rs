@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expanse_core::wire::{NodeStatus, Operation};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::notify;
@@ -16,7 +16,6 @@ use crate::membership::{publish, status};
 use crate::operations::journal::Journal;
 use crate::operations::leader::Campaign;
 use crate::operations::{mirror, removed};
-use crate::topology::Mirror;
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -26,7 +25,8 @@ pub(super) struct Shown {
     pub leader: watch::Sender<Option<String>>,
     pub operations: watch::Sender<Vec<Operation>>,
     pub session: watch::Sender<SessionState>,
-    pub mirror: Mirror,
+    /// Told the store once it has answered.
+    pub found: oneshot::Sender<Arc<dyn Coordination>>,
 }
 
 /// Connects, starts what needs the store, and follows its session, until told to stop. Ends before
@@ -75,8 +75,8 @@ fn start(parts: &Parts, store: Arc<dyn Coordination>, shown: Shown) {
         local: local(),
         stop: stop.clone(),
     };
-    let topology = shown.mirror.serve(store.clone(), stop.clone());
-    tasks.spawn("topology", topology);
+    // Whoever waits for it may have been stopped.
+    let _ = shown.found.send(store.clone());
     let entry = status::register(store.clone(), own, stop.clone());
     tasks.spawn("status entry", entry);
     let directory = status::follow(store.clone(), shown.nodes, stop.clone());

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use expanse_core::live::NodeLoad;
 use parking_lot::{Mutex, RwLock};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::coordinated::Shown as CoordinatedShown;
@@ -48,6 +48,8 @@ pub(super) struct Shown {
     local: watch::Sender<Option<LocalNode>>,
     load: watch::Sender<NodeLoad>,
     told: mpsc::Receiver<Notice>,
+    mirror: Mirror,
+    store: oneshot::Receiver<Arc<dyn Coordination>>,
     coordinated: CoordinatedShown,
 }
 
@@ -66,6 +68,7 @@ pub(super) fn make(config: Arc<Config>, stop: CancellationToken) -> (Parts, Show
     let (leader, leader_seen) = watch::channel(None);
     let (operations, operations_seen) = watch::channel(Vec::new());
     let (load, load_seen) = watch::channel(NodeLoad::default());
+    let (found, store) = oneshot::channel();
     let (session, session_seen) = watch::channel(SessionState::Lost);
     let view = View {
         local: local_node,
@@ -96,12 +99,14 @@ pub(super) fn make(config: Arc<Config>, stop: CancellationToken) -> (Parts, Show
         leader,
         operations,
         session,
-        mirror,
+        found,
     };
     let shown = Shown {
         local,
         load,
         told,
+        mirror,
+        store,
         coordinated,
     };
     (parts, shown)
@@ -150,6 +155,15 @@ impl Parts {
         tasks.spawn("publisher", publisher);
         let recovery = recovery::run(config.clone(), executor.clone(), local_node(), stop.clone());
         tasks.spawn("recovery", recovery);
+        let store = shown.store;
+        let store = async {
+            match store.await {
+                Ok(store) => store,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let topology = shown.mirror.serve(store, stop.clone());
+        tasks.spawn("topology", topology);
         tasks.spawn("control socket", serve(listener, answers, stop.clone()));
         tasks.spawn("http", http::run(config.http.clone(), site, stop.clone()));
         let webhook = alarms::deliver(self.alarm.clone(), shown.told, stop.clone());

@@ -111,6 +111,11 @@ impl Executor {
         self.0.shared.load(node_name)
     }
 
+    /// How many commands of maintenance may run on one node at a time.
+    pub fn maintenance_limit(&self) -> usize {
+        self.0.shared.settings().limits.class[Weight::Maintenance]
+    }
+
     pub fn alarms(&self) -> &Alarms {
         &self.0.shared.alarms
     }

@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub store_answers: bool,
     /// The local server answers and is part of the cluster.
     pub server_answers: bool,
+    /// What keeps the local server from being level with the other nodes.
+    pub behind: Option<&'a str>,
 }
 
 /// Every row; those whose beginning is not known have `since` 0.
@@ -74,11 +76,20 @@ fn own<'a>(facts: &'a Facts) -> impl Iterator<Item = Blocked> + 'a {
             "the local server does not answer or is not part of a cluster",
         )
     });
+    let behind = facts.behind.map(|why| Blocked {
+        hint: "It goes on by itself once the nodes that took part in what it misses answer; a server that was restored from an old backup has to be made anew.".into(),
+        ..row(
+            "critical",
+            facts.me,
+            "status entry of this node",
+            format!("it catches up: {why}"),
+        )
+    });
     let refused = facts.refused.iter().map(|reason| Blocked {
         hint: "Correct it at its source; the topology in use stays.".into(),
         ..row("interactive", facts.me, "a new topology", reason.clone())
     });
-    store.into_iter().chain(server).chain(refused)
+    store.into_iter().chain(server).chain(behind).chain(refused)
 }
 
 /// Nodes that should have a status entry. Without the store nobody has one.
@@ -96,7 +107,7 @@ fn missing_nodes<'a>(facts: &'a Facts) -> impl Iterator<Item = Blocked> + 'a {
                 "critical",
                 &node.node_name,
                 "work of this node",
-                "it has no status entry: its server or its sidecar is down",
+                "it has no status entry: its server or its sidecar is down, or it catches up",
             )
         })
 }
@@ -208,6 +219,7 @@ mod tests {
             leader: Some("n1"),
             store_answers: true,
             server_answers: true,
+            behind: None,
         }
     }
 

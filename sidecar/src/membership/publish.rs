@@ -83,6 +83,7 @@ impl View {
         executor: &[ExecutorClass],
         leader: Option<&str>,
     ) -> Vec<Blocked> {
+        let local = self.local.borrow().clone();
         let mut alarms = self.executor.alarms().shown();
         for alarm in &mut alarms {
             rename(&mut alarm.node_name, me);
@@ -108,7 +109,8 @@ impl View {
             alarms: &alarms,
             leader,
             store_answers: self.session.borrow().is_connected(),
-            server_answers: self.local.borrow().is_some(),
+            server_answers: local.is_some(),
+            behind: local.as_ref().and_then(|node| node.behind.as_deref()),
         });
         self.since.lock().fill(&mut rows, crate::operations::now());
         rows

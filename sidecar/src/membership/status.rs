@@ -29,7 +29,7 @@ pub struct Own {
 impl Own {
     /// This node with its load and alarms, while its server is ready.
     fn node(&self) -> Option<LocalNode> {
-        let mut node = self.local.borrow().clone()?;
+        let mut node = self.local.borrow().clone().filter(LocalNode::ready)?;
         node.status.load = *self.load.borrow();
         node.status.alarms = self.alarms.shown();
         for alarm in &mut node.status.alarms {

@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::fault::{self, Side};
 use super::journal::Journal;
 use super::members::members;
-use super::rebind::Snapshots;
+use super::rebind::{Copies, Snapshots};
 use crate::cluster::Node;
 use crate::config::Config;
 use crate::coordination::{self, Leadership, Op, Version};
@@ -35,6 +35,7 @@ pub struct Shared {
     pub local: NodeAddress,
     /// Held by whoever changes the set of nodes or switches a group: the two must not meet.
     pub exclusive: tokio::sync::Mutex<()>,
+    pub copies: Copies,
 }
 
 pub struct Context {
@@ -166,6 +167,11 @@ impl Context {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The copies that all operations run.
+    pub fn copies(&self) -> &Copies {
+        &self.shared.copies
     }
 
     /// What the freeze of a switch has seen, until it is compared.

@@ -17,12 +17,14 @@ use super::context::{Context, Shared};
 use super::error::Result;
 use super::journal::{ids_of, Journal};
 use super::members::members;
+use super::rebind::Copies;
 use super::runner;
 use super::step::plan_of;
 use super::wish::{errand, Errand};
 use crate::config::Config;
 use crate::coordination::{Coordination, Leadership};
 use crate::executor::Executor;
+use crate::membership::local::is_ready;
 use crate::membership::{topology, LocalNode};
 
 const LEADER: &str = "/leader";
@@ -35,7 +37,7 @@ pub struct Campaign {
     pub config: Arc<Config>,
     pub store: Arc<dyn Coordination>,
     pub executor: Executor,
-    /// `None` while the local server does not answer or is not part of the cluster.
+    /// `None` while the local server does not answer or is not part of the cluster. Leads only while that is ready.
     pub local: watch::Receiver<Option<LocalNode>>,
     pub stop: CancellationToken,
 }
@@ -53,12 +55,7 @@ impl Campaign {
     }
 
     async fn one_term(&mut self) {
-        let Ok(local) = self
-            .local
-            .wait_for(Option::is_some)
-            .await
-            .map(|l| l.clone())
-        else {
+        let Ok(local) = self.local.wait_for(is_ready).await.map(|l| l.clone()) else {
             return self.stop.cancelled().await;
         };
         let Some(local) = local else { return };
@@ -91,6 +88,7 @@ impl Campaign {
             leadership,
             local: local.address,
             exclusive: tokio::sync::Mutex::new(()),
+            copies: Copies::default(),
         });
         let tasks = TaskTracker::new();
         let work = {
@@ -124,10 +122,10 @@ impl Campaign {
 /// Ends once the local server has been unready for too long.
 async fn unready(mut local: watch::Receiver<Option<LocalNode>>) {
     loop {
-        if local.wait_for(Option::is_none).await.is_err() {
+        if local.wait_for(|node| !is_ready(node)).await.is_err() {
             return std::future::pending().await;
         }
-        let back = local.wait_for(Option::is_some);
+        let back = local.wait_for(is_ready);
         if tokio::time::timeout(UNREADY_LIMIT, back).await.is_err() {
             return;
         }

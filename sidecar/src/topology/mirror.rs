@@ -1,5 +1,6 @@
 //! Follows the sources of the topology and keeps the local file.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -98,11 +99,15 @@ impl Mirror {
         self.state.subscribe()
     }
 
-    /// Follows the sources until `stop`. The store may be away for as long as it wants.
-    pub async fn serve(mut self, store: Arc<dyn Coordination>, stop: CancellationToken) {
+    /// Follows the sources until `stop`. The store may be away for as long as it wants, also to begin with.
+    pub async fn serve(
+        mut self,
+        store: impl Future<Output = Arc<dyn Coordination>>,
+        stop: CancellationToken,
+    ) {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut entries = std::pin::pin!(entries(store));
+        let mut entries = std::pin::pin!(stream::once(store).flat_map(entries));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -2,8 +2,8 @@
 //! with steps of its own ([`rewrite`]), which let a table change its distribution column, or become a distributed one.
 //!
 //! For each pair of nodes between which buckets move there is a publication with a filter on those
-//! buckets and a subscription that writes straight into the target's fragments ([`copy`]), no faster than it may
-//! ([`pace`]); indexes that can wait are built after it ([`indexes`]). Rows
+//! buckets and a subscription that writes straight into the target's fragments ([`copy`]), when its turn has come ([`turns`]) and no
+//! faster than it may ([`pace`]); indexes that can wait are built after it ([`indexes`]). Rows
 //! that a node does not own yet, or no longer, are invisible to queries from `begin_move` to
 //! `end_move`. The switch ([`switch`]) freezes writes for a bounded time, drains the streams and
 //! flips the binding in one two-phase commit. From then on streams in the other direction keep the old
@@ -26,12 +26,14 @@ mod reversible;
 mod rewrite;
 mod route;
 mod switch;
+mod turns;
 mod verify;
 
 use expanse_core::wire::OperationKind;
 
 pub use plan::check_replica_identity;
 pub use reversible::CLOSED;
+pub use turns::Copies;
 pub use verify::Snapshots;
 
 use super::step::{Plan, Step};

@@ -6,6 +6,7 @@ use expanse_core::wire::ControlError;
 
 use super::super::context::{maintenance, Context};
 use super::super::error::{Error, Result};
+use super::copy::Starter;
 use super::pace::Pacer;
 use super::plan::{MovePlan, Share};
 use super::rate::Rate;
@@ -27,7 +28,7 @@ pub struct TableState {
 }
 
 impl TableState {
-    fn copied(&self) -> bool {
+    pub fn copied(&self) -> bool {
         matches!(self.state.as_str(), "f" | "s" | "r")
     }
 
@@ -41,7 +42,9 @@ impl TableState {
 /// # Errors
 /// Those of the nodes.
 pub async fn copied(context: &Context) -> Result<()> {
-    catch_up(context, &MovePlan::of(context)?, Direction::Forward).await
+    let plan = MovePlan::of(context)?;
+    let starter = Starter::new(context, &plan).await?;
+    follow(context, &plan, Direction::Forward, Some(starter)).await
 }
 
 /// Waits until every table of every stream of that direction is copied and the streams are close behind.
@@ -49,11 +52,23 @@ pub async fn copied(context: &Context) -> Result<()> {
 /// # Errors
 /// Those of the nodes.
 pub async fn catch_up(context: &Context, plan: &MovePlan, direction: Direction) -> Result<()> {
+    follow(context, plan, direction, None).await
+}
+
+async fn follow(
+    context: &Context,
+    plan: &MovePlan,
+    direction: Direction,
+    mut starter: Option<Starter<'_>>,
+) -> Result<()> {
     let started = Instant::now();
     let mut rate = Rate::default();
     let mut pacer = Pacer::new(context);
     loop {
         let states = table_states(context, plan, direction).await?;
+        if let Some(starter) = &mut starter {
+            starter.go_on(&states).await?;
+        }
         let expected = plan.pairs.len() * plan.relations.len();
         let ready = states.iter().filter(|s| s.ready()).count() >= expected;
         if direction == Direction::Forward {
