@@ -29,6 +29,14 @@ SELECT count(*) FROM plain_items i WHERE NOT EXISTS (SELECT FROM plain_orders o 
 SELECT id, count(*) FROM items GROUP BY id HAVING count(*) > 1 ORDER BY id LIMIT 3;
 SELECT customer, avg(total), count(*) FILTER (WHERE note IS NULL), stddev(total) FROM orders GROUP BY customer ORDER BY customer;
 SELECT customer, avg(total), count(*) FILTER (WHERE note IS NULL), stddev(total) FROM plain_orders GROUP BY customer ORDER BY customer;
+-- By an expression over a unique column: how many groups there are nobody knows, so the nodes begin them.
+CREATE TABLE numbers (k bigint PRIMARY KEY, n int);
+SELECT cluster_distribute_table('numbers', 'k');
+INSERT INTO numbers SELECT i, i % 3 FROM generate_series(1, 20000) i;
+ANALYZE numbers;
+EXPLAIN (COSTS OFF) SELECT k % 10, count(*), sum(n) FROM numbers GROUP BY 1 ORDER BY 1;
+SELECT k % 10, count(*), sum(n) FROM numbers GROUP BY 1 ORDER BY 1;
+DROP TABLE numbers;
 SELECT count(*), sum(total), avg(total), min(note), max(id) FROM orders WHERE id < 0;
 -- Off the distribution column: joined here.
 SELECT count(*) FROM orders o JOIN items i ON i.nr = o.customer;

@@ -1,5 +1,6 @@
 //! Combining here what the nodes began.
 
+use super::cost;
 use super::group::Needs;
 use super::info::Fragment;
 use super::path::{self, Grouped};
@@ -41,7 +42,7 @@ pub unsafe fn offer(
                 target: parts,
                 grouping,
                 kept: std::ptr::null_mut(),
-                rows: groups * (*fragment).nodes,
+                rows: cost::begun_groups(&*fragment, groups, needs.is_computed()),
             },
         );
         let mut costs = AggClauseCosts::default();

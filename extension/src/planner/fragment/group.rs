@@ -204,6 +204,21 @@ unsafe fn offer_complete(
 }
 
 impl Needs {
+    /// Is a grouping column more than a column of a table?
+    ///
+    /// # Safety
+    /// The expressions are valid.
+    pub unsafe fn is_computed(&self) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            items::<Node>((*self.columns).exprs)
+                .enumerate()
+                .any(|(index, expr)| {
+                    reference(self.columns, index) > 0 && (*expr).type_ != NodeTag::T_Var
+                })
+        }
+    }
+
     pub fn clause(&self) -> *mut List {
         self.clause
     }
