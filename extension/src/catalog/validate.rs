@@ -159,9 +159,11 @@ impl Server<'_> {
         if self.holds("SELECT pg_is_in_recovery()") {
             self.bad_setting("it is a standby", "Give a server that takes writes.");
         }
+        // Nodes compare and sort for each other.
         const ENCODING: &str =
-            "SELECT format('encoding %s, collation %s', pg_encoding_to_char(encoding), \
-                                datcollate) FROM pg_database WHERE datname = current_database()";
+            "SELECT format('encoding %s, collation %s%s', pg_encoding_to_char(encoding), datcollate, \
+                 ' version ' || pg_database_collation_actual_version(oid)) \
+             FROM pg_database WHERE datname = current_database()";
         let (theirs, ours) = (self.ask(ENCODING), spi::value(ENCODING));
         if theirs != ours {
             self.bad_setting(

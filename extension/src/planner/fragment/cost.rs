@@ -53,6 +53,11 @@ pub fn begun_groups(fragment: &Fragment, groups: f64, computed: bool) -> f64 {
     counted_on.max(fragment.nodes)
 }
 
+/// Rows that come when each node delivers up to `rows`.
+pub fn top_rows(fragment: &Fragment, rows: i64) -> f64 {
+    (rows as f64 * fragment.nodes).min(fragment.rows.max(1.0))
+}
+
 /// Grouping on the nodes.
 pub fn group(fragment: &Fragment, columns: usize) -> f64 {
     // SAFETY: a setting is a plain variable.

@@ -3,6 +3,7 @@
 use super::info::Fragment;
 use super::list::length;
 use super::query::{self, Grouping};
+use super::top::{self, Top};
 use super::{cost, list, target};
 use crate::executor::fragment_scan::{self, plan::Plan as ScanPlan};
 use pgrx::pg_sys::{self, *};
@@ -17,6 +18,7 @@ struct FragmentPath {
     columns: *mut List,
     references: *mut Index,
     grouping: Option<Grouping>,
+    top: Option<Top>,
     /// Conditions over the delivered columns.
     kept: *mut List,
 }
@@ -46,6 +48,7 @@ unsafe fn new(
         (*path).custom.flags = CUSTOMPATH_SUPPORT_PROJECTION;
         (*path).custom.methods = &METHODS.0;
         std::ptr::addr_of_mut!((*path).grouping).write(None);
+        std::ptr::addr_of_mut!((*path).top).write(None);
         (*path).fragment = fragment;
         path
     }
@@ -114,6 +117,36 @@ pub unsafe fn grouped(rel: *mut RelOptInfo, grouped: &Grouped) -> *mut Path {
     }
 }
 
+/// The first rows of an order: `columns` are delivered, `target` is computed from them.
+pub struct Topmost {
+    pub fragment: *mut Fragment,
+    pub columns: *mut List,
+    pub target: *mut PathTarget,
+    pub top: Top,
+    pub rows: f64,
+}
+
+/// The path of the first rows, to be sorted here.
+///
+/// # Safety
+/// All is valid and of the planner at work.
+pub unsafe fn top(rel: *mut RelOptInfo, topmost: &Topmost) -> *mut Path {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let path = new(rel, topmost.target, topmost.fragment);
+        (*path).columns = topmost.columns;
+        (*path).top = Some(topmost.top);
+        let base = std::ptr::addr_of_mut!((*path).custom.path);
+        (*base).rows = topmost.rows;
+        let work = top::work(&*topmost.fragment, topmost.top.rows);
+        let width = (*topmost.target).width;
+        let (startup, total) = cost::fetch(&*topmost.fragment, work, topmost.rows, width);
+        (*base).startup_cost = startup + work / (*topmost.fragment).nodes;
+        (*base).total_cost = total;
+        base
+    }
+}
+
 unsafe extern "C-unwind" fn plan_path(
     root: *mut PlannerInfo,
     rel: *mut RelOptInfo,
@@ -148,6 +181,7 @@ unsafe fn plan(
             columns,
             (*path).references,
             (*path).grouping.as_ref(),
+            (*path).top.as_ref(),
         );
         let attributes = if base {
             attributes(columns)

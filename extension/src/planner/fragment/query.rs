@@ -4,8 +4,9 @@
 //! the fragment's become empty ones, because the deparser looks at all of them.
 
 use super::info::Fragment;
-use super::list::{copy, items, make};
+use super::list::{copy, items, length, make};
 use super::shippable::{ship, Shipment};
+use super::top::Top;
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 
@@ -33,6 +34,7 @@ pub unsafe fn build(
     columns: *mut List,
     references: *const Index,
     grouping: Option<&Grouping>,
+    top: Option<&Top>,
 ) -> Built {
     // SAFETY: as the caller promises.
     unsafe {
@@ -64,12 +66,32 @@ pub unsafe fn build(
             (*query).hasAggs = contain_agg_clause((*query).targetList.cast())
                 || contain_agg_clause((*query).havingQual);
         }
+        if let Some(top) = top {
+            for (clause, expr) in
+                items::<SortGroupClause>(top.clauses).zip(items::<Expr>(top.exprs))
+            {
+                let number = length((*query).targetList) as AttrNumber + 1;
+                let expr = ship(expr, &mut shipment);
+                let entry = makeTargetEntry(expr, number, std::ptr::null_mut(), true);
+                (*entry).ressortgroupref = (*clause).tleSortGroupRef;
+                (*query).targetList = lappend((*query).targetList, entry.cast());
+            }
+            (*query).sortClause = copy(top.clauses);
+            (*query).limitCount = number(top.rows);
+            (*query).limitOption = LimitOption::LIMIT_OPTION_COUNT;
+        }
         (*query).hasSubLinks = checkExprHasSubLink((*query).jointree.cast());
         Built {
             query,
             params: shipment.params,
         }
     }
+}
+
+/// A bigint constant.
+unsafe fn number(value: i64) -> *mut Node {
+    // SAFETY: the type's own length and way to be passed.
+    unsafe { makeConst(INT8OID, -1, InvalidOid, 8, value.into(), false, true).cast() }
 }
 
 /// The tables that stand in FROM; those of an EXISTS have a range table of their own.
