@@ -36,12 +36,16 @@ INSERT INTO numbers SELECT i, i % 3 FROM generate_series(1, 20000) i;
 ANALYZE numbers;
 EXPLAIN (COSTS OFF) SELECT k % 10, count(*), sum(n) FROM numbers GROUP BY 1 ORDER BY 1;
 SELECT k % 10, count(*), sum(n) FROM numbers GROUP BY 1 ORDER BY 1;
--- The first rows of an order: each node delivers as many; not where rows are made of others, locked, or limited otherwise.
+-- The first rows of an order, and DISTINCT: each node delivers as many, or each once; not where rows are made of others, locked, or limited otherwise.
 EXPLAIN (COSTS OFF) SELECT k + 1, n FROM numbers WHERE k > 5 ORDER BY n DESC NULLS LAST, k % 7, k LIMIT 3 OFFSET 2;
 SELECT k + 1, n FROM numbers WHERE k > 5 ORDER BY n DESC NULLS LAST, k % 7, k LIMIT 3 OFFSET 2;
 EXPLAIN (COSTS OFF) SELECT o.id, nr FROM orders o JOIN items i USING (id) ORDER BY price + total, 1, 2 LIMIT 2;
 SELECT o.id, nr FROM orders o JOIN items i USING (id) ORDER BY price + total, 1, 2 LIMIT 2;
 SELECT o.id, nr FROM plain_orders o JOIN plain_items i USING (id) ORDER BY price + total, 1, 2 LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT DISTINCT n, k % 2 FROM numbers ORDER BY 1, 2;
+SELECT DISTINCT n, k % 2 FROM numbers ORDER BY 1, 2;
+EXPLAIN (COSTS OFF) SELECT DISTINCT ON (n) n, k FROM numbers ORDER BY n, k;
+SELECT DISTINCT ON (n) n, k FROM numbers ORDER BY n, k;
 EXPLAIN (COSTS OFF) SELECT k FROM numbers ORDER BY n FETCH FIRST 2 ROWS WITH TIES;
 EXPLAIN (COSTS OFF) SELECT generate_series(1, 2), k FROM numbers ORDER BY n LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT k FROM numbers ORDER BY random() LIMIT 3;

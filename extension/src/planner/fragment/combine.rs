@@ -1,7 +1,7 @@
 //! Combining here what the nodes began.
 
 use super::cost;
-use super::group::Needs;
+use super::group::{any_computed, Needs};
 use super::info::Fragment;
 use super::path::{self, Grouped};
 use super::query::Grouping;
@@ -42,7 +42,7 @@ pub unsafe fn offer(
                 target: parts,
                 grouping,
                 kept: std::ptr::null_mut(),
-                rows: cost::begun_groups(&*fragment, groups, needs.is_computed()),
+                rows: cost::begun_groups(&*fragment, groups, any_computed(parts)),
             },
         );
         let mut costs = AggClauseCosts::default();
@@ -74,6 +74,47 @@ pub unsafe fn offer(
             let sorted = create_sort_path(root, output, begun, (*root).group_pathkeys, -1.0);
             (*sorted).path.pathtarget = parts;
             finish(sorted.cast(), AggStrategy::AGG_SORTED);
+        }
+    }
+}
+
+/// Offers the rows of `begun` without what comes twice by `clause`, hashed and sorted as far as possible.
+///
+/// # Safety
+/// All is valid and of the planner at work.
+pub unsafe fn unite(
+    root: *mut PlannerInfo,
+    output: *mut RelOptInfo,
+    begun: *mut Path,
+    clause: *mut List,
+    groups: f64,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let target = (*begun).pathtarget;
+        if grouping_is_hashable(clause) {
+            let hashed = create_agg_path(
+                root,
+                output,
+                begun,
+                target,
+                AggStrategy::AGG_HASHED,
+                AggSplit::AGGSPLIT_SIMPLE,
+                clause,
+                std::ptr::null_mut(),
+                std::ptr::null(),
+                groups,
+            );
+            add_path(output, hashed.cast());
+        }
+        let keys = (*root).distinct_pathkeys;
+        if grouping_is_sortable(clause) && !keys.is_null() {
+            let sorted = create_sort_path(root, output, begun, keys, -1.0);
+            (*sorted).path.pathtarget = target;
+            let columns = super::list::length(keys) as i32;
+            let unique = create_upper_unique_path(root, output, sorted.cast(), columns, groups);
+            (*unique).path.pathtarget = target;
+            add_path(output, unique.cast());
         }
     }
 }

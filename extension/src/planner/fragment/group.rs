@@ -95,7 +95,11 @@ unsafe fn needs(target: *mut PathTarget, having: *mut Node, clause: *mut List) -
     }
 }
 
-unsafe fn reference(target: *mut PathTarget, index: usize) -> Index {
+/// The sort-group reference of one expression of a target; 0 for none.
+///
+/// # Safety
+/// `target` is valid and has so many expressions.
+pub unsafe fn reference(target: *mut PathTarget, index: usize) -> Index {
     // SAFETY: the array, when there is one, has an entry for each expression.
     unsafe {
         if (*target).sortgrouprefs.is_null() {
@@ -133,6 +137,19 @@ unsafe extern "C-unwind" fn raw_walk(node: *mut Node, context: *mut c_void) -> b
             _ => {}
         }
         raw::expression_tree_walker(node, raw_walk, context)
+    }
+}
+
+/// Is a grouping column of this target more than a column of a table?
+///
+/// # Safety
+/// The expressions are valid.
+pub unsafe fn any_computed(target: *mut PathTarget) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        items::<Node>((*target).exprs)
+            .enumerate()
+            .any(|(index, expr)| reference(target, index) > 0 && (*expr).type_ != NodeTag::T_Var)
     }
 }
 
@@ -204,21 +221,6 @@ unsafe fn offer_complete(
 }
 
 impl Needs {
-    /// Is a grouping column more than a column of a table?
-    ///
-    /// # Safety
-    /// The expressions are valid.
-    pub unsafe fn is_computed(&self) -> bool {
-        // SAFETY: as the caller promises.
-        unsafe {
-            items::<Node>((*self.columns).exprs)
-                .enumerate()
-                .any(|(index, expr)| {
-                    reference(self.columns, index) > 0 && (*expr).type_ != NodeTag::T_Var
-                })
-        }
-    }
-
     pub fn clause(&self) -> *mut List {
         self.clause
     }

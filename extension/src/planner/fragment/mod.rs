@@ -4,7 +4,7 @@
 //! A relation of the planner that each node can answer on its own data carries a [`info::Fragment`]: its members, the
 //! conditions that the nodes apply, those kept here, and the distribution columns. `base` makes one for every
 //! distributed or replicated table, `join` one for a join of two of them where rows that meet live on one node, and
-//! `group` puts a grouping on top, `top` the first rows of an order. `path` offers a fragment to the planner and turns it into a plan; `query`
+//! `group` puts a grouping on top, `distinct` DISTINCT, `top` the first rows of an order. `path` offers a fragment to the planner and turns it into a plan; `query`
 //! builds the `Query` that PostgreSQL's own deparser writes as SQL.
 //!
 //! # Invariants
@@ -17,6 +17,7 @@ pub mod base;
 pub mod check;
 pub mod combine;
 pub mod cost;
+pub mod distinct;
 pub mod group;
 pub mod info;
 pub mod join;
@@ -87,7 +88,7 @@ pub fn join_pathlist(
     }
 }
 
-/// Offers the fragment paths of groupings and of the first rows of an order.
+/// Offers the fragment paths of groupings, of DISTINCT and of the first rows of an order.
 pub fn upper_paths(
     root: *mut PlannerInfo,
     stage: UpperRelationKind::Type,
@@ -99,6 +100,9 @@ pub fn upper_paths(
     unsafe {
         if stage == UpperRelationKind::UPPERREL_GROUP_AGG {
             group::consider(root, input, output, extra.cast());
+        }
+        if stage == UpperRelationKind::UPPERREL_DISTINCT {
+            distinct::consider(root, input, output);
         }
         if stage == UpperRelationKind::UPPERREL_ORDERED {
             top::consider(root, input, output);

@@ -1,0 +1,63 @@
+//! SELECT DISTINCT: each node delivers each of its rows once, and what several nodes have is made one here.
+
+use super::combine;
+use super::cost;
+use super::group::{any_computed, reference};
+use super::info;
+use super::list::{items, length};
+use super::path::{self, Grouped};
+use super::query::Grouping;
+use super::shippable::shippable;
+use pgrx::pg_sys::*;
+
+/// Offers the distinct rows of a fragment.
+///
+/// # Safety
+/// Called from `create_upper_paths_hook` for DISTINCT.
+pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *mut RelOptInfo) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let Some(fragment) = info::of(input) else {
+            return;
+        };
+        let parse = (*root).parse;
+        if !(*fragment).distributed()
+            || !(*fragment).kept.is_null()
+            || (*parse).hasDistinctOn
+            || (*parse).hasTargetSRFs
+        {
+            return;
+        }
+        let target = (*input).reltarget;
+        let clause = (*parse).distinctClause;
+        let fitting = items::<Node>((*target).exprs)
+            .enumerate()
+            .all(|(index, expr)| {
+                let by = reference(target, index);
+                by > 0
+                    && !get_sortgroupref_clause_noerr(by, clause).is_null()
+                    && shippable(expr, (*fragment).members, false)
+            });
+        if !fitting || length((*target).exprs) < length(clause) {
+            return;
+        }
+        let exprs = get_sortgrouplist_exprs(clause, (*root).processed_tlist);
+        let nothing = std::ptr::null_mut();
+        let groups = estimate_num_groups(root, exprs, (*fragment).rows, nothing, nothing.cast());
+        let begun = path::grouped(
+            output,
+            &Grouped {
+                fragment,
+                columns: target,
+                target,
+                grouping: Grouping {
+                    clause,
+                    having: std::ptr::null_mut(),
+                },
+                kept: std::ptr::null_mut(),
+                rows: cost::begun_groups(&*fragment, groups, any_computed(target)),
+            },
+        );
+        combine::unite(root, output, begun, clause, groups);
+    }
+}
