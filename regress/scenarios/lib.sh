@@ -31,13 +31,33 @@ until_finds() { # until_finds COMMAND...: polls, with a bound
     return 1
 }
 
-# in_state ID STATE. A node whose sidecar is gone shows what it knew last, so all are asked.
-in_state() {
+# says ID EXPRESSION WANTED: what cluster_operations shows of an operation. A node whose sidecar is gone shows what it knew
+# last, so all are asked.
+says() {
     local at
     for at in $(ports); do
-        [[ $(sql "$at" -c "SELECT state FROM cluster_operations WHERE operation_id = $1" 2>/dev/null) == "$2" ]] && return 0
+        [[ $(sql "$at" -c "SELECT $2 FROM cluster_operations WHERE operation_id = $1" 2>/dev/null) == "$3" ]] && return 0
     done
     return 1
+}
+
+in_state() { says "$1" state "$2"; } # in_state ID STATE
+
+operation() { # operation SQL [STATE]: starts it and waits for its end
+    local id
+    id=$(sql "$port" -c "SELECT $1") || return 1
+    until_finds in_state "$id" "${2:-succeeded}"
+}
+
+# A scenario's writer runs until the file $dir/stop is there, adds what fails to $dir/failures and a line to $dir/writes
+# for each round. Whatever happens, it does not outlive the scenario.
+trap '[[ -z ${writing:-} ]] || kill "$writing" 2>/dev/null' EXIT
+begin_writing() { rm -f "$dir/stop"; : >"$dir/failures"; : >"$dir/writes"; writer & writing=$!; }
+
+end_writing() { # true when it wrote and no statement failed
+    touch "$dir/stop"
+    wait "$writing"
+    { ! grep -q ERROR "$dir/failures" && [[ -s $dir/writes ]]; } || { sort "$dir/failures" | uniq -c | head; return 1; }
 }
 
 done_with() { grep -qs "step done operation=$1 step=\"$2\"" "$dir"/n*/expansed.log; }
@@ -82,6 +102,9 @@ left_over() { # left_over PORT: how many things that only a running operation ma
         (SELECT count(*) FROM expanse.node WHERE state <> 'active') +
         (SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready))"
 }
+
+# What pgbench had sent when it was ended is still done: true once its last session is over.
+no_pgbench() { [[ $(sql "$port" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") == 0 ]]; }
 
 summary() {
     echo "$passed passed, $failed failed"

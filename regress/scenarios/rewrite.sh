@@ -57,22 +57,13 @@ clients_on() { # two writers and two readers, simple and prepared, until clients
     done
 }
 
-clients_off() { kill -TERM "${clients[@]}"; wait "${clients[@]}"; clients=(); } 2>/dev/null
+clients_off() { kill -TERM "${clients[@]}"; wait "${clients[@]}"; clients=(); until_finds no_pgbench; } 2>/dev/null
 
 nothing_failed() { ! grep -E 'ERROR|FATAL|aborted' "$log"; }
 
 same() { # same TABLE: it and the plain one
     [[ $(sql "$port" -c "SELECT (SELECT count(*) FROM (TABLE $1 EXCEPT ALL TABLE plain) a),
         (SELECT count(*) FROM (TABLE plain EXCEPT ALL TABLE $1) b)") == '0|0' ]]
-}
-
-# says ID EXPRESSION WANTED: by any node, since one whose sidecar is gone shows what it knew last.
-says() {
-    local at
-    for at in $(ports); do
-        [[ $(sql "$at" -c "SELECT $2 FROM cluster_operations WHERE operation_id = $1" 2>/dev/null) == "$3" ]] && return 0
-    done
-    return 1
 }
 
 by() { sql "$port" -c "SELECT distribution_column FROM cluster_tables WHERE relation = '$1'::regclass"; }

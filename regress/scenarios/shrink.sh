@@ -25,29 +25,15 @@ filled() {
         -c 'ANALYZE app.item' -c 'ANALYZE app.entry' -c 'ANALYZE app.word' >/dev/null
 }
 
-# Writes until the file $work/stop is there; what fails is kept.
+# Writes until the file $dir/stop is there; what fails is kept.
 writer() {
     local key n
-    while [[ ! -e $dir/stop ]]; do
+    while [[ -d $dir && ! -e $dir/stop ]]; do
         key=$((1 + (RANDOM * 32768 + RANDOM) % rows)) n=$((RANDOM * 32768 + RANDOM))
         sql "$port" -c "UPDATE app.word SET n = n + 1 WHERE word = 'word $key'" \
             -c "INSERT INTO app.entry VALUES ($key, $n, 'more') ON CONFLICT DO NOTHING" \
             -c "UPDATE app.kind SET name = name || '' WHERE id = 1 + $n % 10" 2>>"$dir/failures" && echo . >>"$dir/writes"
     done
-}
-
-begin_writing() { rm -f "$dir/stop"; : >"$dir/failures"; : >"$dir/writes"; writer & writing=$!; }
-
-end_writing() {
-    touch "$dir/stop"
-    wait "$writing"
-    { ! grep -q ERROR "$dir/failures" && [[ -s $dir/writes ]]; } || { sort "$dir/failures" | uniq -c | head; return 1; }
-}
-
-operation() { # operation SQL: starts it and waits for its end
-    local id
-    id=$(sql "$port" -c "SELECT $1") || return 1
-    until_finds in_state "$id" succeeded
 }
 
 balanced() { # balanced NODES: so many nodes share the current map, within one bucket of each other

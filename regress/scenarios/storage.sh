@@ -35,22 +35,6 @@ writer() {
     done
 }
 
-# Whatever happens, no writer outlives the scenario.
-trap '[[ -z ${writing:-} ]] || kill "$writing" 2>/dev/null' EXIT
-begin_writing() { rm -f "$dir/stop"; : >"$dir/failures"; : >"$dir/writes"; writer & writing=$!; }
-
-end_writing() {
-    touch "$dir/stop"
-    wait "$writing"
-    { ! grep -q ERROR "$dir/failures" && [[ -s $dir/writes ]]; } || { sort "$dir/failures" | uniq -c | head; return 1; }
-}
-
-operation() { # operation SQL: starts it and waits for its end
-    local id
-    id=$(sql "$port" -c "SELECT $1") || return 1
-    until_finds in_state "$id" "${2:-succeeded}"
-}
-
 # lies STORAGE TABLE...: these tables, their indexes and TOAST are there on every node, and no part of them is elsewhere.
 lies() {
     local at found storage=$1

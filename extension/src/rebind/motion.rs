@@ -106,7 +106,7 @@ pub fn check_replica_identity(group: GroupId) {
         Error::Unsupported {
             what: "a rebind without a replica identity".into(),
             kind: "distributed",
-            hint: format!("Run ALTER TABLE {relation} REPLICA IDENTITY FULL first."),
+            hint: format!("Run ALTER TABLE {relation} REPLICA IDENTITY FULL first, or rebind it with strategy => 'rewrite'."),
             relation,
         }
         .raise();
