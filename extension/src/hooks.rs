@@ -8,6 +8,7 @@ use crate::entry::{entry, raw};
 use crate::executor::statement_scan;
 use crate::planner::{self, Decision};
 use crate::rebind::pace;
+use crate::transaction::consistency::beside;
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
@@ -73,9 +74,13 @@ unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) 
         if statement_scan::may_shorten(query, flags) {
             entry(|| statement_scan::shorten(query));
         }
+        let agreed = beside::is_marked(query, flags) && entry(|| beside::begin(query));
         match PREVIOUS_EXECUTOR_START {
             Some(previous) => previous(query, flags),
             None => raw::standard_ExecutorStart(query, flags),
+        }
+        if agreed {
+            entry(|| beside::keep(query));
         }
     }
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# deadlock.sh BOX DIR PORT: transactions on several nodes wait for each other, and one gives way.
+# deadlock.sh BOX DIR PORT: transactions on several nodes wait for each other, and one gives way; readers see them whole.
 #
 # DIR is a running cluster in a box of three nodes whose first listens on PORT. Rounds of two transactions that lock two rows
 # of different nodes in opposite order, asked at different nodes: one commits, the other (the younger) fails with
-# SQLSTATE 40P01, and neither waits for long.
+# SQLSTATE 40P01, and neither waits for long. Then writers change a distributed, a replicated and a plain table together,
+# and whoever reads all three sees each of these transactions entirely or not at all.
 set -uo pipefail
-box=$1 port=$3
+box=$1 dir=$2 port=$3
 passed=0 failed=0 limit_ms=6000
 
 sql() { # sql PORT ARGUMENT...
@@ -50,5 +51,30 @@ round "$port" $((port + 2)) "$two" "$three"  # both rows are on other nodes than
 round "$port" $((port + 1)) "$one" "$two"    # both wait on a node of their own
 round $((port + 2)) $((port + 2)) "$one" "$two"
 check 'only the older ones have written' [ "$(sql "$port" -c 'SELECT sum(v) FROM d')" = 6 ]
+
+seen_whole() {
+    local n seen
+    sql "$port" -c 'CREATE TABLE spread (k int PRIMARY KEY, v int)' -c "SELECT cluster_distribute_table('spread', 'k')" \
+        -c 'CREATE TABLE copied (k int PRIMARY KEY, v int)' -c "SELECT cluster_replicate_table('copied')" \
+        -c 'CREATE TABLE plain (k int PRIMARY KEY, v int)' -c 'INSERT INTO spread SELECT i, 0 FROM generate_series(1, 20) i' \
+        -c 'INSERT INTO copied SELECT i, 0 FROM generate_series(1, 4) i' -c 'INSERT INTO plain TABLE copied' >/dev/null || return 1
+    cat >"$dir/write.sql" <<'EOSQL'
+\set one random(1, 4)
+\set other random(1, 20)
+BEGIN;
+UPDATE plain SET v = v + 1 WHERE k = :one;
+UPDATE copied SET v = v + 1 WHERE k = :one;
+UPDATE spread SET v = v + 2 WHERE k = :other;
+COMMIT;
+EOSQL
+    "$box/bin/pgbench" -n -c 3 -T 5 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres >"$dir/write.log" 2>&1 &
+    seen=$(for n in {1..150}; do
+        echo 'SELECT (SELECT sum(v) FROM spread) = (SELECT sum(v) FROM plain) + (SELECT sum(v) FROM copied);'
+    done | sql "$port" 2>&1 | sort | uniq -c)
+    wait $!
+    grep -q 'failed transactions: 0 ' "$dir/write.log" && [[ $seen =~ ^\ *150\ t$ ]] || { cat "$dir/write.log"; echo "$seen"; return 1; }
+}
+
+check 'transactions are seen as a whole' seen_whole
 echo "$passed passed, $failed failed"
 ((failed == 0))

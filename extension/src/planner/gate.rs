@@ -2,6 +2,7 @@
 
 use super::tables::{self, Mentions};
 use crate::catalog::{marker, GroupId, Metadata};
+use crate::transaction::consistency::beside;
 use pgrx::pg_sys::{self, PlannedStmt, Query};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -55,8 +56,8 @@ pub fn lock(query: *mut Query, known: Rc<Metadata>) -> (Mentions, Groups, Rc<Met
 }
 
 /// Makes a cached plan lock the gates before PostgreSQL decides whether it is still valid, and makes any change of
-/// metadata invalidate it.
-pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata) {
+/// metadata invalidate it. With `beside`, the statement reads tables here beside fragments.
+pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata, beside: bool) {
     // SAFETY: the statement is complete and ours to extend; entries without required privileges are only locked.
     unsafe {
         for (&group, &written) in groups {
@@ -68,6 +69,9 @@ pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata)
             (*entry).relkind = pg_sys::RELKIND_RELATION as std::os::raw::c_char;
             (*entry).rellockmode = lock_mode(written);
             (*entry).eref = pg_sys::makeAlias(c"gate".as_ptr(), std::ptr::null_mut());
+            if beside {
+                beside::mark(entry);
+            }
             (*stmt).rtable = pg_sys::lappend((*stmt).rtable, entry.cast());
         }
         if let Some(marker) = marker() {

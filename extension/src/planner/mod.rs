@@ -47,6 +47,8 @@ pub struct Planning {
     first: First,
     groups: Groups,
     metadata: Rc<Metadata>,
+    /// It reads tables here beside fragments of several nodes.
+    beside: bool,
 }
 
 /// What the planner hook carries over PostgreSQL's planner.
@@ -79,7 +81,15 @@ pub fn decide(query: *mut Query) -> Decision {
     } else {
         scope::enter_whole();
     }
+    let beside = match way {
+        Way::Fragments | Way::Distribute(_) => {
+            !mentions.distributed.is_empty()
+                && (!mentions.replicated.is_empty() || local_only(query, &metadata))
+        }
+        Way::Local | Way::Route(_) | Way::Modify(_) => false,
+    };
     let planning = Planning {
+        beside,
         way,
         first,
         groups,
@@ -153,7 +163,7 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
         Way::Distribute(plan) => distribute::wrap(stmt, plan),
     }
     first::wrap(stmt, &planning.first);
-    gate::add_to_plan(stmt, &planning.groups, &planning.metadata);
+    gate::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.beside);
     stmt
 }
 

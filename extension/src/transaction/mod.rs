@@ -64,6 +64,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             // Should it have ended for another reason meanwhile.
             victim::forget();
             consistency::barrier::leave();
+            consistency::beside::forget();
             abort::after();
         }
         _ => {}
@@ -88,7 +89,10 @@ unsafe extern "C-unwind" fn on_subtransaction(
     }
     entry(|| match event {
         SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => savepoint::release(level),
-        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => savepoint::roll_back(level),
+        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+            consistency::beside::forget();
+            savepoint::roll_back(level);
+        }
         _ => {}
     });
 }

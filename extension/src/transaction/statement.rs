@@ -20,6 +20,8 @@ struct Statements {
     /// Context (as an address) and number of each executor that has read.
     running: Vec<(usize, u64)>,
     last: u64,
+    /// Of a statement that reads before its executor has a context.
+    expected: Option<u64>,
 }
 
 thread_local! {
@@ -30,6 +32,14 @@ thread_local! {
 pub fn current() -> u64 {
     let context = executor_context();
     STATEMENTS.with_borrow_mut(|statements| {
+        if let Some(id) = statements.expected {
+            if !context.is_null() {
+                statements.expected = None;
+                statements.running.push((context as usize, id));
+                watch(context, id);
+            }
+            return id;
+        }
         let known = statements
             .running
             .iter()
@@ -49,8 +59,28 @@ pub fn current() -> u64 {
 
 /// Does this statement still run?
 pub fn running(id: u64) -> bool {
-    STATEMENTS
-        .with_borrow(|statements| statements.running.iter().any(|(_, running)| *running == id))
+    STATEMENTS.with_borrow(|statements| {
+        statements.expected == Some(id)
+            || statements.running.iter().any(|(_, running)| *running == id)
+    })
+}
+
+/// Is the current code run by a statement?
+pub fn inside_another() -> bool {
+    !executor_context().is_null()
+}
+
+/// A statement outside of any other is about to start; what is read from here on is read for it.
+pub fn expect() {
+    STATEMENTS.with_borrow_mut(|statements| {
+        statements.last += 1;
+        statements.expected = Some(statements.last);
+    });
+}
+
+/// The statement has not started after all.
+pub fn forget_expected() {
+    STATEMENTS.with_borrow_mut(|statements| statements.expected = None);
 }
 
 fn executor_context() -> pg_sys::MemoryContext {

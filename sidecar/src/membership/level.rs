@@ -21,10 +21,10 @@ const COMPARE: Command = Command::new("compare the metadata", Weight::Interactiv
     // That another node does not answer is said elsewhere.
     .alarm(Weight::Background);
 
-/// Prepared transactions that have changed metadata or the schema.
+/// Prepared transactions of the cluster that have changed metadata or the schema.
 const IN_DOUBT: &str = "SELECT x.gid FROM pg_prepared_xacts x \
     JOIN pg_locks l ON l.virtualtransaction = '-1/' || x.transaction::text \
-    WHERE x.database = current_database() AND (l.mode = 'AccessExclusiveLock' OR l.mode = 'RowExclusiveLock' \
+    WHERE x.database = current_database() AND starts_with(x.gid, 'expanse_') AND (l.mode = 'AccessExclusiveLock' OR l.mode = 'RowExclusiveLock' \
         AND l.relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'expanse'::regnamespace \
                            AND c.relname <> 'commit_record')) \
     ORDER BY x.prepared LIMIT 1";

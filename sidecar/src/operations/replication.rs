@@ -9,7 +9,7 @@ use tokio::time::{sleep, Instant};
 use super::context::{maintenance, Context};
 use super::error::{Error, Result};
 use crate::cluster::Node;
-use crate::postgres::{identifier, literal, NodeAddress};
+use crate::postgres::{self, identifier, literal, NodeAddress};
 
 /// Making a slot waits for transactions of others.
 const SLOT_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -80,8 +80,20 @@ async fn create_publication(context: &Context, stream: &Stream, create: &str) ->
     let limit = Duration::from_secs(30);
     match session.batch("create a publication", &sql, limit).await {
         Err(error) if error.has_code("55P03") => Err(locked(context, &stream.source).await?),
-        outcome => Ok(outcome?),
+        outcome => outcome.map_err(|error| made_meanwhile(error, &stream.source)),
     }
+}
+
+/// What a leader before this one, or a try whose answer was lost, is still making: it is looked for again.
+fn made_meanwhile(error: postgres::Error, node: &NodeAddress) -> Error {
+    if !(error.has_code("42710") || error.has_code("23505")) {
+        return error.into();
+    }
+    let name = &node.node_name;
+    Error::NotYet(ControlError::new(
+        "42710",
+        format!("what a stream needs on node \"{name}\" is being made by an earlier try: {error}"),
+    ))
 }
 
 /// The error that says who has locked a table.
@@ -123,7 +135,9 @@ async fn create_slot(context: &Context, stream: &Stream) -> Result<()> {
     tokio::pin!(creation);
     loop {
         tokio::select! {
-            created = &mut creation => return Ok(created?),
+            created = &mut creation => {
+                return created.map_err(|error| made_meanwhile(error, &stream.source));
+            }
             () = sleep(Duration::from_secs(1)) => show_blocker(context, &stream.source).await?,
         }
     }
@@ -178,7 +192,8 @@ pub async fn subscribe(context: &Context, target: &NodeAddress, streams: &[Strea
         let create = format!("{TABLE_LOCK};\n{create}");
         executor
             .batch(target, maintenance("create subscriptions"), &create)
-            .await?;
+            .await
+            .map_err(|error| made_meanwhile(error, target))?;
     }
     Ok(())
 }

@@ -146,6 +146,11 @@ fn await_at(node: NodeId, transactions: &BTreeSet<u64>) {
     run_on(&[node], Access::Read, &sql);
 }
 
+/// Does a statement hold an agreement?
+pub fn in_force() -> bool {
+    HOLDERS.get() > 0
+}
+
 /// This node's snapshot of the agreement in force; null before the first one of the transaction.
 pub fn local_snapshot() -> pg_sys::Snapshot {
     LOCAL.get()

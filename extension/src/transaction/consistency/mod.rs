@@ -9,11 +9,12 @@
 //!
 //! # What is not guaranteed
 //! A node that a transaction has already written on is read with that transaction's own snapshots, statement by statement.
-//! Replicated tables and local tables are read with the statement's first snapshot. A node remembers
+//! Replicated tables and local tables are read by the same agreement ([`beside`]), but not by functions. A node remembers
 //! [`ring::CAPACITY`] transactions; one that stays in doubt while more than that finish is overwritten last.
 
 pub mod agree;
 pub mod barrier;
+pub mod beside;
 pub mod report;
 pub mod ring;
 

@@ -84,11 +84,15 @@ impl<'a> Turns<'a> {
         });
     }
 
-    /// Those of `waiting` whose turn it is; they count as running from now on.
+    /// Those of `waiting` whose turn it is; they count as running from now on. One copy it always has, so that an
+    /// operation whose copies do not get on never keeps another from its own.
     pub fn begin<'s>(&mut self, waiting: &'s [Stream], limit: usize) -> Vec<&'s Stream> {
         let mut running = self.copies.0.lock();
         let ends: Vec<Ends> = running.values().cloned().collect();
-        let begin = may_begin(&ends, waiting, limit);
+        let mut begin = may_begin(&ends, waiting, limit);
+        if begin.is_empty() && self.mine.is_empty() {
+            begin.extend(waiting.first());
+        }
         for stream in &begin {
             running.insert(stream.name.clone(), Ends::of(stream));
             self.mine.push(stream.name.clone());
@@ -168,9 +172,21 @@ mod tests {
             .map(|s| s.name.clone())
             .collect();
         assert_eq!(begun, ["s3"]);
-        own.over(|name| name == "s3");
         assert!(own.begin(&waiting[..1], 1).is_empty());
         drop(other);
+        assert!(own.begin(&waiting[..1], 1).is_empty());
+        own.over(|name| name == "s3");
         assert_eq!(own.begin(&waiting[..1], 1).len(), 1);
+    }
+
+    #[test]
+    fn one_copy_is_always_allowed() {
+        let copies = Copies::default();
+        let mut stuck = Turns::new(&copies);
+        stuck.note(&stream(1, 1, 3));
+        let mut own = Turns::new(&copies);
+        let waiting = [stream(2, 2, 3), stream(3, 1, 4)];
+        assert_eq!(own.begin(&waiting, 1).len(), 1);
+        assert!(own.begin(&waiting[1..], 1).is_empty());
     }
 }
