@@ -17,15 +17,11 @@ use pgrx::pg_sys::*;
 pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *mut RelOptInfo) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::of(input) else {
+        let Some(fragment) = info::finished(input) else {
             return;
         };
         let parse = (*root).parse;
-        if !(*fragment).distributed()
-            || !(*fragment).kept.is_null()
-            || (*parse).hasDistinctOn
-            || (*parse).hasTargetSRFs
-        {
+        if (*parse).hasDistinctOn || (*parse).hasTargetSRFs {
             return;
         }
         let target = (*input).reltarget;

@@ -36,15 +36,11 @@ pub unsafe fn consider(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::of(input) else {
+        let Some(fragment) = info::finished(input) else {
             return;
         };
         let parse = (*root).parse;
-        if !(*fragment).distributed()
-            || !(*fragment).kept.is_null()
-            || !(*parse).groupingSets.is_null()
-            || (*parse).hasTargetSRFs
-        {
+        if !(*parse).groupingSets.is_null() || (*parse).hasTargetSRFs {
             return;
         }
         let having = if extra.is_null() {

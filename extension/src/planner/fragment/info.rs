@@ -91,3 +91,12 @@ pub unsafe fn of(rel: *const RelOptInfo) -> Option<*mut Fragment> {
         (!place.is_null() && (*place).magic == MAGIC).then_some(place)
     }
 }
+
+/// The fragment of a relation whose rows the nodes deliver as they are wanted: of several nodes, with no condition kept here.
+///
+/// # Safety
+/// As for [`of`].
+pub unsafe fn finished(rel: *const RelOptInfo) -> Option<*mut Fragment> {
+    // SAFETY: as the caller promises.
+    unsafe { of(rel).filter(|&fragment| (*fragment).distributed() && (*fragment).kept.is_null()) }
+}

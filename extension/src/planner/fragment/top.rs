@@ -28,12 +28,9 @@ pub struct Top {
 pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *mut RelOptInfo) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::of(input) else {
+        let Some(fragment) = info::finished(input) else {
             return;
         };
-        if !(*fragment).distributed() || !(*fragment).kept.is_null() {
-            return;
-        }
         let Some(top) = wanted(root) else { return };
         let deliverable = columns((*input).reltarget);
         let fitting = items::<Node>(top.exprs)

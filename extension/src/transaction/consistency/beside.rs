@@ -32,6 +32,11 @@ pub unsafe fn mark(gate: *mut RangeTblEntry) {
     unsafe { (*gate).lateral = true };
 }
 
+unsafe fn has_mark(entry: *mut RangeTblEntry) -> bool {
+    // SAFETY: an entry of a planned statement.
+    unsafe { (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && (*entry).lateral }
+}
+
 /// Is this a marked statement that is to be run? One look for any other.
 ///
 /// # Safety
@@ -41,8 +46,7 @@ pub unsafe fn is_marked(query: *mut QueryDesc, flags: i32) -> bool {
     unsafe {
         let last = last((*query).plannedstmt);
         !last.is_null()
-            && (*last).rtekind == pg_sys::RTEKind::RTE_RELATION
-            && (*last).lateral
+            && has_mark(last)
             && flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 == 0
             && pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32
             && pg_sys::ParallelWorkerNumber < 0
@@ -101,10 +105,7 @@ unsafe fn nodes(stmt: *mut PlannedStmt) -> Vec<NodeId> {
     // SAFETY: entries of a planned statement.
     for entry in unsafe { crate::planner::list::nodes::<RangeTblEntry>((*stmt).rtable) } {
         // SAFETY: as above.
-        let marked = unsafe {
-            ((*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && (*entry).lateral)
-                .then_some((*entry).relid)
-        };
+        let marked = unsafe { has_mark(entry).then_some((*entry).relid) };
         let Some(gate) = marked else { continue };
         let group = metadata.groups.iter().find(|(_, group)| group.gate == gate);
         if let Some(map) = group.and_then(|(id, _)| metadata.map_of(*id)) {

@@ -1,6 +1,7 @@
 //! What the strategy `rewrite` adds to a rebind.
 //!
-//! A table that is to have another distribution column gets a colocation group of its own ([`apart`]), once it has what a move needs ([`prepare`]); a plain table
+//! A table that is to have another distribution column gets a colocation group of its own ([`apart`]), once it has what a
+//! move needs ([`prepare`]); a plain table
 //! becomes a distributed one that lies on its node as a whole (`expanse.adopt_table`). Neither moves a row. Then the
 //! rebind goes as any other: copies are told from owned rows by the buckets of the column that the group is bound
 //! by, so no intermediate tables are needed, and no row is written twice on the node where it stays. With a change of the
