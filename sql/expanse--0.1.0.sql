@@ -701,10 +701,20 @@ CREATE FUNCTION expanse.exchange_rows(number int) RETURNS SETOF record
 CREATE FUNCTION expanse.returned_rows(number int) RETURNS SETOF record
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'exchange_rows';
 
+-- Part of a DELETE's text: its rows are inserted elsewhere, and who waits for one of them is to know.
+CREATE FUNCTION expanse.row_moves(key anyelement) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'row_moves';
+
 CREATE FUNCTION pg_catalog.cluster_owner(relation regclass, value anyelement) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'cluster_owner';
 COMMENT ON FUNCTION pg_catalog.cluster_owner(regclass, anyelement) IS
     'name of the node that owns the rows with this value in the distribution column';
+
+-- Triggers of tables whose own triggers could change the distribution column.
+CREATE FUNCTION expanse.check_key() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_key';
+CREATE FUNCTION expanse.guard_key(relation regclass, watch boolean) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'guard_key';
 
 -- ---------------------------------------------------------------------------
 -- Operations: handed to the sidecar of this server
@@ -1169,7 +1179,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
+          AND p.proname NOT IN ('invalidate_metadata', 'check_key', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

@@ -231,6 +231,8 @@ pub enum Error {
     },
     #[error("tablespace \"{tablespace}\" of index \"{index}\" is no storage of the cluster")]
     NoStorage { tablespace: String, index: String },
+    #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
+    KeyChanged { relation: String, column: String },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -272,6 +274,7 @@ impl Error {
             Error::StillBound { .. } => "XP041",
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
+            Error::KeyChanged { .. } => "XP031",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
             Error::BadDirectory { .. } => "XP052",
@@ -338,6 +341,9 @@ impl Error {
             Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
             Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
             Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
+            Error::KeyChanged { .. } => {
+                "The row would belong to another node; compute the value before the statement.".into()
+            }
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::UnknownStorage { .. } => {
                 "See SELECT * FROM cluster_storage, or add it with SELECT cluster_add_storage(...).".into()

@@ -26,6 +26,7 @@ pub fn install() {
     statement_scan::register();
     crate::executor::distribute_scan::register();
     crate::executor::first_scan::register();
+    crate::executor::moving_scan::register();
     // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
     unsafe {
         PREVIOUS_PLANNER = planner_hook;
@@ -64,6 +65,10 @@ unsafe extern "C-unwind" fn plan(
     };
     match decision {
         Decision::PassThrough => stmt,
+        Decision::Moving => entry(|| {
+            planner::first::moving::wrap(stmt);
+            stmt
+        }),
         Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
     }
 }

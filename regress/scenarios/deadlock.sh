@@ -3,7 +3,7 @@
 #
 # DIR is a running cluster in a box of three nodes whose first listens on PORT. Rounds of two transactions that lock two rows
 # of different nodes in opposite order, asked at different nodes: one commits, the other (the younger) fails with
-# SQLSTATE 40P01, and neither waits for long. Then writers change a distributed, a replicated and a plain table together,
+# SQLSTATE 40P01, and neither waits for long. Who waits for a row that gets another distribution key is told so (40001). Then writers change a distributed, a replicated and a plain table together,
 # and whoever reads all three sees each of these transactions entirely or not at all.
 set -uo pipefail
 box=$1 dir=$2 port=$3
@@ -51,6 +51,32 @@ round "$port" $((port + 2)) "$two" "$three"  # both rows are on other nodes than
 round "$port" $((port + 1)) "$one" "$two"    # both wait on a node of their own
 round $((port + 2)) $((port + 2)) "$one" "$two"
 check 'only the older ones have written' [ "$(sql "$port" -c 'SELECT sum(v) FROM d')" = 6 ]
+
+# Waits, at PORT, for a row whose key another transaction changes before its END (COMMIT or ROLLBACK).
+waiting() { # waiting PORT KEY END STATEMENT
+    local mover
+    { echo "BEGIN; UPDATE d SET k = k + 1000 WHERE k = $2;"; sleep 0.5; echo "$3;"; } | sql "$port" >/dev/null 2>&1 &
+    mover=$!
+    sleep 0.25
+    sql "$1" -c "$4" 2>&1
+    wait $mover
+}
+
+moved() { # moved PORT KEY STATEMENT: refused when the row moves; done when it stays after all
+    local told
+    told=$(waiting "$1" "$2" ROLLBACK "BEGIN; $3; ROLLBACK")
+    [[ $told != *ERROR* ]] || { echo "$told"; return 1; }
+    told=$(waiting "$1" "$2" COMMIT "$3")
+    [[ $told == *'ERROR:  40001: '* ]] || { echo "not told: $told"; return 1; }
+    [[ $(sql "$port" -c "UPDATE d SET k = k - 1000 WHERE k = $2 + 1000 RETURNING k") == "$2" ]]
+}
+
+for key in "$one" "$two"; do
+    check 'an UPDATE is told that the row has moved' moved "$port" "$key" "UPDATE d SET v = 9 WHERE k = $key"
+    check 'a DELETE is told that the row has moved' moved $((port + 1)) "$key" "DELETE FROM d WHERE k = $key"
+    check 'so is who locks it' moved $((port + 2)) "$key" "SELECT FROM d WHERE k = $key FOR UPDATE"
+    check 'and who looks at all rows' moved "$port" "$key" "UPDATE d SET v = v WHERE v > 0"
+done
 
 seen_whole() {
     local n seen

@@ -5,6 +5,7 @@
 
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes};
+use super::triggers::{self, Of};
 use super::{definition, foreign_keys, groups, rows, spi, spread};
 use crate::rebind::filter::condition;
 use pgrx::pg_sys::{self, Oid};
@@ -25,6 +26,7 @@ fn distribute(relation: Oid, column: &str, colocate_with: Option<Oid>) {
     subject.check_kind();
     let (number, type_oid) = subject.check_column(column);
     subject.check_keys(column, number);
+    triggers::check(&subject, &Of::Distributed(relation));
     subject.check_no_nulls(column);
     let metadata = lock_metadata(&cluster());
     groups::refuse_if_locked();
@@ -64,7 +66,7 @@ fn prepare(subject: &Subject, column: &str, number: i16) {
             spi::identifier(column)
         ));
     }
-    spread::give_identity(subject);
+    spread::prepare(subject);
 }
 
 /// Sends every row to its owner and deletes here what others own.

@@ -5,7 +5,9 @@
 
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes, on_others, others};
-use super::{dependencies, groups, maps, names, rows, spi, spread, Metadata, Table, TableKind};
+use super::{
+    dependencies, groups, key_trigger, maps, names, rows, spi, spread, Metadata, Table, TableKind,
+};
 use crate::error::Error;
 use crate::executor::remote::{run_on, Access};
 use crate::rebind::filter::{condition, distribution_column};
@@ -53,6 +55,7 @@ fn localize(relation: Oid) {
     );
     on_others(&others(&metadata), &format!("DROP TABLE {}", subject.name));
     store(&subject);
+    key_trigger::take_away(relation, &subject.name);
     for (sequence, last) in used {
         spi::execute(&format!(
             "ALTER SEQUENCE {sequence} INCREMENT BY 1 RESTART WITH {}",

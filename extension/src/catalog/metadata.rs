@@ -152,7 +152,7 @@ pub fn metadata() -> Option<Rc<Metadata>> {
         return None;
     }
     let marker = marker()?;
-    register_callback();
+    watch_relations();
     MARKER.set(marker.to_u32());
     // Before the load: what changes during it makes the value stale again.
     STALE.set(false);
@@ -166,7 +166,8 @@ pub fn no_tables() -> bool {
     metadata().is_none_or(|metadata| metadata.tables.is_empty())
 }
 
-fn register_callback() {
+/// Lets this backend know of changes to relations.
+pub fn watch_relations() {
     if !REGISTERED.replace(true) {
         // SAFETY: the callback is a plain function that lives as long as the library.
         unsafe {
@@ -180,6 +181,7 @@ unsafe extern "C-unwind" fn on_invalidation(_arg: pg_sys::Datum, relation: Oid) 
     if relation == pg_sys::InvalidOid || relation.to_u32() == MARKER.get() {
         STALE.set(true);
     }
+    crate::executor::moving_scan::rebuilt(relation);
 }
 
 fn load() -> Metadata {

@@ -11,6 +11,7 @@ pub mod foreign_keys;
 pub mod groups;
 pub mod init;
 pub mod join;
+pub mod key_trigger;
 pub mod localize;
 pub mod maps;
 pub mod metadata;
@@ -22,6 +23,7 @@ pub mod schema_lock;
 pub mod shrink;
 pub mod spi;
 pub mod spread;
+pub mod triggers;
 pub mod validate;
 
 #[allow(unused_imports)] // the crate-wide vocabulary

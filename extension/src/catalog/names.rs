@@ -43,6 +43,17 @@ pub fn regclass_literal(qualified_name: &str) -> String {
     format!("{}::pg_catalog.regclass", spi::literal(qualified_name))
 }
 
+/// The function of the extension's schema with this name and these argument types; raises if it does not exist.
+pub fn function(name: &CStr, types: &[Oid]) -> Oid {
+    // SAFETY: a lookup by a list of palloc'd names and an array of types.
+    unsafe {
+        let part = |text: &CStr| pg_sys::makeString(pg_sys::pstrdup(text.as_ptr()));
+        let schema = pg_sys::lappend(std::ptr::null_mut(), part(c"expanse").cast());
+        let full = pg_sys::lappend(schema, part(name).cast());
+        pg_sys::LookupFuncName(full, types.len() as i32, types.as_ptr(), false)
+    }
+}
+
 /// The name of a type with its schema, as in an error message.
 pub fn type_name(type_oid: Oid) -> String {
     // SAFETY: format_type_be returns a palloc'd string for any OID.

@@ -2,6 +2,7 @@
 
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes};
+use super::triggers::{self, Of};
 use super::{definition, foreign_keys, groups, rows, spread, REPLICATED_GROUP};
 use pgrx::pg_sys::Oid;
 
@@ -18,10 +19,11 @@ fn replicate(relation: Oid) {
     let subject = Subject::lock(relation);
     subject.check_kind();
     foreign_keys::check(&subject, REPLICATED_GROUP, None);
+    triggers::check(&subject, &Of::Replicated(relation));
     let metadata = lock_metadata(&cluster());
     groups::refuse_if_locked();
     groups::lock_gate(&metadata, REPLICATED_GROUP);
-    spread::give_identity(&subject);
+    spread::prepare(&subject);
 
     let definition = definition::of(relation, &subject.name);
     spread::create(&metadata, &definition.before_rows);

@@ -2,12 +2,13 @@
 
 use super::checks::Subject;
 use super::everywhere::{on_all_nodes, on_others, others};
-use super::{definition, dependencies, names, spi, Metadata};
+use super::{definition, dependencies, key_trigger, names, spi, Metadata};
 use pgrx::pg_sys::{self, Oid};
 
-/// Rebinds and new nodes follow changes by logical replication, which has to find the rows: without a primary key by
-/// the whole row.
-pub fn give_identity(subject: &Subject) {
+/// What a table needs before its definition is read. Rebinds and new nodes follow changes by logical replication, which has
+/// to find the rows: without a primary key by the whole row. Its own triggers must leave the distribution column alone.
+pub fn prepare(subject: &Subject) {
+    key_trigger::give(subject.relation, &subject.name);
     let oid = subject.relation.to_u32();
     if spi::holds(&format!(
         "SELECT relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = {oid} AND indisprimary) \

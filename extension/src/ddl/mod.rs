@@ -29,9 +29,9 @@ mod rules;
 mod send;
 mod tablespace;
 
-use crate::catalog::everywhere::{cluster, lock_metadata, others};
+use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
 use crate::catalog::metadata::no_tables;
-use crate::catalog::{groups, metadata, Metadata};
+use crate::catalog::{groups, key_trigger, metadata, Metadata};
 use classify::{Action, Concern};
 use pgrx::pg_sys::*;
 use std::collections::BTreeSet;
@@ -140,4 +140,17 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     rename::follow(&concern);
     rules::check(&concern);
     send::send(&concern);
+    if concern.triggers {
+        watch_keys(&concern.tables);
+    }
+}
+
+/// A new trigger may change the distribution column, one that has been dropped can not any longer.
+fn watch_keys(tables: &[Oid]) {
+    for &table in tables {
+        let name = crate::catalog::names::qualified(table);
+        if let Some(sql) = name.and_then(|name| key_trigger::changes(table, &name)) {
+            on_all_nodes(&cluster(), &sql);
+        }
+    }
 }

@@ -3,12 +3,16 @@
 use super::classify::{Action, Concern};
 use super::refuse;
 use crate::catalog::checks::Subject;
+use crate::catalog::triggers::{self, Of};
 use crate::catalog::{foreign_keys, metadata, names, spi, Metadata, TableKind};
 use pgrx::pg_sys::{self, Oid};
 
 /// Refuses (raises) a result that the nodes could not keep true.
 pub fn check(concern: &Concern) {
     let Some(metadata) = metadata() else { return };
+    if concern.functions {
+        qualified(|| check_triggers(&metadata, &Of::AllReplicated));
+    }
     match concern.action {
         Action::Check => check_local(&metadata),
         Action::Schema(_) | Action::Index { .. } => {
@@ -39,12 +43,21 @@ fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
         } => {
             subject.check_keys(column_name, *column);
             foreign_keys::check(&subject, table.group, Some(column_name));
+            check_triggers(metadata, &Of::Distributed(relation));
         }
         TableKind::Replicated => {
             foreign_keys::check(&subject, table.group, None);
             check_defaults(metadata, relation, new_columns);
+            check_triggers(metadata, &Of::Replicated(relation));
         }
     });
+}
+
+/// A trigger would do something else than on a plain table.
+fn check_triggers(metadata: &Metadata, of: &Of) {
+    if let Some(trigger) = triggers::objection(of) {
+        refuse::raise(metadata, trigger.relation, &trigger.what, &trigger.hint);
+    }
 }
 
 /// Runs `body` with the search path that functions of ours have.

@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod first_scan;
 pub mod fragment_scan;
 pub mod libpq;
+pub mod moving_scan;
 pub mod owned;
 pub mod pool;
 pub mod remote;

@@ -8,8 +8,9 @@
 use super::exchange::become_restricted;
 use super::list::{nodes, strip_relabel};
 use super::pins::{self, Level};
+use super::rekey::assigns_another;
 use crate::catalog::{Metadata, Table};
-use pgrx::pg_sys::{self, CmdType, MergeAction, Node, Query, RangeTblEntry, TargetEntry, Var};
+use pgrx::pg_sys::{self, CmdType, MergeAction, Query, RangeTblEntry, TargetEntry, Var};
 
 /// What stands in the way of a MERGE: what it does, and a hint.
 pub type Objection = (&'static str, &'static str);
@@ -31,7 +32,8 @@ pub fn restrict(query: *mut Query, target: &Table, metadata: &Metadata) -> Resul
                 .iter()
                 .filter(move |action| (***action).commandType == kind)
         };
-        if of(CmdType::CMD_UPDATE).any(|&action| changes(action, rti, column)) {
+        let key = (rti as u32, column);
+        if of(CmdType::CMD_UPDATE).any(|&act| assigns_another(query, (*act).targetList, key)) {
             return Err((
                 "changing the distribution column in MERGE",
                 "Delete the row and insert it again, in a transaction.",
@@ -73,21 +75,6 @@ pub fn restrict(query: *mut Query, target: &Table, metadata: &Metadata) -> Resul
     }
 }
 
-/// Does an UPDATE of MERGE give the column another value?
-unsafe fn changes(action: *mut MergeAction, rti: i32, column: i16) -> bool {
-    // SAFETY: an action of the analysed query.
-    unsafe {
-        nodes::<TargetEntry>((*action).targetList).any(|entry| {
-            let expression = (*entry).expr.cast::<Node>();
-            let same = crate::is_a!(expression, T_Var) && {
-                let var = expression.cast::<Var>();
-                (*var).varno == rti && (*var).varattno == column
-            };
-            !(*entry).resjunk && (*entry).resno == column && !same
-        })
-    }
-}
-
 /// The source's column that an INSERT puts into the target's column, and its type.
 unsafe fn inserted_column(
     action: *mut MergeAction,
@@ -97,18 +84,7 @@ unsafe fn inserted_column(
     unsafe {
         let entry =
             nodes::<TargetEntry>((*action).targetList).find(|entry| (**entry).resno == column)?;
-        let mut node: *mut Node = strip_relabel((*entry).expr.cast());
-        if crate::is_a!(node, T_FuncExpr) {
-            // An implicit cast between types that hash alike, such as integer and bigint.
-            let cast = node.cast::<pg_sys::FuncExpr>();
-            let argument = nodes::<Node>((*cast).args).next()?;
-            let alike = pins::hash_family(pg_sys::exprType(argument))
-                == pins::hash_family((*cast).funcresulttype);
-            if (*cast).funcformat != pg_sys::CoercionForm::COERCE_IMPLICIT_CAST || !alike {
-                return None;
-            }
-            node = strip_relabel(argument);
-        }
+        let node = strip_relabel(pins::strip_cast((*entry).expr.cast()));
         if !crate::is_a!(node, T_Var) {
             return None;
         }

@@ -14,6 +14,7 @@ pub mod merge;
 pub mod modify;
 pub mod ownership;
 pub mod pins;
+pub mod rekey;
 pub mod route;
 pub mod scope;
 pub mod ship;
@@ -21,7 +22,7 @@ pub mod statement;
 pub mod tables;
 
 use crate::catalog::{metadata, Metadata};
-use first::First;
+use first::{moving, First};
 use gate::Groups;
 use pgrx::pg_sys::{CmdType, PlannedStmt, Query};
 use std::rc::Rc;
@@ -49,12 +50,16 @@ pub struct Planning {
     metadata: Rc<Metadata>,
     /// It reads tables here beside fragments of several nodes.
     beside: bool,
+    /// A DELETE whose rows are inserted elsewhere.
+    moves: bool,
 }
 
 /// What the planner hook carries over PostgreSQL's planner.
 #[derive(Clone, Copy)]
 pub enum Decision {
     PassThrough,
+    /// A statement for this node alone, a DELETE whose rows are inserted elsewhere.
+    Moving,
     Plan(*mut Planning),
 }
 
@@ -62,7 +67,11 @@ pub enum Decision {
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
 pub fn decide(query: *mut Query) -> Decision {
     if scope::announced() || crate::state::internal_session() {
-        return Decision::PassThrough;
+        return if moving::take(query) {
+            Decision::Moving
+        } else {
+            Decision::PassThrough
+        };
     }
     let Some(known) = metadata() else {
         return Decision::PassThrough;
@@ -89,6 +98,8 @@ pub fn decide(query: *mut Query) -> Decision {
         Way::Local | Way::Route(_) | Way::Modify(_) => false,
     };
     let planning = Planning {
+        // The text for other nodes has been written.
+        moves: moving::take(query),
         beside,
         way,
         first,
@@ -113,7 +124,8 @@ fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, 
         rest = tables::collect(query, metadata);
         mentions = &rest;
     }
-    if modify::changes_key(query, metadata) {
+    rekey::check_conflict(query, metadata);
+    if rekey::changes_key(query, metadata) {
         let change = first::change_key(query, metadata);
         first.taken.sources.extend(change.taken.sources);
         first.taken.relations.extend(change.taken.relations);
@@ -156,6 +168,9 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
     // SAFETY: made by `decide` of the same call of the hook, and used once.
     let planning = unsafe { Box::from_raw(planning) };
     scope::leave();
+    if planning.moves {
+        moving::wrap(stmt);
+    }
     match &planning.way {
         Way::Local | Way::Fragments => {}
         Way::Route(plan) => route::wrap(stmt, plan),

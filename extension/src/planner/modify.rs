@@ -245,30 +245,6 @@ fn add_ownership_to_source(query: *mut Query, metadata: &Metadata) {
     }
 }
 
-/// Does an UPDATE give the distribution column another value?
-pub fn changes_key(query: *mut Query, metadata: &Metadata) -> bool {
-    // SAFETY: PostgreSQL's analysed query tree.
-    unsafe {
-        if (*query).commandType != CmdType::CMD_UPDATE {
-            return false;
-        }
-        let Some((_, table)) = target(query, metadata) else {
-            return false;
-        };
-        let Some(column) = table.distribution_column() else {
-            return false;
-        };
-        nodes::<pg_sys::TargetEntry>((*query).targetList).any(|entry| {
-            let expression = (*entry).expr.cast::<pg_sys::Node>();
-            let same = crate::is_a!(expression, T_Var) && {
-                let var = expression.cast::<pg_sys::Var>();
-                (*var).varno == (*query).resultRelation && (*var).varattno == column
-            };
-            !(*entry).resjunk && (*entry).resno == column && !same
-        })
-    }
-}
-
 /// The spread table that the query itself writes, with its name.
 pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)> {
     // SAFETY: PostgreSQL's analysed query tree; get_rel_name gives a palloc'd name of an existing relation.

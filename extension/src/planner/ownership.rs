@@ -1,5 +1,6 @@
 //! Rows that lie on a node it does not own them on, while their group moves.
 
+use crate::catalog::names::function;
 use crate::catalog::{metadata, Metadata, Table};
 use crate::error::Error;
 use crate::hashmap::Bucketer;
@@ -66,18 +67,7 @@ pub unsafe fn owned_here(value: *mut Node, collation: pg_sys::Oid, version: i32)
 }
 
 fn owns_function() -> pg_sys::Oid {
-    // SAFETY: a lookup of a function of the extension by name and argument types; raises if it does not exist.
-    unsafe {
-        let name = pg_sys::lappend(
-            pg_sys::lappend(
-                std::ptr::null_mut(),
-                pg_sys::makeString(pg_sys::pstrdup(c"expanse".as_ptr())).cast(),
-            ),
-            pg_sys::makeString(pg_sys::pstrdup(c"owns".as_ptr())).cast(),
-        );
-        let types = [pg_sys::ANYELEMENTOID, pg_sys::INT4OID];
-        pg_sys::LookupFuncName(name, 2, types.as_ptr(), false)
-    }
+    function(c"owns", &[pg_sys::ANYELEMENTOID, pg_sys::INT4OID])
 }
 
 crate::sql_function! {

@@ -58,6 +58,12 @@ impl<'a> Level<'a> {
         level
     }
 
+    /// Is the column always equal to what the expression gives?
+    pub fn equal(&self, column: Column, node: *mut Node) -> bool {
+        let sides = (lookup(self, column), key_of(node, self));
+        matches!(sides, (Some(one), Some(other)) if one.same(other))
+    }
+
     /// Is this column of the level always equal to the anchor?
     pub fn anchored(&self, column: Column) -> bool {
         matches!(lookup(self, column), Some(Key::Anchor))
@@ -242,7 +248,32 @@ fn strip_relabel(mut node: *mut Node) -> *mut Node {
     node
 }
 
-fn column_of(node: *mut Node, levels_up: u32) -> Option<Column> {
+/// The node without an implicit cast between types that hash alike, such as integer and bigint. Casts that also make
+/// a value fit a length or precision may change it, and stay.
+pub fn strip_cast(node: *mut Node) -> *mut Node {
+    let node = strip_relabel(node);
+    if !is_a!(node, T_FuncExpr) {
+        return node;
+    }
+    // SAFETY: the tag was tested.
+    unsafe {
+        let cast = node.cast::<pg_sys::FuncExpr>();
+        let arguments: Vec<*mut Node> = nodes((*cast).args).collect();
+        match arguments[..] {
+            [argument]
+                if (*cast).funcformat == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
+                    && hash_family(pg_sys::exprType(argument))
+                        == hash_family((*cast).funcresulttype) =>
+            {
+                strip_relabel(argument)
+            }
+            _ => node,
+        }
+    }
+}
+
+/// The column that the expression is, of the query `levels_up` levels around it.
+pub fn column_of(node: *mut Node, levels_up: u32) -> Option<Column> {
     let node = strip_relabel(node);
     if !is_a!(node, T_Var) {
         return None;

@@ -24,7 +24,7 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         // A row that matches nothing may be inserted with another key than the one compared.
         CmdType::CMD_MERGE => return None,
         _ => {
-            if super::modify::changes_key(query, metadata) {
+            if super::rekey::changes_key(query, metadata) {
                 return None;
             }
             pins::common_key(query, metadata, None)?

@@ -5,6 +5,7 @@
 
 use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
+use crate::catalog::triggers::{self, Of};
 use crate::catalog::{
     definition, foreign_keys, groups, maps, names, spi, spread, GroupId, Metadata,
 };
@@ -34,6 +35,7 @@ pub fn check(subject: &Subject, column: &str, plain: bool) -> Oid {
     }
     let (number, type_oid) = subject.check_column(column);
     subject.check_keys(column, number);
+    triggers::check(subject, &Of::Distributed(subject.relation));
     foreign_keys::check(subject, NO_GROUP, Some(column));
     type_oid
 }

@@ -28,7 +28,7 @@ pub mod statement;
 pub mod victim;
 
 use crate::entry::entry;
-use crate::executor::exchange;
+use crate::executor::{exchange, moving_scan};
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
@@ -65,6 +65,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             victim::forget();
             consistency::barrier::leave();
             consistency::beside::forget();
+            moving_scan::forget(1);
             abort::after();
         }
         _ => {}
@@ -91,6 +92,7 @@ unsafe extern "C-unwind" fn on_subtransaction(
         SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => savepoint::release(level),
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             consistency::beside::forget();
+            moving_scan::forget(level);
             savepoint::roll_back(level);
         }
         _ => {}

@@ -59,7 +59,13 @@ SELECT cluster_distribute_table('child', 'k', 'u');
 ALTER TABLE child ADD FOREIGN KEY (k) REFERENCES u;
 UPDATE u SET k = k + 1;
 UPDATE t SET (k, a) = (SELECT 1, 2) WHERE k = 9;
-UPDATE t SET k = u.k FROM u WHERE u.k = t.k RETURNING u.a;
+UPDATE t SET k = u.k + 1 FROM u WHERE u.k = t.k RETURNING u.a;
+-- What the column is equal to anyway is no change of the key.
+EXPLAIN (COSTS OFF) UPDATE t SET k = 1017, b = 'same' WHERE k = 1017;
+EXPLAIN (COSTS OFF) UPDATE t SET k = u.k FROM u WHERE u.k = t.k;
+UPDATE t SET k = u.k FROM u WHERE u.k = t.k;
+INSERT INTO t VALUES (17, 1, 'x') ON CONFLICT (k) DO UPDATE SET k = excluded.k, b = excluded.b;
+INSERT INTO t VALUES (17, 1, 'x') ON CONFLICT (k) DO UPDATE SET k = t.k + 1;
 DROP SCHEMA moved CASCADE;
 -- COPY takes the lines that its condition lets through, on every node.
 CREATE SCHEMA copied;
@@ -93,3 +99,48 @@ COPY t FROM stdin WHERE nothing = 1;
 COPY t FROM stdin WHERE v;
 \.
 DROP SCHEMA copied CASCADE;
+
+-- A trigger may not give a row another distribution key; what would fire on every node is refused.
+CREATE SCHEMA fired;
+SET search_path = fired;
+\set SHOW_CONTEXT never
+CREATE FUNCTION next_key() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.k := new.k + 1000; RETURN new; END $$;
+CREATE FUNCTION next_value() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.v := new.k + 1; RETURN new; END $$;
+CREATE TABLE t (k int PRIMARY KEY, v int);
+CREATE TABLE r (LIKE t INCLUDING ALL);
+CREATE TRIGGER before BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION next_key();
+CREATE TRIGGER before BEFORE INSERT ON r FOR EACH ROW EXECUTE FUNCTION next_value();
+SELECT cluster_distribute_table('t', 'k');
+SELECT cluster_replicate_table('r');
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 7), (8, 8);
+COPY t FROM stdin;
+1	1
+2	2
+3	3
+4	4
+5	5
+6	6
+7	7
+8	8
+\.
+DROP TRIGGER before ON t;
+INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;
+CREATE TRIGGER before BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION next_key();
+UPDATE t SET v = 0;
+DROP TRIGGER before ON t;
+CREATE TRIGGER before BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION next_value();
+UPDATE t SET v = 0;
+SELECT count(*), sum(v - k) FROM t;
+CREATE TRIGGER whole AFTER UPDATE ON t EXECUTE FUNCTION next_value();
+-- On all nodes.
+SELECT DISTINCT result FROM cluster_run_on_nodes(
+    $$ SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'fired.t'::regclass $$);
+ALTER FUNCTION next_value() IMMUTABLE;
+SELECT cluster_replicate_table('r');
+INSERT INTO r SELECT i, 0 FROM generate_series(1, 3) i;
+SELECT DISTINCT result FROM cluster_run_on_nodes('SELECT sum(v) FROM fired.r');
+ALTER FUNCTION next_value() VOLATILE;
+CREATE TRIGGER after AFTER INSERT ON r FOR EACH ROW EXECUTE FUNCTION next_key();
+SELECT cluster_localize_table('t');
+SELECT string_agg(tgname, ' ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 't'::regclass;
+DROP SCHEMA fired CASCADE;

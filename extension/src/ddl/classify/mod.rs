@@ -48,6 +48,10 @@ pub struct Concern {
     pub new_columns: Vec<String>,
     /// The tables may need schemas, types and functions that they did not need before.
     pub needs: bool,
+    /// The table has a trigger more, or less.
+    pub triggers: bool,
+    /// A function has been made or changed.
+    pub functions: bool,
     /// What the other nodes do besides, about objects that every node has.
     pub shared: Option<Shared>,
 }
@@ -61,6 +65,8 @@ impl Concern {
             sequences: false,
             new_columns: Vec::new(),
             needs: false,
+            triggers: false,
+            functions: false,
             shared: None,
         }
     }
@@ -93,7 +99,21 @@ pub fn classify(
             | NodeTag::T_AlterPolicyStmt
             | NodeTag::T_CreateStatsStmt
     );
+    concern.triggers = tag == NodeTag::T_CreateTrigStmt || drops_trigger(pstmt);
+    concern.functions = matches!(
+        tag,
+        NodeTag::T_CreateFunctionStmt | NodeTag::T_AlterFunctionStmt
+    );
     Some(concern)
+}
+
+fn drops_trigger(pstmt: *mut PlannedStmt) -> bool {
+    // SAFETY: PostgreSQL passes a utility statement; it is read as the type that its tag names.
+    unsafe {
+        let node = (*pstmt).utilityStmt;
+        tag(node) == NodeTag::T_DropStmt
+            && (*node.cast::<pg_sys::DropStmt>()).removeType == ObjectType::OBJECT_TRIGGER
+    }
 }
 
 /// One arm a kind of statement.

@@ -4,7 +4,7 @@
 //! moves a row to another partition, this is a deletion and an insertion to whoever looks closely; where that would make
 //! a difference (foreign keys to the table, UPDATE triggers, row security) it is refused.
 
-use super::{multiple, source_of, First};
+use super::{moving, multiple, source_of, First};
 use crate::catalog::{spi, Metadata, TableKind};
 use crate::planner::exchange::{self, columns_of};
 use crate::planner::fragment::list::{copy, items, make};
@@ -14,7 +14,11 @@ use pgrx::pg_sys::*;
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.
 pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
     let (name, table) = target(query, metadata).expect("the target is a spread table");
-    let TableKind::Distributed { column_name, .. } = &table.kind else {
+    let TableKind::Distributed {
+        column,
+        column_name,
+    } = &table.kind
+    else {
         return First::default();
     };
     let object = |what: &str, hint: &str| -> ! {
@@ -56,7 +60,7 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
                 "Return columns of the table itself only.",
             );
         }
-        let deletion = deletion(query, table.relation);
+        let deletion = deletion(query, table.relation, *column);
         let Some(columns) = columns_of((*deletion).returningList) else {
             object(
                 "with a column of type record",
@@ -107,7 +111,7 @@ unsafe fn returns_others(query: *mut Query) -> bool {
 }
 
 /// `DELETE ... RETURNING` the rows as they are to be; each returned column notes its attribute number.
-unsafe fn deletion(query: *mut Query, relation: Oid) -> *mut Query {
+unsafe fn deletion(query: *mut Query, relation: Oid, column: i16) -> *mut Query {
     // SAFETY: a copy of the analysed query; the relation is locked.
     unsafe {
         let deletion = copy(query);
@@ -128,17 +132,20 @@ unsafe fn deletion(query: *mut Query, relation: Oid) -> *mut Query {
             }
             let new = items::<TargetEntry>(changed)
                 .find(|entry| !(**entry).resjunk && (**entry).resno == attribute.attnum);
+            let var = makeVar(
+                rti,
+                attribute.attnum,
+                attribute.atttypid,
+                attribute.atttypmod,
+                attribute.attcollation,
+                0,
+            );
+            if attribute.attnum == column {
+                moving::mark(deletion, copy(var));
+            }
             let expr: *mut Expr = match new {
                 Some(entry) => (*entry).expr,
-                None => makeVar(
-                    rti,
-                    attribute.attnum,
-                    attribute.atttypid,
-                    attribute.atttypmod,
-                    attribute.attcollation,
-                    0,
-                )
-                .cast(),
+                None => var.cast(),
             };
             let list = (*deletion).returningList;
             let number = items::<TargetEntry>(list).count() as AttrNumber + 1;

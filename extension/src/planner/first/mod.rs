@@ -11,6 +11,7 @@
 //! table that a part writes may be mentioned anywhere else; what can not be so is refused.
 
 mod key;
+pub mod moving;
 mod with;
 
 pub use key::change_key;

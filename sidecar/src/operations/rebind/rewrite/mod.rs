@@ -98,8 +98,13 @@ async fn change<T: tokio_postgres::types::FromSqlOwned>(
 }
 
 async fn alter(context: &Context, home: &NodeAddress, relation: &str, action: &str) -> Result<()> {
+    briefly(context, home, &format!("ALTER TABLE {relation} {action}")).await
+}
+
+/// Changes a table by a statement that does not wait for locks for long.
+async fn briefly(context: &Context, home: &NodeAddress, statement: &str) -> Result<()> {
     let lock = context.config().operations.lock_timeout_ms;
-    let sql = format!("SET LOCAL lock_timeout = {lock}; ALTER TABLE {relation} {action}");
+    let sql = format!("SET LOCAL lock_timeout = {lock}; {statement}");
     Ok(context
         .executor()
         .batch(home, CHANGE.limit(CHANGE_LIMIT), &sql)

@@ -2,7 +2,8 @@
 
 use super::super::super::context::{maintenance, Context};
 use super::super::super::error::Result;
-use super::{column, home, identity, nulls, relation, rewrites, target_version, TARGET};
+use super::{briefly, column, home, identity, nulls, relation, rewrites, target_version, TARGET};
+use crate::postgres::{literal, NodeAddress};
 
 /// Gives the table what a move needs: a replica identity, and a column without nulls. Both without a lock that is held
 /// for longer than a moment.
@@ -21,7 +22,20 @@ pub async fn prepare(context: &Context) -> Result<()> {
         }
         nulls::forbid(context, &home, &column).await?;
     }
+    watch_key(context, &home, true).await?;
     identity::give(context, &home).await
+}
+
+/// The triggers that the table may need as a spread one.
+async fn watch_key(context: &Context, home: &NodeAddress, watch: bool) -> Result<()> {
+    if column(context).is_none() {
+        return Ok(());
+    }
+    let call = format!(
+        "SELECT expanse.guard_key({}::text::regclass, {watch})",
+        literal(&relation(context))
+    );
+    briefly(context, home, &call).await
 }
 
 async fn wanted_version(context: &Context) -> Result<i32> {
@@ -59,5 +73,8 @@ pub async fn undo_prepare(context: &Context) -> Result<()> {
     }
     nulls::allow_again(context, &home).await?;
     let spread = context.parameter::<String>("node").is_none();
+    if !spread {
+        watch_key(context, &home, false).await?;
+    }
     identity::restore(context, &home, spread).await
 }
