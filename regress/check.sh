@@ -149,7 +149,7 @@ for name in "${@:-${all[@]}}"; do
         operations) level operations operations ;;
         shrink) level shrink shrink ;;
         storage) level storage storage ;;
-        killsteps) level killsteps killsteps 3 11 s5 ;;
+        killsteps) level killsteps killsteps 3 s5 r9 a3 ;;
         killsteps-all) level killsteps-all killsteps all ;;
         rebind) level rebind rebind ;;
         rewrite) level rewrite rewrite ;;

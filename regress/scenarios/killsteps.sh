@@ -5,12 +5,14 @@
 # naming DIR/fault/at. In each round a fourth server joins, all tables are rebound to it, and it leaves again; at the
 # POINTth journal write of each of these operations the sidecar that runs it is killed, or a server is (kill -9, the
 # sidecar waits meanwhile). With "s" in front of POINT the operations are those that make a storage, move the tables
-# there and remove it when they are back. POINT "all" goes on until no operation has so many writes. A writer runs all the while. Each
-# operation has to end on its own, and after each round nothing may be left of any, nor a row be missing or be twice.
+# there and remove it when they are back; with "r" those that give a table another distribution column, and a plain one its
+# first; with "a" the rebind of all tables. POINT "all" goes on until no operation has so many writes. A writer runs all
+# the while. Each operation has to end on its own, and after each round nothing may be left of any, nor a row be missing
+# or be twice.
 set -uo pipefail
 box=$1 dir=$2 port=$3
 source "$(dirname "$0")/lib.sh"
-points=("${@:4}") rows=5000 base=$port fault=$dir/fault/at hits=0
+points=("${@:4}") rows=5000 base=$port fault=$dir/fault/at hits=0 tables=moved
 # Session timeout of the coordination store, and what comes on top.
 takeover_limit=15
 
@@ -23,15 +25,18 @@ setup() {
         -c "INSERT INTO copied SELECT i, 'copy ' || i FROM generate_series(1, 100) i" >/dev/null || return 1
     install -d -o "$(stat -c %U "$dir/n1/data")" "$dir/disks" || return 1
     add_server >/dev/null
-    echo "$rows" >"$dir/acknowledged"
+    echo "$rows" >"$dir/acknowledged.moved"
 }
 
-# Inserts one row after the other, on any node that answers; what was acknowledged is noted.
+# Inserts one row after the other into the tables, on any node that answers; what was acknowledged is noted.
 writer() {
-    local key=$((rows + 1 + $(wc -l <"$dir/acknowledged") * 10)) at=0
+    local key=$((rows + 1 + $(cat "$dir"/acknowledged.* | wc -l) * 10)) at=0 table
     while [[ ! -e $dir/stop ]]; do
         at=$(((at + 1) % 3)) key=$((key + 1))
-        sql $((base + at)) -c "INSERT INTO moved VALUES ($key, 'new')" >/dev/null 2>&1 && echo $key >>"$dir/acknowledged"
+        for table in $tables; do
+            sql $((base + at)) -c "INSERT INTO $table (id, note) VALUES ($key, 'new')" >/dev/null 2>&1 &&
+                echo $key >>"$dir/acknowledged.$table"
+        done
         sleep 0.02
     done
 }
@@ -130,11 +135,18 @@ finally() {
     until_finds some_say_ended "$id" && until_finds "$1"
 }
 
+begin() { rm -f "$dir/stop"; writer & writing=$!; }
+
+end() { # end WHAT
+    touch "$dir/stop"
+    wait "$writing"
+    check "clean, $1" until_finds clean
+    check "whole, $1" whole
+}
+
 round() { # round SIDE POINT VICTIM
     local what="$1 write $2, victim $3"
-    rm -f "$dir/stop"
-    writer &
-    writing=$!
+    begin
     check "expand, $what" struck expand "$1" "$2" "$3" "cluster_expand('n4', '127.0.0.1', $((base + 3)))"
     check "then joined, $what" finally joined "cluster_expand('n4', '127.0.0.1', $((base + 3)))"
     check "rebind, $what" struck rebind "$1" "$2" "$3" "cluster_rebind('moved')"
@@ -142,17 +154,12 @@ round() { # round SIDE POINT VICTIM
     check "shrink, $what" struck shrink "$1" "$2" "$3" "cluster_shrink('n4')"
     check "then left, $what" finally not_joined "cluster_shrink('n4')"
     check "then bound again, $what" finally bound "cluster_rebind('moved')"
-    touch "$dir/stop"
-    wait "$writing"
-    check "clean, $what" until_finds clean
-    check "whole, $what" whole
+    end "$what"
 }
 
 storage_round() { # storage_round SIDE POINT VICTIM
     local what="$1 write $2, victim $3" directory=$dir/disks/{node}
-    rm -f "$dir/stop"
-    writer &
-    writing=$!
+    begin
     check "add_storage, $what" struck add_storage "$1" "$2" "$3" "cluster_add_storage('fast', '$directory')"
     check "then there, $what" finally has_storage "cluster_add_storage('fast', '$directory')"
     check "move_table, $what" struck move_table "$1" "$2" "$3" "cluster_move_table('moved', 'fast', 'moved_pkey')"
@@ -160,10 +167,62 @@ storage_round() { # storage_round SIDE POINT VICTIM
     check "and back, $what" finally lies_back "cluster_move_table('moved', 'pg_default')"
     check "drop_storage, $what" struck drop_storage "$1" "$2" "$3" "cluster_drop_storage('fast')"
     check "then gone, $what" finally no_storage "cluster_drop_storage('fast')"
-    touch "$dir/stop"
-    wait "$writing"
-    check "clean, $what" until_finds clean
-    check "whole, $what" whole
+    end "$what"
+}
+
+# Two tables more, for rounds that need them: one of another group, and a plain one of the first node.
+with_others() {
+    sql "$port" -c 'CREATE TABLE turned (id bigint, customer int DEFAULT 5, note text, PRIMARY KEY (id, customer))' \
+        -c "SELECT cluster_distribute_table('turned', 'customer')" \
+        -c 'CREATE TABLE adopted (id bigint, customer int DEFAULT 5, note text)' \
+        -c "INSERT INTO turned SELECT i, i % 97, 'old' FROM generate_series(1, 1000) i" \
+        -c 'INSERT INTO adopted TABLE turned' >/dev/null || return 1
+    echo 1 >"$dir/acknowledged.turned" && echo 1 >"$dir/acknowledged.adopted"
+    tables='moved turned adopted'
+}
+
+without_others() {
+    rm -f "$dir"/acknowledged.{turned,adopted}
+    tables=moved
+    sql "$port" -c 'DROP TABLE turned, adopted' >/dev/null
+}
+
+by() { [[ $(any "SELECT distribution_column FROM cluster_tables WHERE relation = '$1'::regclass") == "$2" ]]; }
+turned_by_id() { by turned id; }
+turned_by_customer() { by turned customer; }
+adopted_by_id() { on_three "SELECT count(*) FROM pg_class WHERE relname = 'adopted'" 1 && by adopted id; }
+adopted_is_plain() {
+    sql "$port" -c "SELECT cluster_localize_table('adopted')" >/dev/null 2>>"$dir/refusals"
+    on_three "SELECT count(*) FROM expanse.distributed_table WHERE relation = to_regclass('adopted')" 0
+}
+
+rewrite_round() { # rewrite_round SIDE POINT VICTIM
+    local what="rewrite, $1 write $2, victim $3" rewrite="strategy => 'rewrite', distribution_column =>"
+    check "two tables, $what" with_others || return
+    begin
+    check "another column, $what" struck rebind "$1" "$2" "$3" "cluster_rebind('turned', $rewrite 'id')"
+    check "then by it, $what" finally turned_by_id "cluster_rebind('turned', $rewrite 'id')"
+    check "and back, $what" finally turned_by_customer "cluster_rebind('turned', $rewrite 'customer')"
+    check "a first column, $what" struck rebind "$1" "$2" "$3" "cluster_rebind('adopted', $rewrite 'id')"
+    check "then spread, $what" finally adopted_by_id "cluster_rebind('adopted', $rewrite 'id')"
+    check "and plain, $what" until_finds adopted_is_plain
+    end "$what"
+    check "dropped, $what" without_others
+}
+
+all_bound() { [[ $(any 'SELECT count(*) FROM cluster_hash_maps WHERE tables > 0 AND NOT current') == 0 ]]; }
+
+all_round() { # all_round SIDE POINT VICTIM
+    local what="all, $1 write $2, victim $3"
+    check "two tables, $what" with_others || return
+    begin
+    check "joined, $what" finally joined "cluster_expand('n4', '127.0.0.1', $((base + 3)))"
+    check "rebind, $what" struck rebind_all "$1" "$2" "$3" 'cluster_rebind_all(2)'
+    check "then bound, $what" finally all_bound 'cluster_rebind_all()'
+    check "left, $what" finally not_joined "cluster_shrink('n4')"
+    check "then bound again, $what" finally all_bound 'cluster_rebind_all()'
+    end "$what"
+    check "dropped, $what" without_others
 }
 
 # on_three SQL ANSWER: every node says so
@@ -191,42 +250,46 @@ clean() {
 }
 
 whole() { # every acknowledged row is there, every row once, every copy alike
-    local at sum=0 seen lost
-    for at in 0 1 2; do sum=$((sum + $(fragment $((base + at)) -c 'SELECT count(*) FROM moved'))); done
-    seen=$(sql "$port" -c 'SELECT count(*) FROM moved')
-    lost=$(sql "$port" -c 'CREATE TEMP TABLE said (id bigint)' -c "\\copy said FROM '$dir/acknowledged'" \
-        -c 'SELECT count(*) FROM said LEFT JOIN moved USING (id) WHERE moved.id IS NULL')
+    local at sum seen lost table
+    for table in $tables; do
+        sum=0
+        for at in 0 1 2; do
+            sum=$((sum + $(fragment $((base + at)) -c "SELECT count(*) FROM $table" 2>/dev/null || echo 0)))
+        done
+        seen=$(sql "$port" -c "SELECT count(*) FROM $table")
+        lost=$(sql "$port" -c 'CREATE TEMP TABLE said (id bigint)' -c "\\copy said FROM '$dir/acknowledged.$table'" \
+            -c "SELECT count(*) FROM said LEFT JOIN $table USING (id) WHERE $table.id IS NULL")
+        ((sum == seen && lost == 0)) ||
+            { echo "$table: $sum rows in fragments, $seen seen, $lost acknowledged ones lost"; return 1; }
+    done
     for at in 0 1 2; do fragment $((base + at)) -c 'SELECT * FROM copied ORDER BY id' | md5sum; done >"$dir/sums"
-    ((sum == seen && lost == 0 && $(sort -u "$dir/sums" | wc -l) == 1)) ||
-        { echo "$sum rows in fragments, $seen seen, $lost acknowledged ones lost"; sort "$dir/sums" | uniq -c; return 1; }
+    (($(sort -u "$dir/sums" | wc -l) == 1)) || { sort "$dir/sums" | uniq -c; return 1; }
 }
 
-storage_point() {
-    storage_round before "$1" sidecar
-    storage_round after "$1" sidecar
-    storage_round before "$1" $((1 + $1 % 3))
+point() { # point KIND POINT: a sidecar dies before and after it, and a server, another each time
+    "$1" before "$2" sidecar
+    "$1" after "$2" sidecar
+    "$1" before "$2" $((1 + $2 % 3))
 }
 
 all_points() { # until no operation has so many writes
-    local point=1 struck_any=1
+    local at=1 struck_any=1 kind
     while ((struck_any)); do
         struck_any=0
-        one_point $point
-        storage_point $point
-        point=$((point + 1))
+        for kind in round storage_round rewrite_round all_round; do point $kind $at; done
+        at=$((at + 1))
     done
 }
 
-one_point() {
-    round before "$1" sidecar
-    round after "$1" sidecar
-    # Another server each time.
-    round before "$1" $((1 + $1 % 3))
-}
-
 setup || exit 1
-for point in "${points[@]}"; do
-    if [[ $point == all ]]; then all_points; elif [[ $point == s* ]]; then storage_point "${point#s}"; else struck_any=0 one_point "$point"; fi
+for at in "${points[@]}"; do
+    case $at in
+        all) all_points ;;
+        s*) point storage_round "${at#s}" ;;
+        r*) point rewrite_round "${at#r}" ;;
+        a*) point all_round "${at#a}" ;;
+        *) point round "$at" ;;
+    esac
 done
 check "faults were reached: $hits" test "$hits" -gt 0
 summary

@@ -124,8 +124,10 @@ pub async fn join(context: &Context) -> Result<()> {
                 joined,
                 "looked for a group to join"
             ),
-            // Dropped since.
-            Err(Error::Postgres(error)) if error.has_code("42P01") => return Ok(()),
+            // Dropped since, or a plain table again.
+            Err(Error::Postgres(error)) if error.has_code("42P01") || error.has_code("XP018") => {
+                return Ok(())
+            }
             Err(error) => return Err(error),
         }
     }
