@@ -8,7 +8,7 @@ use crate::entry::{entry, raw};
 use crate::executor::statement_scan;
 use crate::planner::{self, Decision};
 use crate::rebind::pace;
-use crate::transaction::consistency::beside;
+use crate::transaction::consistency::{beside, fixed};
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
@@ -78,6 +78,9 @@ unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) 
     unsafe {
         if statement_scan::may_shorten(query, flags) {
             entry(|| statement_scan::shorten(query));
+        }
+        if fixed::concerns(query, flags) {
+            entry(|| fixed::begin(query));
         }
         let agreed = beside::is_marked(query, flags) && entry(|| beside::begin(query));
         match PREVIOUS_EXECUTOR_START {
@@ -154,6 +157,8 @@ unsafe extern "C-unwind" fn process_utility(
         Utility::CopyFrom(job) => return unsafe { crate::executor::copy_from::run(job, qc) },
         Utility::Around { pstmt, after } => (pstmt, after),
     };
+    // SAFETY: the statement that runs next.
+    let pushed = fixed::applies() && entry(|| unsafe { fixed::push(pstmt) });
     // SAFETY: PostgreSQL's own arguments (or a statement of ours in their place) are passed on; nothing
     // droppable lives in this frame.
     unsafe {
@@ -179,6 +184,10 @@ unsafe extern "C-unwind" fn process_utility(
                 qc,
             ),
         }
+    }
+    if pushed {
+        // SAFETY: `push` pushed one, and COPY leaves the stack as it was.
+        unsafe { PopActiveSnapshot() };
     }
     if !after.is_null() {
         entry(|| ddl::after(after, qc));

@@ -78,8 +78,7 @@ for key in "$one" "$two"; do
     check 'and who looks at all rows' moved "$port" "$key" "UPDATE d SET v = v WHERE v > 0"
 done
 
-seen_whole() {
-    local n seen
+three_tables() {
     sql "$port" -c 'CREATE TABLE spread (k int PRIMARY KEY, v int)' -c "SELECT cluster_distribute_table('spread', 'k')" \
         -c 'CREATE TABLE copied (k int PRIMARY KEY, v int)' -c "SELECT cluster_replicate_table('copied')" \
         -c 'CREATE TABLE plain (k int PRIMARY KEY, v int)' -c 'INSERT INTO spread SELECT i, 0 FROM generate_series(1, 20) i' \
@@ -93,14 +92,47 @@ UPDATE copied SET v = v + 1 WHERE k = :one;
 UPDATE spread SET v = v + 2 WHERE k = :other;
 COMMIT;
 EOSQL
-    "$box/bin/pgbench" -n -c 3 -T 5 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres >"$dir/write.log" 2>&1 &
-    seen=$(for n in {1..150}; do
-        echo 'SELECT (SELECT sum(v) FROM spread) = (SELECT sum(v) FROM plain) + (SELECT sum(v) FROM copied);'
-    done | sql "$port" 2>&1 | sort | uniq -c)
-    wait $!
-    grep -q 'failed transactions: 0 ' "$dir/write.log" && [[ $seen =~ ^\ *150\ t$ ]] || { cat "$dir/write.log"; echo "$seen"; return 1; }
 }
 
-check 'transactions are seen as a whole' seen_whole
+# Reads of all three tables that give t: in one statement, by statements of a transaction, and by those of a report.
+in_one() { echo 'SELECT (SELECT sum(v) FROM spread) = (SELECT sum(v) FROM plain) + (SELECT sum(v) FROM copied);'; }
+in_transaction() {
+    echo 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT sum(v) AS spread FROM spread \gset'
+    echo 'SELECT sum(v) AS plain FROM plain \gset'
+    echo 'SELECT :spread = :plain + sum(v) FROM copied; COMMIT;'
+}
+in_report() {
+    echo 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT sum(v) AS plain FROM plain \gset'
+    echo "COPY plain TO '$dir/plain.copied';"
+    echo 'SELECT sum(v) AS spread FROM spread \gset'
+    echo 'SELECT :spread = :plain + sum(v) FROM copied; COMMIT;'
+}
+
+seen_whole() { # seen_whole READ: a hundred times while three sessions write
+    local n seen
+    "$box/bin/pgbench" -n -c 3 -T 5 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres >"$dir/write.log" 2>&1 &
+    seen=$(for n in {1..100}; do "$1"; done | sql "$port" 2>&1 | sort | uniq -c)
+    wait $!
+    grep -q 'failed transactions: 0 ' "$dir/write.log" && [[ $seen =~ ^\ *100\ t$ ]] || { cat "$dir/write.log"; echo "$seen"; return 1; }
+}
+
+dumped() { # what pg_dump sees of the three belongs together, too
+    local n sums
+    "$box/bin/pgbench" -n -c 3 -T 5 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres >"$dir/write.log" 2>&1 &
+    for n in {1..5}; do
+        "$box/bin/pg_dump" -h 127.0.0.1 -p "$port" -U postgres -a -t spread -t copied -t plain postgres >"$dir/dump.sql" 2>"$dir/dump.log" ||
+            { cat "$dir/dump.log"; return 1; }
+        sums=$(awk '/^COPY public/ { split($2, n, "."); t = n[2] } /^[0-9]+\t/ { s[t] += $2 }
+            END { print s["spread"] - s["plain"] - s["copied"], (s["spread"] > 0) }' "$dir/dump.sql")
+        [[ $sums == '0 1' ]] || { echo "dump: $sums"; return 1; }
+    done
+    wait $!
+}
+
+check 'three tables' three_tables
+check 'a statement sees transactions as a whole' seen_whole in_one
+check 'so does a transaction with one snapshot' seen_whole in_transaction
+check 'and a report that begins with a plain table' seen_whole in_report
+check 'and pg_dump' dumped
 echo "$passed passed, $failed failed"
 ((failed == 0))

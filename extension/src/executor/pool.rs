@@ -123,15 +123,25 @@ pub fn snapshots_shared(nodes: &[NodeId]) -> bool {
     })
 }
 
-/// Makes the next shared read on a node take a new snapshot; false when the transaction keeps one.
-pub fn renew_snapshot(node: NodeId) -> bool {
+/// Has the transaction begun on a node?
+pub fn in_transaction(node: NodeId) -> bool {
+    existing(node).is_some_and(|c| {
+        c.try_borrow()
+            .is_ok_and(|c| c.participant.scope == Scope::Transaction)
+    })
+}
+
+/// Makes the next shared read on a node take a new snapshot; false when the transaction keeps one. With `begun`, nothing
+/// has been done in the transaction there, and it may begin anew.
+pub fn renew_snapshot(node: NodeId, begun: bool) -> bool {
     let Some(connection) = existing(node) else {
         return true;
     };
     let mut connection = connection.borrow_mut();
     if connection.participant.scope == Scope::Transaction {
+        connection.participant.stale = begun;
         // SAFETY: reads the isolation level of the running transaction.
-        return unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 };
+        return begun || unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 };
     }
     connection.participant.stale = connection.participant.in_transaction();
     true

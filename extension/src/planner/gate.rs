@@ -56,8 +56,8 @@ pub fn lock(query: *mut Query, known: Rc<Metadata>) -> (Mentions, Groups, Rc<Met
 }
 
 /// Makes a cached plan lock the gates before PostgreSQL decides whether it is still valid, and makes any change of
-/// metadata invalidate it. With `beside`, the statement reads tables here beside fragments.
-pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata, beside: bool) {
+/// metadata invalidate it.
+pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata, reads: Reads) {
     // SAFETY: the statement is complete and ours to extend; entries without required privileges are only locked.
     unsafe {
         for (&group, &written) in groups {
@@ -69,8 +69,11 @@ pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata,
             (*entry).relkind = pg_sys::RELKIND_RELATION as std::os::raw::c_char;
             (*entry).rellockmode = lock_mode(written);
             (*entry).eref = pg_sys::makeAlias(c"gate".as_ptr(), std::ptr::null_mut());
-            if beside {
+            if reads.beside {
                 beside::mark(entry);
+            }
+            if reads.several {
+                beside::mark_several(entry);
             }
             (*stmt).rtable = pg_sys::lappend((*stmt).rtable, entry.cast());
         }
@@ -78,6 +81,15 @@ pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata,
             (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, marker);
         }
     }
+}
+
+/// What a statement reads where.
+#[derive(Clone, Copy)]
+pub struct Reads {
+    /// Several nodes.
+    pub several: bool,
+    /// Tables here beside fragments of several nodes.
+    pub beside: bool,
 }
 
 fn lock_mode(written: bool) -> i32 {

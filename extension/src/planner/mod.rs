@@ -23,7 +23,7 @@ pub mod tables;
 
 use crate::catalog::{metadata, Metadata};
 use first::{moving, First};
-use gate::Groups;
+use gate::{Groups, Reads};
 use pgrx::pg_sys::{CmdType, PlannedStmt, Query};
 use std::rc::Rc;
 use tables::Mentions;
@@ -48,8 +48,7 @@ pub struct Planning {
     first: First,
     groups: Groups,
     metadata: Rc<Metadata>,
-    /// It reads tables here beside fragments of several nodes.
-    beside: bool,
+    reads: Reads,
     /// A DELETE whose rows are inserted elsewhere.
     moves: bool,
 }
@@ -90,17 +89,25 @@ pub fn decide(query: *mut Query) -> Decision {
     } else {
         scope::enter_whole();
     }
-    let beside = match way {
-        Way::Fragments | Way::Distribute(_) => {
-            !mentions.distributed.is_empty()
-                && (!mentions.replicated.is_empty() || local_only(query, &metadata))
-        }
-        Way::Local | Way::Route(_) | Way::Modify(_) => false,
+    let reads = match way {
+        Way::Fragments | Way::Distribute(_) => Reads {
+            several: !mentions.distributed.is_empty(),
+            beside: !mentions.distributed.is_empty()
+                && (!mentions.replicated.is_empty() || local_only(query, &metadata)),
+        },
+        Way::Modify(_) => Reads {
+            several: true,
+            beside: false,
+        },
+        Way::Local | Way::Route(_) => Reads {
+            several: false,
+            beside: false,
+        },
     };
     let planning = Planning {
         // The text for other nodes has been written.
         moves: moving::take(query),
-        beside,
+        reads,
         way,
         first,
         groups,
@@ -178,7 +185,7 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
         Way::Distribute(plan) => distribute::wrap(stmt, plan),
     }
     first::wrap(stmt, &planning.first);
-    gate::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.beside);
+    gate::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.reads);
     stmt
 }
 

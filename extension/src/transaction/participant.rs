@@ -34,7 +34,7 @@ pub struct Participant {
     /// Deepest local nest level that the node knows: 1 is BEGIN, 2 the first savepoint.
     pub level: i32,
     pub wrote: bool,
-    /// The snapshot of the statement's transaction is to be taken anew.
+    /// The snapshot of the statement's transaction, or of one in which nothing has been done, is to be taken anew.
     pub stale: bool,
     /// Name under which PREPARE TRANSACTION was sent.
     pub prepared_as: Option<String>,
@@ -63,12 +63,11 @@ impl Participant {
 pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
     let mut prelude = Vec::new();
     let scope = wanted(connection, access);
-    if let Scope::Statement(_) = connection.participant.scope {
-        if scope != connection.participant.scope || connection.participant.stale {
-            // What the statement still reads is in its buffer: the connection is idle.
-            prelude.push("COMMIT".into());
-            connection.participant.ended();
-        }
+    let another = matches!(connection.participant.scope, Scope::Statement(open) if scope != Scope::Statement(open));
+    if another || connection.participant.stale {
+        // What the statement still reads is in its buffer: the connection is idle.
+        prelude.push("COMMIT".into());
+        connection.participant.ended();
     }
     match scope {
         Scope::None => {

@@ -2,7 +2,8 @@
 //!
 //! After several failures of the node in a row it opens: commands are refused at once instead of
 //! waiting for a node that does not answer. After a while one command goes through as a probe; if
-//! it succeeds all may, else the breaker stays open for twice as long, up to a limit.
+//! it succeeds all may, else the breaker stays open for twice as long, up to a limit. A probe that is given up before it
+//! has said anything leaves its place to the next command.
 
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,13 @@ impl Breaker {
         *self = Self::default();
     }
 
+    /// Nothing will be heard of the probe.
+    pub fn abandoned(&mut self, now: Instant) {
+        if let Self::HalfOpen { times, .. } = *self {
+            *self = Self::Open { until: now, times };
+        }
+    }
+
     /// The node has not answered, or could not be reached. `random` in 0..1 spreads the probes of
     /// several clients; whether the breaker has opened by it.
     pub fn failed(&mut self, now: Instant, settings: &BreakerSettings, random: f64) -> bool {
@@ -115,6 +123,7 @@ mod tests {
         Asked,
         Succeeded,
         Failed,
+        Abandoned,
     }
 
     fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
@@ -122,6 +131,7 @@ mod tests {
             3 => Just(Event::Asked),
             1 => Just(Event::Succeeded),
             3 => Just(Event::Failed),
+            1 => Just(Event::Abandoned),
         ];
         prop::collection::vec((0u64..400, event), 0..200)
     }
@@ -139,6 +149,7 @@ mod tests {
                     Event::Asked => { breaker.admit(now, &SETTINGS); }
                     Event::Succeeded => { in_a_row = 0; breaker.succeeded(); }
                     Event::Failed => { in_a_row += 1; breaker.failed(now, &SETTINGS, 0.7); }
+                    Event::Abandoned => breaker.abandoned(now),
                 }
             }
         }
@@ -173,9 +184,29 @@ mod tests {
                     Event::Asked => { breaker.admit(now, &SETTINGS); }
                     Event::Succeeded => breaker.succeeded(),
                     Event::Failed => { breaker.failed(now, &SETTINGS, 1.0); }
+                    Event::Abandoned => breaker.abandoned(now),
                 }
             }
             prop_assert!(breaker.admit(now + SETTINGS.longest, &SETTINGS));
+        }
+
+        /// Whoever goes away in the middle of a probe does not hold up the one that comes next.
+        #[test]
+        fn an_abandoned_probe_is_followed_at_once(events in events()) {
+            let mut breaker = Breaker::default();
+            let mut now = Instant::now();
+            for (later, event) in events {
+                now += Duration::from_millis(later);
+                match event {
+                    Event::Succeeded => breaker.succeeded(),
+                    Event::Failed => { breaker.failed(now, &SETTINGS, 1.0); }
+                    Event::Asked | Event::Abandoned => if breaker.admit(now, &SETTINGS) {
+                        breaker.abandoned(now);
+                        prop_assert!(breaker.admit(now, &SETTINGS));
+                        breaker.abandoned(now);
+                    },
+                }
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use super::report;
 use super::retry::{Failed, Stop};
 use super::settings::Shared;
-use super::target::{Permit, Target};
+use super::target::{Pass, Permit, Target};
 use super::{Command, Weight};
 use crate::alarms::{Alarms, Trouble};
 use crate::config::{ExecutorConfig, PostgresConfig};
@@ -264,17 +264,27 @@ async fn lease(
     let permit = target.admit(command, since, until).await;
     target.shared.waited[command.weight as usize].observe(asked_at.elapsed());
     let permit = permit.ok_or_else(busy)?;
-    if !target.pass() {
-        return Err(not_asked());
-    }
-    let session = match target.take_idle(command.mode) {
+    let pass = target.pass().ok_or_else(not_asked)?;
+    // A connection from before says nothing about a node that has not answered since.
+    let idle = match pass {
+        Pass::Free => target.take_idle(command.mode),
+        Pass::Probe(_) => None,
+    };
+    let session = match idle {
         Some(session) => session,
         None => {
             let left = deadline.saturating_duration_since(Instant::now());
             let connected = connect(&target.shared.postgres, node, command.mode, left).await;
-            connected.inspect_err(|error| target.judge(error))?
+            connected
+                .inspect(|_| {
+                    if matches!(pass, Pass::Probe(_)) {
+                        target.answered();
+                    }
+                })
+                .inspect_err(|error| target.judge(error))?
         }
     };
+    drop(pass);
     Ok(Leased(Some((session, target.clone(), permit))))
 }
 

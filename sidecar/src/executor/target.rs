@@ -128,11 +128,16 @@ impl Target {
         self.state.lock().breaker.would_admit(Instant::now())
     }
 
-    /// Lets a command go on to the node, or not.
-    pub fn pass(&self) -> bool {
+    /// Lets a command go on to the node, or not; and whether it is a probe.
+    pub fn pass(&self) -> Option<Pass<'_>> {
         let settings = self.shared.settings().breaker;
         let mut state = self.state.lock();
-        state.breaker.admit(Instant::now(), &settings)
+        let admitted = state.breaker.admit(Instant::now(), &settings);
+        let probes = matches!(state.breaker, Breaker::HalfOpen { .. });
+        admitted.then_some(match probes {
+            true => Pass::Probe(Probe(self)),
+            false => Pass::Free,
+        })
     }
 
     /// The node has answered.
@@ -285,6 +290,22 @@ impl Target {
             .idle
             .retain(|(since, s)| s.reusable() && now.duration_since(*since) < LONGEST_IDLE);
         now.duration_since(state.asked_at) > FORGOTTEN_AFTER
+    }
+}
+
+/// How a command goes on to a node.
+pub(super) enum Pass<'a> {
+    Free,
+    /// It is to find out whether the node answers.
+    Probe(#[allow(dead_code)] Probe<'a>),
+}
+
+/// A probe that is on its way. Dropped before the node was judged, it has said nothing.
+pub(super) struct Probe<'a>(&'a Target);
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().breaker.abandoned(Instant::now());
     }
 }
 

@@ -3,6 +3,7 @@
 use super::state::FragmentScanState;
 use crate::planner::scope;
 use crate::transaction::consistency::agree::local_snapshot;
+use crate::transaction::consistency::fixed;
 use pgrx::pg_sys::*;
 
 /// Plans the query for this node and starts it under the scan's snapshot.
@@ -21,9 +22,10 @@ pub unsafe fn start(
         scope::enter_next();
         let planned = pg_plan_query(query, c"fragment".as_ptr(), 0, params);
         scope::leave();
-        // What the nodes agreed on, if others take part.
+        // What the nodes agreed on, if others take part. In REPEATABLE READ the statement has that already.
         let agreed = local_snapshot();
-        let of_several = (*(*state).run).agreement.is_some() && !agreed.is_null();
+        let of_several =
+            (*(*state).run).agreement.is_some() && !agreed.is_null() && !fixed::has_agreed();
         let snapshot = if of_several {
             agreed
         } else {

@@ -1,6 +1,7 @@
 //! Snapshots of several nodes that belong together.
 
 use super::barrier;
+use super::fixed;
 use super::report::{from_text, view, wait_for};
 use crate::catalog::{metadata, NodeId};
 use crate::error::{Error, Raised};
@@ -44,12 +45,19 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let here = metadata.local_node;
     let others: Vec<NodeId> = nodes.iter().copied().filter(|&node| node != here).collect();
-    let in_force = HOLDERS.get() > 0 && pool::snapshots_shared(&others);
+    let in_force = (HOLDERS.get() > 0 || fixed::agreed(&others)) && pool::snapshots_shared(&others);
     HOLDERS.set(HOLDERS.get() + 1);
     let agreement = Agreement(());
     if in_force || nodes.len() < 2 {
         return agreement;
     }
+    // Nothing has been read: also a transaction with one snapshot may choose it, and begin anew where it begins here.
+    let choosing = fixed::untouched();
+    let begun: BTreeSet<NodeId> = others
+        .iter()
+        .copied()
+        .filter(|&node| choosing && !pool::in_transaction(node))
+        .collect();
     let mut reports: BTreeMap<NodeId, View> = BTreeMap::new();
     let mut outdated: BTreeSet<NodeId> = nodes.iter().copied().collect();
     let start = Instant::now();
@@ -65,6 +73,9 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             .copied()
             .filter(|&node| node != here)
             .collect();
+        for &node in ask.iter().filter(|_| round > 1) {
+            pool::renew_snapshot(node, begun.contains(&node));
+        }
         for (node, rows) in run_on(
             &ask,
             Access::ReadShared,
@@ -82,7 +93,7 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             reports.insert(node, report);
         }
         if outdated.contains(&here) {
-            let own = view(renew_local_snapshot());
+            let own = view(renew_local_snapshot(choosing));
             reports.insert(here, View { round, ..own });
         }
         if held {
@@ -90,6 +101,7 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
         }
         let torn = lacking(&reports);
         if torn.is_empty() {
+            fixed::note(nodes);
             return agreement;
         }
         if start.elapsed() > PATIENCE {
@@ -102,17 +114,20 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
         outdated.clear();
         for (node, transactions) in torn {
             if node == here {
-                refuse_if_fixed();
+                if fixed() && !choosing {
+                    refuse_as_conflict();
+                }
                 wait_for(&transactions, WAIT_MS);
             } else {
-                await_at(node, &transactions);
+                await_at(node, &transactions, begun.contains(&node));
             }
             outdated.insert(node);
         }
         // Snapshots of about the same time belong together sooner than one that is older than the others. But what another
         // part of the statement reads by stays if it can.
-        if !fixed() && HOLDERS.get() == 1 {
-            let again = |&node: &NodeId| node == here || pool::renew_snapshot(node);
+        if (choosing || !fixed()) && HOLDERS.get() == 1 {
+            let again =
+                |&node: &NodeId| node == here || pool::renew_snapshot(node, begun.contains(&node));
             outdated.extend(nodes.iter().copied().filter(again));
         }
     }
@@ -134,9 +149,9 @@ fn release_commits(others: &[NodeId]) {
 }
 
 /// Lets a node wait and give up its snapshot.
-fn await_at(node: NodeId, transactions: &BTreeSet<u64>) {
+fn await_at(node: NodeId, transactions: &BTreeSet<u64>, begun: bool) {
     let list: Vec<String> = transactions.iter().map(|f| format!("{f:x}")).collect();
-    if !pool::renew_snapshot(node) {
+    if !pool::renew_snapshot(node, begun) {
         refuse_as_conflict();
     }
     let sql = format!(
@@ -156,11 +171,14 @@ pub fn local_snapshot() -> pg_sys::Snapshot {
     LOCAL.get()
 }
 
-fn renew_local_snapshot() -> pg_sys::Snapshot {
+fn renew_local_snapshot(choosing: bool) -> pg_sys::Snapshot {
+    if fixed::has_agreed() {
+        return LOCAL.get();
+    }
     release();
     // SAFETY: a transaction is running; the registered copy is released by `release` or by the transaction's end.
     unsafe {
-        let snapshot = if pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 {
+        let snapshot = if fixed() && !choosing {
             pg_sys::GetTransactionSnapshot()
         } else {
             pg_sys::GetLatestSnapshot()
@@ -176,6 +194,7 @@ fn renew_local_snapshot() -> pg_sys::Snapshot {
 /// The transaction is about to commit.
 pub fn end() {
     HOLDERS.set(0);
+    fixed::forget();
     release();
 }
 
@@ -193,13 +212,8 @@ fn release() {
 /// The transaction has been rolled back, and its snapshots with it.
 pub fn forget() {
     HOLDERS.set(0);
+    fixed::forget();
     LOCAL.set(std::ptr::null_mut());
-}
-
-fn refuse_if_fixed() {
-    if fixed() {
-        refuse_as_conflict();
-    }
 }
 
 /// Has the transaction one snapshot for all of its statements?

@@ -37,6 +37,24 @@ unsafe fn has_mark(entry: *mut RangeTblEntry) -> bool {
     unsafe { (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && (*entry).lateral }
 }
 
+/// Marks a statement that reads or writes several nodes, in the same way.
+///
+/// # Safety
+/// The entry is a gate's.
+pub unsafe fn mark_several(gate: *mut RangeTblEntry) {
+    // SAFETY: as the caller promises.
+    unsafe { (*gate).inh = true };
+}
+
+/// The nodes of a statement that is so marked.
+///
+/// # Safety
+/// A planned statement.
+pub unsafe fn marked_nodes(stmt: *mut PlannedStmt) -> Vec<NodeId> {
+    // SAFETY: as the caller promises; gates have no columns and no name of a user's.
+    unsafe { nodes(stmt, |entry| (*entry).inh) }
+}
+
 /// Is this a marked statement that is to be run? One look for any other.
 ///
 /// # Safety
@@ -77,7 +95,7 @@ pub unsafe fn begin(query: *mut QueryDesc) -> bool {
         return false;
     }
     // SAFETY: as the caller promises.
-    let nodes = unsafe { nodes((*query).plannedstmt) };
+    let nodes = unsafe { nodes((*query).plannedstmt, |entry| (*entry).lateral) };
     if nodes.len() < 2 {
         return false;
     }
@@ -96,8 +114,11 @@ pub unsafe fn begin(query: *mut QueryDesc) -> bool {
     true
 }
 
-/// All nodes that own rows of the groups whose gates the statement names.
-unsafe fn nodes(stmt: *mut PlannedStmt) -> Vec<NodeId> {
+/// All nodes that own rows of the groups whose gates the statement names, of those with the mark.
+unsafe fn nodes(
+    stmt: *mut PlannedStmt,
+    marked: impl Fn(*mut RangeTblEntry) -> bool,
+) -> Vec<NodeId> {
     let Some(metadata) = metadata() else {
         return Vec::new();
     };
@@ -105,8 +126,12 @@ unsafe fn nodes(stmt: *mut PlannedStmt) -> Vec<NodeId> {
     // SAFETY: entries of a planned statement.
     for entry in unsafe { crate::planner::list::nodes::<RangeTblEntry>((*stmt).rtable) } {
         // SAFETY: as above.
-        let marked = unsafe { has_mark(entry).then_some((*entry).relid) };
-        let Some(gate) = marked else { continue };
+        let relation = unsafe { (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION };
+        if !relation || !marked(entry) {
+            continue;
+        }
+        // SAFETY: as above.
+        let gate = unsafe { (*entry).relid };
         let group = metadata.groups.iter().find(|(_, group)| group.gate == gate);
         if let Some(map) = group.and_then(|(id, _)| metadata.map_of(*id)) {
             found.extend(map.nodes());

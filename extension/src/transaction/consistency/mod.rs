@@ -15,6 +15,7 @@
 pub mod agree;
 pub mod barrier;
 pub mod beside;
+pub mod fixed;
 pub mod report;
 pub mod ring;
 
