@@ -233,6 +233,8 @@ pub enum Error {
     NoStorage { tablespace: String, index: String },
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
+    #[error("a function that runs on another node for a statement can not use table \"{relation}\" as a whole")]
+    Elsewhere { relation: String },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -274,6 +276,7 @@ impl Error {
             Error::StillBound { .. } => "XP041",
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
+            Error::Elsewhere { .. } => "XP033",
             Error::KeyChanged { .. } => "XP031",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
@@ -341,6 +344,11 @@ impl Error {
             Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
             Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
             Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
+            Error::Elsewhere { .. } => {
+                "Let it name rows by the distribution column, with the key of the row that it runs for, or read replicated \
+                 tables; what needs other rows is for the client's own statements."
+                    .into()
+            }
             Error::KeyChanged { .. } => {
                 "The row would belong to another node; compute the value before the statement.".into()
             }

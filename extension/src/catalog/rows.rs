@@ -57,6 +57,7 @@ fn each_row(sql: &str, mut visit: impl FnMut(&[Option<&CStr>])) {
     // SAFETY: SPI is connected and finished here; the cursor belongs to it. The texts of a row live in the
     // batch's memory context, which is reset only after the rows of the batch were visited.
     unsafe {
+        let _own = spi::Own::begin();
         pg_sys::SPI_connect();
         let plan = pg_sys::SPI_prepare(source.as_ptr(), 0, std::ptr::null_mut());
         if plan.is_null() {

@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
 /// Rows of a small result, as text; `None` is NULL.
@@ -20,7 +21,35 @@ pub fn affected(sql: &str) -> u64 {
     run(sql).1
 }
 
+thread_local! {
+    /// Statements of the extension's own that run.
+    static OWN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Does a statement of the extension's own run?
+pub fn runs_own() -> bool {
+    OWN.get() > 0
+}
+
+/// Counts a statement of our own as running until it is dropped.
+pub struct Own(());
+
+impl Own {
+    /// It begins.
+    pub fn begin() -> Own {
+        OWN.set(OWN.get() + 1);
+        Own(())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        OWN.set(OWN.get().saturating_sub(1));
+    }
+}
+
 fn run(sql: &str) -> (Rows, u64) {
+    let _own = Own::begin();
     let source = CString::new(sql).expect("SQL text has no NUL byte");
     // SAFETY: SPI is connected and finished in this function; when a statement fails, the abort of the
     // (sub)transaction closes the connection.

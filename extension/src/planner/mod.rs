@@ -9,9 +9,11 @@ pub mod exchange;
 pub mod first;
 pub mod fragment;
 pub mod gate;
+pub mod insertion;
 pub mod list;
 pub mod merge;
 pub mod modify;
+pub mod nested;
 pub mod ownership;
 pub mod pins;
 pub mod rekey;
@@ -65,7 +67,9 @@ pub enum Decision {
 /// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
 pub fn decide(query: *mut Query) -> Decision {
-    if scope::announced() || crate::state::internal_session() {
+    let works_for_another = crate::state::internal_session();
+    let nested = works_for_another && nested::of_function();
+    if scope::announced() || works_for_another && !nested {
         return if moving::take(query) {
             Decision::Moving
         } else {
@@ -83,7 +87,16 @@ pub fn decide(query: *mut Query) -> Decision {
         return Decision::PassThrough;
     }
     binding::refuse_newer(&mentions, &metadata);
-    let (way, first) = choose(query, &mentions, &metadata);
+    let (way, first) = if nested::of_foreign_key(query) {
+        (Way::Local, First::default())
+    } else if nested {
+        match nested::decide(query, &mentions, &metadata) {
+            nested::Here::Local => (Way::Local, First::default()),
+            nested::Here::Route(plan) => (Way::Route(plan), First::default()),
+        }
+    } else {
+        choose(query, &mentions, &metadata)
+    };
     if way.plans_locally() {
         scope::enter();
     } else {
@@ -124,6 +137,13 @@ impl Way {
 }
 
 fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
+    if let Some(relation) = nested::reading_policy(query, metadata) {
+        modify::refuse(
+            &crate::catalog::names::bare(relation),
+            "row security of another table that reads it",
+            "Let the policy read replicated tables, or columns of its own table.",
+        );
+    }
     let mut first = first::take(query, metadata);
     let rest;
     let mut mentions = mentions;
@@ -149,7 +169,18 @@ fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
     // SAFETY: the query is PostgreSQL's analysed tree.
     let command = unsafe { (*query).commandType };
     match command {
-        CmdType::CMD_SELECT if !writes && mentions.distributed.is_empty() => Way::Local,
+        CmdType::CMD_SELECT if mentions.distributed.is_empty() && !(writes && excludes(query)) => {
+            Way::Local
+        }
+        CmdType::CMD_SELECT if mentions.distributed.is_empty() => {
+            match modify::lock(query, metadata) {
+                Some(plan) => Way::Modify(plan),
+                None => {
+                    fragment::check(query, mentions, metadata);
+                    Way::Fragments
+                }
+            }
+        }
         CmdType::CMD_SELECT => {
             fragment::check(query, mentions, metadata);
             Way::Fragments
@@ -192,4 +223,17 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
 /// Does the query name relations that exist on this node only (ordinary tables that are not spread, temporary ones, ...)?
 pub fn local_only(query: *mut Query, metadata: &Metadata) -> bool {
     tables::others(query, metadata)
+}
+
+/// Does it lock rows against others that lock them? FOR SHARE and FOR KEY SHARE are only about writers, who come to every
+/// copy of a row: the one on this node is enough.
+fn excludes(query: *mut Query) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree.
+    unsafe {
+        let strong = list::nodes::<pgrx::pg_sys::RowMarkClause>((*query).rowMarks)
+            .any(|mark| (*mark).strength > pgrx::pg_sys::LockClauseStrength::LCS_FORSHARE);
+        let inner = list::nodes::<pgrx::pg_sys::RangeTblEntry>((*query).rtable)
+            .any(|entry| !(*entry).subquery.is_null() && excludes((*entry).subquery));
+        strong || inner || (*query).hasModifyingCTE || !(*query).cteList.is_null()
+    }
 }

@@ -142,6 +142,27 @@ fn replicated(
     None
 }
 
+/// SELECT ... FOR UPDATE of replicated tables: every copy of the rows is locked, in the order in which writes lock them.
+pub fn lock(query: *mut Query, metadata: &Metadata) -> Option<Plan> {
+    // SAFETY: reads the analysed tree.
+    let alike = unsafe {
+        !pg_sys::contain_volatile_functions(query.cast())
+            && !depends_on_order(query.cast(), std::ptr::null_mut())
+            && !(*query).hasModifyingCTE
+    };
+    if !alike || local_only(query, metadata) {
+        return None;
+    }
+    let shipped = ship(query);
+    (!shipped.reads_unseen).then_some(Plan {
+        place: Place::Everywhere,
+        writes: true,
+        key: std::ptr::null_mut(),
+        shipped,
+        taken: Taken::default(),
+    })
+}
+
 /// LIMIT, DISTINCT ON and window functions choose by the order of the rows, which differs between copies of a table.
 unsafe extern "C-unwind" fn depends_on_order(
     node: *mut pg_sys::Node,

@@ -167,6 +167,17 @@ pub fn links(query: *mut Query) -> Vec<*mut Query> {
     links
 }
 
+/// The queries of the sublinks in an expression.
+///
+/// # Safety
+/// A valid expression or list of expressions, or null.
+pub unsafe fn links_of(node: *mut Node) -> Vec<*mut Query> {
+    let mut links: Vec<*mut Query> = Vec::new();
+    // SAFETY: as the caller promises; the collector only gathers pointers.
+    unsafe { gather(node, std::ptr::from_mut(&mut links).cast()) };
+    links
+}
+
 unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> bool {
     if node.is_null() {
         return false;
@@ -268,6 +279,34 @@ pub fn strip_cast(node: *mut Node) -> *mut Node {
                 strip_relabel(argument)
             }
             _ => node,
+        }
+    }
+}
+
+/// The node without any implicit cast, whatever it does.
+pub fn strip_casts(mut node: *mut Node) -> *mut Node {
+    // SAFETY: tags are tested; valid expressions.
+    unsafe {
+        loop {
+            node = match (*node).type_ {
+                pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
+                pg_sys::NodeTag::T_CoerceViaIO => (*node.cast::<pg_sys::CoerceViaIO>()).arg.cast(),
+                pg_sys::NodeTag::T_CoerceToDomain => {
+                    (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast()
+                }
+                pg_sys::NodeTag::T_ArrayCoerceExpr => {
+                    (*node.cast::<pg_sys::ArrayCoerceExpr>()).arg.cast()
+                }
+                pg_sys::NodeTag::T_FuncExpr => {
+                    let call = node.cast::<pg_sys::FuncExpr>();
+                    let implicit = pg_sys::CoercionForm::COERCE_IMPLICIT_CAST;
+                    match nodes::<Node>((*call).args).next() {
+                        Some(first) if (*call).funcformat == implicit => first,
+                        _ => return node,
+                    }
+                }
+                _ => return node,
+            };
         }
     }
 }

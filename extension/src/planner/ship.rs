@@ -34,6 +34,7 @@ pub fn ship(query: *mut Query) -> Shipped {
         let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
         name_target_once(copy);
+        super::insertion::fit_source(copy);
         Shipped {
             reads_unseen: calls_unseen(copy.cast(), std::ptr::null_mut()),
             sql: deparse(copy),

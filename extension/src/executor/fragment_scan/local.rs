@@ -22,15 +22,18 @@ pub unsafe fn start(
         scope::enter_next();
         let planned = pg_plan_query(query, c"fragment".as_ptr(), 0, params);
         scope::leave();
-        // What the nodes agreed on, if others take part. In REPEATABLE READ the statement has that already.
+        // What the nodes agreed on, if others take part, as this statement sees it after those before it in the
+        // transaction. In REPEATABLE READ the statement has that already.
+        let own = (*estate).es_snapshot;
         let agreed = local_snapshot();
-        let of_several =
-            (*(*state).run).agreement.is_some() && !agreed.is_null() && !fixed::has_agreed();
-        let snapshot = if of_several {
-            agreed
-        } else {
-            (*estate).es_snapshot
-        };
+        let mut seen;
+        let snapshot =
+            if (*(*state).run).agreement.is_some() && !agreed.is_null() && !fixed::has_agreed() {
+                seen = fixed::as_of_command(agreed, (*own).curcid);
+                std::ptr::from_mut(&mut seen)
+            } else {
+                own
+            };
         let description = CreateQueryDesc(
             planned,
             c"fragment".as_ptr(),

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::executor::exchange::deliver::{deliver, Value};
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::rows::to_text;
+use crate::planner::nested;
 use crate::planner::statement::Place;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
 use std::collections::VecDeque;
@@ -73,6 +74,11 @@ impl Inner {
             let count: usize = plan.statement.sources.iter().map(|s| s.parameters).sum();
             let for_sources = expressions.split_off(expressions.len() - count);
             let local = nodes.contains(&metadata.local_node);
+            if !local && !explain_only && crate::state::internal_session() {
+                let entries = (*(*node).ss.ps.state).es_range_table;
+                let first = crate::planner::list::nodes::<pg_sys::RangeTblEntry>(entries).next();
+                nested::refuse(first.map_or(pg_sys::InvalidOid, |entry| (*entry).relid));
+            }
             Inner {
                 local_first: nodes.first() == Some(&metadata.local_node),
                 others: nodes

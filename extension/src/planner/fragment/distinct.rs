@@ -2,7 +2,7 @@
 
 use super::combine;
 use super::cost;
-use super::group::{any_computed, reference};
+use super::group::{any_computed, one_value, reference};
 use super::info;
 use super::list::{items, length};
 use super::path::{self, Grouped};
@@ -17,7 +17,7 @@ use pgrx::pg_sys::*;
 pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *mut RelOptInfo) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::finished(input) else {
+        let Some(fragment) = info::finished(root, input) else {
             return;
         };
         let parse = (*root).parse;
@@ -33,6 +33,7 @@ pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *
                 by > 0
                     && !get_sortgroupref_clause_noerr(by, clause).is_null()
                     && shippable(expr, (*fragment).members, false)
+                    && !one_value(expr)
             });
         if !fitting || length((*target).exprs) < length(clause) {
             return;

@@ -36,7 +36,7 @@ pub unsafe fn consider(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::finished(input) else {
+        let Some(fragment) = info::finished(root, input) else {
             return;
         };
         let parse = (*root).parse;
@@ -53,7 +53,11 @@ pub unsafe fn consider(
             return;
         };
         let fitting = items::<Node>((*needs.columns).exprs)
-            .all(|expr| shippable(expr, (*fragment).members, true));
+            .enumerate()
+            .all(|(index, expr)| {
+                let by = reference(needs.columns, index) > 0;
+                shippable(expr, (*fragment).members, true) && !(by && one_value(expr))
+            });
         if !fitting {
             return;
         }
@@ -89,6 +93,16 @@ unsafe fn needs(target: *mut PathTarget, having: *mut Node, clause: *mut List) -
         raw_walk(having, context);
         (!needs.other).then_some(needs)
     }
+}
+
+/// Has the expression the same value in every row? It would be a parameter in the fragment's text, which nothing can be
+/// grouped by, and which the planner does not look for below the grouping.
+///
+/// # Safety
+/// A valid expression.
+pub unsafe fn one_value(expr: *mut Node) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { !contain_var_clause(expr) }
 }
 
 /// The sort-group reference of one expression of a target; 0 for none.

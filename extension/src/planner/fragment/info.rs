@@ -93,10 +93,17 @@ pub unsafe fn of(rel: *const RelOptInfo) -> Option<*mut Fragment> {
 }
 
 /// The fragment of a relation whose rows the nodes deliver as they are wanted: of several nodes, with no condition kept here.
+/// Conditions without columns are kept: PostgreSQL puts them above the scans and joins of a plan, and these only.
 ///
 /// # Safety
-/// As for [`of`].
-pub unsafe fn finished(rel: *const RelOptInfo) -> Option<*mut Fragment> {
+/// As for [`of`], in the planning that `root` is about.
+pub unsafe fn finished(root: *const PlannerInfo, rel: *const RelOptInfo) -> Option<*mut Fragment> {
     // SAFETY: as the caller promises.
-    unsafe { of(rel).filter(|&fragment| (*fragment).distributed() && (*fragment).kept.is_null()) }
+    unsafe {
+        of(rel).filter(|&fragment| {
+            (*fragment).distributed()
+                && (*fragment).kept.is_null()
+                && !(*root).hasPseudoConstantQuals
+        })
+    }
 }

@@ -37,6 +37,10 @@ pub unsafe fn consider(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
+        // Conditions without columns stand above a plan's own scans and joins only.
+        if (*root).hasPseudoConstantQuals {
+            return;
+        }
         let (Some(left), Some(right)) = (info::of(outer), info::of(inner)) else {
             return;
         };

@@ -4,6 +4,7 @@
 //! node. The path stands below PostgreSQL's own Limit, which it always adds where there is one.
 
 use super::cost;
+use super::group::one_value;
 use super::info::{self, Fragment};
 use super::list::items;
 use super::path;
@@ -28,13 +29,13 @@ pub struct Top {
 pub unsafe fn consider(root: *mut PlannerInfo, input: *mut RelOptInfo, output: *mut RelOptInfo) {
     // SAFETY: as the caller promises.
     unsafe {
-        let Some(fragment) = info::finished(input) else {
+        let Some(fragment) = info::finished(root, input) else {
             return;
         };
         let Some(top) = wanted(root) else { return };
         let deliverable = columns((*input).reltarget);
         let fitting = items::<Node>(top.exprs)
-            .all(|expr| shippable(expr, (*fragment).members, false))
+            .all(|expr| shippable(expr, (*fragment).members, false) && !one_value(expr))
             && items::<Var>(deliverable)
                 .all(|var| (*var).xpr.type_ == NodeTag::T_Var && (*var).varattno > 0);
         if !fitting {

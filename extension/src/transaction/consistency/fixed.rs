@@ -181,11 +181,20 @@ fn at_command(command: pg_sys::CommandId) -> Option<SnapshotData> {
     if !has_agreed() || agreed.is_null() {
         return None;
     }
-    // SAFETY: a registered snapshot; the arrays that the copy points to live as long as that.
-    let mut own = unsafe { std::ptr::read(agreed) };
+    // SAFETY: a registered snapshot.
+    Some(unsafe { as_of_command(agreed, command) })
+}
+
+/// A registered snapshot as a statement with another command number sees it; to be copied by who takes it.
+///
+/// # Safety
+/// `snapshot` stays registered as long as the result is used, which points to its arrays.
+pub unsafe fn as_of_command(snapshot: Snapshot, command: pg_sys::CommandId) -> SnapshotData {
+    // SAFETY: as the caller promises.
+    let mut own = unsafe { std::ptr::read(snapshot) };
     own.copied = false;
     own.curcid = command;
-    Some(own)
+    own
 }
 
 /// PostgreSQL checks foreign keys by snapshots of their own.
