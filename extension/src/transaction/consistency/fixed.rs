@@ -212,10 +212,10 @@ unsafe fn is_transactions(snapshot: Snapshot) -> bool {
 /// The first statement that may read user data: do the nodes agree?
 unsafe fn decide(stmt: *mut PlannedStmt) -> bool {
     // SAFETY: a planned statement.
-    let several = unsafe { marked_nodes(stmt) };
+    let (several, data) = unsafe { (marked_nodes(stmt), reads_data(stmt)) };
     if several.len() > 1 {
         drop(agree(&several));
-    } else if unsafe { reads_data(stmt) } {
+    } else if data {
         first_of_own();
     }
     has_agreed()
