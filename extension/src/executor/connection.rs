@@ -141,6 +141,11 @@ impl Connection {
         self.expected.is_empty()
     }
 
+    /// Is what is outstanding the answer to a command that was sent for its effect only?
+    pub fn runs_control(&self) -> bool {
+        !self.idle() && self.live.is_none()
+    }
+
     /// Sends `prelude`, then the statement. Nothing may be outstanding.
     pub fn send(&mut self, mut prelude: Vec<String>, command: &Command) -> Rc<RefCell<Results>> {
         debug_assert!(self.idle());

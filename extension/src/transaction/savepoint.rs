@@ -42,6 +42,13 @@ fn roll_back_on(connection: &mut Connection, level: i32, deadline: Instant) {
         return;
     }
     let inside = connection.participant.scope == Scope::Transaction;
+    if inside && connection.runs_control() {
+        // The RELEASE of an inner savepoint, for whose answer nobody has waited.
+        if !connection.discard(deadline) || connection.take_failure().is_some() {
+            connection.lost = true;
+            return;
+        }
+    }
     if !connection.runs_since(level) && (!inside || connection.participant.level < level) {
         // An outer statement, still streaming: it is none of this subtransaction's business.
         return;
