@@ -13,6 +13,7 @@ pub mod moving_scan;
 pub mod owned;
 pub mod pool;
 pub mod remote;
+mod rescue;
 pub mod rows;
 pub mod run;
 pub mod run_on_nodes;

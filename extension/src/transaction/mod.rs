@@ -74,7 +74,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
 
 unsafe extern "C-unwind" fn on_subtransaction(
     event: SubXactEvent::Type,
-    _id: SubTransactionId,
+    id: SubTransactionId,
     _parent: SubTransactionId,
     _argument: *mut c_void,
 ) {
@@ -93,7 +93,7 @@ unsafe extern "C-unwind" fn on_subtransaction(
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             consistency::beside::forget();
             moving_scan::forget(level);
-            savepoint::roll_back(level);
+            savepoint::roll_back(level, id);
         }
         _ => {}
     });

@@ -46,4 +46,60 @@ BEGIN
 END $$;
 SELECT again(:far);
 SELECT v - id AS more FROM a WHERE id = :far;
+
+-- A cursor that is first read inside a savepoint keeps its rows when that is rolled back.
+CREATE TABLE many (id bigint PRIMARY KEY, v text);
+SELECT cluster_distribute_table('many', 'id');
+INSERT INTO many SELECT i, repeat('x', 500) FROM generate_series(1, 30000) i;
+BEGIN;
+UPDATE a SET v = v;
+DECLARE c CURSOR FOR SELECT * FROM many;
+DECLARE d CURSOR FOR SELECT v FROM a WHERE id = :far;
+SAVEPOINT x;
+MOVE 1 FROM c;
+ROLLBACK TO x;
+MOVE ALL FROM c;
+\echo :ROW_COUNT
+SAVEPOINT y;
+MOVE 0 FROM d;
+ROLLBACK TO y;
+FETCH ALL FROM d;
+COMMIT;
+-- The same of one that was opened in a savepoint that has been released, outside of a transaction on the nodes.
+BEGIN;
+SAVEPOINT x;
+DECLARE c CURSOR FOR SELECT * FROM many;
+MOVE 1 FROM c;
+RELEASE x;
+SAVEPOINT y;
+SELECT 1 / 0;
+ROLLBACK TO y;
+MOVE ALL FROM c;
+\echo :ROW_COUNT
+COMMIT;
+-- First read inside a block that fails.
+CREATE FUNCTION left_over() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    c CURSOR FOR SELECT * FROM many;
+    r record;
+    n int := 0;
+BEGIN
+    OPEN c;
+    BEGIN
+        FETCH c INTO r;
+        RAISE division_by_zero;
+    EXCEPTION WHEN division_by_zero THEN NULL;
+    END;
+    LOOP
+        FETCH c INTO r;
+        EXIT WHEN NOT found;
+        n := n + 1;
+    END LOOP;
+    RETURN n;
+END $$;
+SELECT left_over();
+BEGIN;
+UPDATE a SET v = v;
+SELECT left_over();
+COMMIT;
 DROP SCHEMA transactions CASCADE;

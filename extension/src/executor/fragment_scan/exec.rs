@@ -142,7 +142,8 @@ unsafe fn start_remote(
                 binary: run.plan.binary,
                 prepare: !moving,
             };
-            run.streams.push(Stream::start(node, access, &command));
+            run.streams
+                .push(Stream::start(node, access, &command).of(run.begun_in));
             note(run, node);
         }
         SetUserIdAndSecContext(user, security);

@@ -36,6 +36,8 @@ pub struct Run {
     pub agreement: Option<Agreement>,
     pub delivered: Vec<Delivered>,
     pub started_at: Option<std::time::Instant>,
+    /// The subtransaction in which the scan began.
+    pub begun_in: SubTransactionId,
     pub instrument: bool,
 }
 
@@ -130,6 +132,7 @@ unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, _eflags: c
             places,
             delivered: Vec::new(),
             started_at: None,
+            begun_in: GetCurrentSubTransactionId(),
             instrument: (*estate).es_instrument != 0,
         };
         (*state).run = own(run, (*estate).es_query_cxt);

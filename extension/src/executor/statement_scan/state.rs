@@ -41,6 +41,8 @@ pub struct Inner {
     /// Everywhere: the first node's turn is over.
     first_done: bool,
     local_first: bool,
+    /// The subtransaction in which the scan began.
+    begun_in: pg_sys::SubTransactionId,
 }
 
 impl Inner {
@@ -87,6 +89,7 @@ impl Inner {
                 streams: VecDeque::new(),
                 started: false,
                 first_done: false,
+                begun_in: pg_sys::GetCurrentSubTransactionId(),
             }
         }
     }
@@ -198,7 +201,7 @@ impl Inner {
         };
         for &node in &self.others[nodes] {
             self.streams
-                .push_back(Stream::start(node, access, &command));
+                .push_back(Stream::start(node, access, &command).of(self.begun_in));
         }
     }
 
