@@ -233,6 +233,12 @@ pub enum Error {
     NoStorage { tablespace: String, index: String },
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
+    #[error("a transaction that has written on node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    OtherRole {
+        node: String,
+        before: String,
+        now: String,
+    },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -275,6 +281,7 @@ impl Error {
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
             Error::KeyChanged { .. } => "XP031",
+            Error::OtherRole { .. } => "XP032",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
             Error::BadDirectory { .. } => "XP052",
@@ -344,6 +351,7 @@ impl Error {
             Error::KeyChanged { .. } => {
                 "The row would belong to another node; compute the value before the statement.".into()
             }
+            Error::OtherRole { .. } => "Commit first, or do all of it under one role.".into(),
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::UnknownStorage { .. } => {
                 "See SELECT * FROM cluster_storage, or add it with SELECT cluster_add_storage(...).".into()

@@ -102,4 +102,31 @@ BEGIN;
 UPDATE a SET v = v;
 SELECT left_over();
 COMMIT;
+
+-- What one role has written another one would not see.
+CREATE ROLE transactions_reader;
+GRANT USAGE ON SCHEMA transactions TO transactions_reader;
+GRANT SELECT, UPDATE ON a TO transactions_reader;
+CREATE FUNCTION total() RETURNS bigint SECURITY DEFINER LANGUAGE sql AS 'SELECT sum(v) FROM transactions.a';
+BEGIN;
+UPDATE a SET v = v + 1 WHERE id = :far;
+SET LOCAL ROLE transactions_reader;
+SELECT v - id AS more FROM a WHERE id = :far;
+ROLLBACK;
+BEGIN;
+UPDATE a SET v = v + 1 WHERE id = :far;
+SET LOCAL ROLE transactions_reader;
+UPDATE a SET v = v + 1 WHERE id = :far;
+\echo :SQLSTATE
+ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT v - id AS more FROM a WHERE id = :far;
+SET LOCAL ROLE transactions_reader;
+SELECT v - id AS more FROM a WHERE id = :far;
+UPDATE a SET v = v + 1 WHERE id = :far;
+SELECT v - id AS more FROM a WHERE id = :far;
+RESET ROLE;
+SELECT total();
+ROLLBACK;
 DROP SCHEMA transactions CASCADE;
+DROP ROLE transactions_reader;
