@@ -9,6 +9,7 @@ use crate::executor::statement_scan;
 use crate::planner::{self, Decision};
 use crate::rebind::pace;
 use crate::transaction::consistency::{beside, fixed};
+use crate::transaction::constraints;
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
@@ -191,6 +192,11 @@ unsafe extern "C-unwind" fn process_utility(
     }
     if !after.is_null() {
         entry(|| ddl::after(after, qc));
+    }
+    // SAFETY: the statement that has run.
+    if unsafe { constraints::concerns(pstmt) } {
+        // SAFETY: as asked.
+        entry(|| unsafe { constraints::follow(pstmt) });
     }
 }
 

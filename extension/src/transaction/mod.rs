@@ -19,6 +19,7 @@
 pub mod abort;
 pub mod commit;
 pub mod consistency;
+pub mod constraints;
 pub mod fault;
 pub mod participant;
 pub mod record;
@@ -54,10 +55,14 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
         XactEvent::XACT_EVENT_COMMIT => {
             exchange::forget();
             victim::forget();
+            constraints::forget(1);
             commit::after();
             consistency::barrier::leave();
         }
-        XactEvent::XACT_EVENT_PREPARE => exchange::forget(),
+        XactEvent::XACT_EVENT_PREPARE => {
+            exchange::forget();
+            constraints::forget(1);
+        }
         XactEvent::XACT_EVENT_PRE_PREPARE => commit::refuse_prepare(),
         XactEvent::XACT_EVENT_ABORT => {
             exchange::forget();
@@ -66,6 +71,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             consistency::barrier::leave();
             consistency::beside::forget();
             moving_scan::forget(1);
+            constraints::forget(1);
             abort::after();
         }
         _ => {}
@@ -89,10 +95,14 @@ unsafe extern "C-unwind" fn on_subtransaction(
         return;
     }
     entry(|| match event {
-        SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => savepoint::release(level),
+        SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => {
+            savepoint::release(level);
+            constraints::release(level);
+        }
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             consistency::beside::forget();
             moving_scan::forget(level);
+            constraints::forget(level);
             savepoint::roll_back(level, id);
         }
         _ => {}

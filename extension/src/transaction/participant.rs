@@ -12,7 +12,7 @@
 //!
 //! A transaction that has written on a node under one role is refused there under another one (XP032).
 
-use super::statement;
+use super::{constraints, statement};
 use crate::error::Error;
 use crate::executor::connection::Connection;
 use crate::executor::pool;
@@ -67,6 +67,11 @@ impl Participant {
 /// Makes the connection fit for a statement: what is to be sent before it.
 pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
     refuse_other_role(connection);
+    join(connection, access)
+}
+
+/// The same whatever other roles have done.
+pub fn join(connection: &mut Connection, access: Access) -> Vec<String> {
     let mut prelude = Vec::new();
     let scope = wanted(connection, access);
     let another = matches!(connection.participant.scope, Scope::Statement(open) if scope != Scope::Statement(open));
@@ -85,9 +90,11 @@ pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
         }
         Scope::Statement(_) => {}
         Scope::Transaction => {
+            let joins = !connection.participant.in_transaction();
             let participant = &mut connection.participant;
-            if !participant.in_transaction() {
+            if joins {
                 prelude.push(begin());
+                prelude.extend(constraints::at(1));
                 participant.level = 1;
             }
             // SAFETY: reads a counter of the backend.
@@ -95,6 +102,9 @@ pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
             while participant.level < nested {
                 participant.level += 1;
                 prelude.push(format!("SAVEPOINT expanse_{}", participant.level));
+                if joins {
+                    prelude.extend(constraints::at(participant.level));
+                }
             }
             participant.wrote |= matches!(access, Access::Write | Access::WriteAlone);
         }
