@@ -11,6 +11,7 @@ pub mod fragment_scan;
 pub mod libpq;
 pub mod moving_scan;
 pub mod owned;
+pub mod pending;
 pub mod pool;
 pub mod remote;
 mod rescue;

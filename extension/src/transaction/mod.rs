@@ -29,7 +29,7 @@ pub mod statement;
 pub mod victim;
 
 use crate::entry::entry;
-use crate::executor::{exchange, moving_scan};
+use crate::executor::{exchange, moving_scan, pending};
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
@@ -71,6 +71,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             consistency::barrier::leave();
             consistency::beside::forget();
             moving_scan::forget(1);
+            pending::forget(1);
             constraints::forget(1);
             abort::after();
         }
@@ -102,6 +103,7 @@ unsafe extern "C-unwind" fn on_subtransaction(
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             consistency::beside::forget();
             moving_scan::forget(level);
+            pending::forget(id);
             constraints::forget(level);
             savepoint::roll_back(level, id);
         }

@@ -170,5 +170,40 @@ SAVEPOINT t;
 INSERT INTO d VALUES (:far, 1);
 ROLLBACK;
 SELECT * FROM d ORDER BY id, v;
+
+-- A cursor sees what there was when it was declared, and statements after it what was written since.
+CREATE FUNCTION opened(far bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    c refcursor;
+    before bigint;
+    since bigint;
+BEGIN
+    OPEN c FOR SELECT sum(v) FROM a;
+    UPDATE a SET v = v + 1000;
+    FETCH c INTO before;
+    SELECT sum(v) INTO since FROM a;
+    RETURN since - before;
+END $$;
+BEGIN;
+DECLARE c CURSOR FOR SELECT sum(v) FROM a;
+DECLARE d CURSOR FOR SELECT v - id AS more FROM a WHERE id = :far;
+DECLARE e CURSOR FOR SELECT count(*) FROM a WHERE v > (SELECT avg(v) FROM a);
+DECLARE f CURSOR FOR SELECT count(*) FROM a x JOIN a y ON x.v = y.id;
+UPDATE a SET v = 0;
+SELECT sum(v) FROM a;
+FETCH c;
+FETCH d;
+FETCH e;
+FETCH f;
+SAVEPOINT s;
+DECLARE g CURSOR FOR SELECT sum(v) FROM a;
+UPDATE a SET v = 1;
+ROLLBACK TO s;
+UPDATE a SET v = 2;
+SELECT sum(v) FROM a;
+ROLLBACK;
+BEGIN;
+SELECT opened(:far);
+ROLLBACK;
 DROP SCHEMA transactions CASCADE;
 DROP ROLE transactions_reader;

@@ -26,8 +26,13 @@ pub unsafe fn start(
         let agreed = local_snapshot();
         let of_several =
             (*(*state).run).agreement.is_some() && !agreed.is_null() && !fixed::has_agreed();
+        // An open cursor may have agreed on it before this transaction wrote what this statement sees.
+        let mut own;
         let snapshot = if of_several {
-            agreed
+            own = std::ptr::read(agreed);
+            own.copied = false;
+            own.curcid = (*(*estate).es_snapshot).curcid;
+            &mut own
         } else {
             (*estate).es_snapshot
         };
