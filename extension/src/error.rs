@@ -239,6 +239,8 @@ pub enum Error {
         before: String,
         now: String,
     },
+    #[error("SERIALIZABLE is not possible in a transaction that uses several nodes")]
+    SerializableOverNodes,
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -282,6 +284,7 @@ impl Error {
             Error::FreezeOver => "XP030",
             Error::KeyChanged { .. } => "XP031",
             Error::OtherRole { .. } => "XP032",
+            Error::SerializableOverNodes => "XP033",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
             Error::BadDirectory { .. } => "XP052",
@@ -352,6 +355,9 @@ impl Error {
                 "The row would belong to another node; compute the value before the statement.".into()
             }
             Error::OtherRole { .. } => "Commit first, or do all of it under one role.".into(),
+            Error::SerializableOverNodes => {
+                "Use REPEATABLE READ, and lock explicitly what must not change.".into()
+            }
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::UnknownStorage { .. } => {
                 "See SELECT * FROM cluster_storage, or add it with SELECT cluster_add_storage(...).".into()

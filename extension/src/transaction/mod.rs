@@ -25,6 +25,7 @@ pub mod participant;
 pub mod record;
 pub mod recovery;
 pub mod savepoint;
+pub mod serializable;
 pub mod statement;
 pub mod victim;
 

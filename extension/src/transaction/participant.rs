@@ -12,7 +12,7 @@
 //!
 //! A transaction that has written on a node under one role is refused there under another one (XP032).
 
-use super::{constraints, statement};
+use super::{constraints, serializable, statement};
 use crate::error::Error;
 use crate::executor::connection::Connection;
 use crate::executor::pool;
@@ -91,6 +91,9 @@ pub fn join(connection: &mut Connection, access: Access) -> Vec<String> {
         Scope::Statement(_) => {}
         Scope::Transaction => {
             let joins = !connection.participant.in_transaction();
+            if joins {
+                serializable::refuse_second(connection);
+            }
             let participant = &mut connection.participant;
             if joins {
                 prelude.push(begin());

@@ -9,6 +9,7 @@ use crate::executor::pending::{self, Pending};
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::rows::to_text;
 use crate::planner::statement::Place;
+use crate::transaction::serializable::refuse_several;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -166,6 +167,7 @@ impl Inner {
         self.pending = None;
         // Should an error end this before the portal runs: it is not started anew.
         self.failed = true;
+        refuse_several(self.others.len() + usize::from(self.local));
         // SAFETY: as promised by the caller.
         let values = unsafe {
             self.deliver_sources(node);
