@@ -235,6 +235,14 @@ pub enum Error {
     KeyChanged { relation: String, column: String },
     #[error("a function that runs on another node for a statement can not use table \"{relation}\" as a whole")]
     Elsewhere { relation: String },
+    #[error("a transaction that has written on node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    OtherRole {
+        node: String,
+        before: String,
+        now: String,
+    },
+    #[error("SERIALIZABLE is not possible in a transaction that uses several nodes")]
+    SerializableOverNodes,
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -276,8 +284,10 @@ impl Error {
             Error::StillBound { .. } => "XP041",
             Error::BoundOtherwise { .. } => "XP029",
             Error::FreezeOver => "XP030",
-            Error::Elsewhere { .. } => "XP033",
+            Error::Elsewhere { .. } => "XP034",
             Error::KeyChanged { .. } => "XP031",
+            Error::OtherRole { .. } => "XP032",
+            Error::SerializableOverNodes => "XP033",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
             Error::BadDirectory { .. } => "XP052",
@@ -351,6 +361,10 @@ impl Error {
             }
             Error::KeyChanged { .. } => {
                 "The row would belong to another node; compute the value before the statement.".into()
+            }
+            Error::OtherRole { .. } => "Commit first, or do all of it under one role.".into(),
+            Error::SerializableOverNodes => {
+                "Use REPEATABLE READ, and lock explicitly what must not change.".into()
             }
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::UnknownStorage { .. } => {

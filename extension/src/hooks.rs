@@ -5,10 +5,11 @@
 
 use crate::ddl::{self, Utility};
 use crate::entry::{entry, raw};
-use crate::executor::statement_scan;
+use crate::executor::{pending, statement_scan};
 use crate::planner::{self, Decision};
 use crate::rebind::pace;
 use crate::transaction::consistency::{beside, fixed};
+use crate::transaction::constraints;
 use pgrx::pg_sys::*;
 use std::os::raw::{c_char, c_int};
 
@@ -76,6 +77,9 @@ unsafe extern "C-unwind" fn plan(
 unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) {
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     unsafe {
+        if pending::concerned_by(query, flags) {
+            pending::start_all();
+        }
         if statement_scan::may_shorten(query, flags) {
             entry(|| statement_scan::shorten(query));
         }
@@ -150,6 +154,12 @@ unsafe extern "C-unwind" fn process_utility(
     dest: *mut DestReceiver,
     qc: *mut QueryCompletion,
 ) {
+    // SAFETY: the statement that runs next; nothing droppable lives in this frame.
+    unsafe {
+        if pending::concerned_by_utility(pstmt) {
+            pending::start_all();
+        }
+    }
     let utility = entry(|| ddl::before(pstmt, query_string, context, params, dest, qc));
     let (pstmt, after) = match utility {
         Utility::PassThrough => (pstmt, std::ptr::null_mut()),
@@ -191,6 +201,17 @@ unsafe extern "C-unwind" fn process_utility(
     }
     if !after.is_null() {
         entry(|| ddl::after(after, qc));
+    }
+    // SAFETY: the statement that has run; nothing droppable lives in this frame.
+    unsafe {
+        if pending::opened_by(pstmt) {
+            pending::start_all();
+        }
+    }
+    // SAFETY: the statement that has run.
+    if unsafe { constraints::concerns(pstmt) } {
+        // SAFETY: as asked.
+        entry(|| unsafe { constraints::follow(pstmt) });
     }
 }
 

@@ -22,7 +22,7 @@ use super::wait::{check_for_interrupts, ending, interrupted, WaitSet};
 use crate::catalog::{Node, NodeId};
 use crate::error::{Error, Raised};
 use crate::transaction::participant::Participant;
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{Oid, SubTransactionId};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -65,8 +65,8 @@ pub struct Results {
     pub affected: u64,
     pub tag: String,
     pub failure: Option<Raised>,
-    /// Transaction nest level the statement was started at.
-    pub level: i32,
+    /// The subtransaction in which its reader began.
+    pub owner: SubTransactionId,
     /// Its notices are not passed on: they say what this node says itself.
     pub quiet: bool,
 }
@@ -90,7 +90,7 @@ pub struct Connection {
     failure: Option<Raised>,
     affected: u64,
     tag: String,
-    live: Option<Rc<RefCell<Results>>>,
+    pub(super) live: Option<Rc<RefCell<Results>>>,
     /// Set while a COPY runs.
     copy: Option<Rc<Cell<bool>>>,
     used_at: Instant,
@@ -141,6 +141,11 @@ impl Connection {
         self.expected.is_empty()
     }
 
+    /// Is what is outstanding the answer to a command that was sent for its effect only?
+    pub fn runs_control(&self) -> bool {
+        !self.idle() && self.live.is_none()
+    }
+
     /// Sends `prelude`, then the statement. Nothing may be outstanding.
     pub fn send(&mut self, mut prelude: Vec<String>, command: &Command) -> Rc<RefCell<Results>> {
         debug_assert!(self.idle());
@@ -162,8 +167,8 @@ impl Connection {
             self.raise_lost();
         }
         let results = Rc::new(RefCell::new(Results {
-            // SAFETY: reads a counter of the backend.
-            level: unsafe { pgrx::pg_sys::GetCurrentTransactionNestLevel() },
+            // SAFETY: reads a field of the transaction's state.
+            owner: unsafe { pgrx::pg_sys::GetCurrentSubTransactionId() },
             ..Results::default()
         }));
         self.live = Some(results.clone());
@@ -395,6 +400,13 @@ impl Connection {
     }
 
     fn finish_results(&mut self, results: &Rc<RefCell<Results>>) {
+        self.end_quietly(results);
+        let quiet = results.borrow().quiet;
+        self.pass_on_notices(quiet);
+    }
+
+    /// The same without a word to the client.
+    pub(super) fn end_quietly(&mut self, results: &Rc<RefCell<Results>>) {
         let mut results = results.borrow_mut();
         results.ended = true;
         results.affected = self.affected;
@@ -402,9 +414,6 @@ impl Connection {
         results.failure = self.failure.take();
         self.live = None;
         self.commits_alone = false;
-        let quiet = results.quiet;
-        drop(results);
-        self.pass_on_notices(quiet);
     }
 
     /// Waits for a COPY to be accepted. `running` is cleared should the COPY have to give way.
@@ -540,13 +549,14 @@ impl Connection {
         self.failure.take()
     }
 
-    /// Is the running statement one that was started at this transaction nest level or deeper?
-    pub fn runs_since(&self, level: i32) -> bool {
+    /// Is the running statement one whose reader began in this subtransaction, which still runs, or inside of it? Their
+    /// numbers grow.
+    pub fn runs_since(&self, subtransaction: SubTransactionId) -> bool {
         !self.idle()
             && self
                 .live
                 .as_ref()
-                .is_none_or(|live| live.borrow().level >= level)
+                .is_none_or(|live| live.borrow().owner >= subtransaction)
     }
 
     /// Waits until something arrives (or can be sent); interruptible.

@@ -131,6 +131,31 @@ pub fn in_transaction(node: NodeId) -> bool {
     })
 }
 
+/// Another role under which the running transaction has written on this connection's node. (The connection itself is
+/// in use.)
+pub fn written_by_another(this: &Connection) -> Option<pg_sys::Oid> {
+    CONNECTIONS.with_borrow(|connections| {
+        connections
+            .iter()
+            .filter_map(|c| c.try_borrow().ok())
+            .find(|c| c.node == this.node && c.user != this.user && c.participant.wrote)
+            .map(|c| c.user)
+    })
+}
+
+/// Has the running transaction begun on another connection than this one (which is in use)?
+pub fn others_in_transaction(this: &Connection) -> bool {
+    CONNECTIONS.with_borrow(|connections| {
+        connections
+            .iter()
+            .filter_map(|c| c.try_borrow().ok())
+            .any(|c| {
+                (c.node, c.user) != (this.node, this.user)
+                    && c.participant.scope == Scope::Transaction
+            })
+    })
+}
+
 /// Makes the next shared read on a node take a new snapshot; false when the transaction keeps one. With `begun`, nothing
 /// has been done in the transaction there, and it may begin anew.
 pub fn renew_snapshot(node: NodeId, begun: bool) -> bool {

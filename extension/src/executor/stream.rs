@@ -8,6 +8,7 @@ use super::spill::{FileRow, Popped};
 use super::wait::{check_for_interrupts, ending, WaitSet};
 use crate::catalog::NodeId;
 use crate::transaction::participant;
+use pgrx::pg_sys::SubTransactionId;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
@@ -153,6 +154,12 @@ impl Stream {
     /// Keeps the node's notices from the client: they repeat what this node says itself.
     pub fn hush(self) -> Stream {
         self.results.borrow_mut().quiet = true;
+        self
+    }
+
+    /// Says that its reader began in this subtransaction, which may be an outer one.
+    pub fn of(self, subtransaction: SubTransactionId) -> Stream {
+        self.results.borrow_mut().owner = subtransaction;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::fault;
 use super::participant::Scope;
-use super::{abort, consistency, record, statement};
+use super::{abort, consistency, record, serializable, statement};
 use crate::catalog::metadata;
 use crate::error::{Error, Raised};
 use crate::executor::connection::{Connection, Event};
@@ -33,6 +33,7 @@ pub fn before() {
     if involved.is_empty() {
         return;
     }
+    serializable::refuse_mixed();
     statement::end_reads(|_| true);
     let mut written: Vec<Shared> = Vec::new();
     for connection in involved {

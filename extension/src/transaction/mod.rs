@@ -19,16 +19,18 @@
 pub mod abort;
 pub mod commit;
 pub mod consistency;
+pub mod constraints;
 pub mod fault;
 pub mod participant;
 pub mod record;
 pub mod recovery;
 pub mod savepoint;
+pub mod serializable;
 pub mod statement;
 pub mod victim;
 
 use crate::entry::entry;
-use crate::executor::{exchange, moving_scan};
+use crate::executor::{exchange, moving_scan, pending};
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
 use std::ffi::c_void;
 
@@ -54,10 +56,14 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
         XactEvent::XACT_EVENT_COMMIT => {
             exchange::forget();
             victim::forget();
+            constraints::forget(1);
             commit::after();
             consistency::barrier::leave();
         }
-        XactEvent::XACT_EVENT_PREPARE => exchange::forget(),
+        XactEvent::XACT_EVENT_PREPARE => {
+            exchange::forget();
+            constraints::forget(1);
+        }
         XactEvent::XACT_EVENT_PRE_PREPARE => commit::refuse_prepare(),
         XactEvent::XACT_EVENT_ABORT => {
             exchange::forget();
@@ -66,6 +72,8 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             consistency::barrier::leave();
             consistency::beside::forget();
             moving_scan::forget(1);
+            pending::forget(1);
+            constraints::forget(1);
             abort::after();
         }
         _ => {}
@@ -74,7 +82,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
 
 unsafe extern "C-unwind" fn on_subtransaction(
     event: SubXactEvent::Type,
-    _id: SubTransactionId,
+    id: SubTransactionId,
     _parent: SubTransactionId,
     _argument: *mut c_void,
 ) {
@@ -89,11 +97,16 @@ unsafe extern "C-unwind" fn on_subtransaction(
         return;
     }
     entry(|| match event {
-        SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => savepoint::release(level),
+        SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => {
+            savepoint::release(level);
+            constraints::release(level);
+        }
         SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             consistency::beside::forget();
             moving_scan::forget(level);
-            savepoint::roll_back(level);
+            pending::forget(id);
+            constraints::forget(level);
+            savepoint::roll_back(level, id);
         }
         _ => {}
     });

@@ -9,11 +9,16 @@
 //! # What is not guaranteed
 //! When a function called by a reading statement writes on a node that the statement still reads, later
 //! scans of that same statement on that node see the write.
+//!
+//! A transaction that has written on a node under one role is refused there under another one (XP032).
 
-use super::statement;
+use super::{constraints, serializable, statement};
+use crate::error::Error;
 use crate::executor::connection::Connection;
+use crate::executor::pool;
 use crate::executor::remote::Access;
 use pgrx::pg_sys;
+use std::ffi::CStr;
 
 /// How far a connection is inside a transaction on its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +66,12 @@ impl Participant {
 
 /// Makes the connection fit for a statement: what is to be sent before it.
 pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
+    refuse_other_role(connection);
+    join(connection, access)
+}
+
+/// The same whatever other roles have done.
+pub fn join(connection: &mut Connection, access: Access) -> Vec<String> {
     let mut prelude = Vec::new();
     let scope = wanted(connection, access);
     let another = matches!(connection.participant.scope, Scope::Statement(open) if scope != Scope::Statement(open));
@@ -79,9 +90,14 @@ pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
         }
         Scope::Statement(_) => {}
         Scope::Transaction => {
+            let joins = !connection.participant.in_transaction();
+            if joins {
+                serializable::refuse_second(connection);
+            }
             let participant = &mut connection.participant;
-            if !participant.in_transaction() {
+            if joins {
                 prelude.push(begin());
+                prelude.extend(constraints::at(1));
                 participant.level = 1;
             }
             // SAFETY: reads a counter of the backend.
@@ -89,12 +105,39 @@ pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
             while participant.level < nested {
                 participant.level += 1;
                 prelude.push(format!("SAVEPOINT expanse_{}", participant.level));
+                if joins {
+                    prelude.extend(constraints::at(participant.level));
+                }
             }
             participant.wrote |= matches!(access, Access::Write | Access::WriteAlone);
         }
     }
     connection.participant.scope = scope;
     prelude
+}
+
+/// Each role has its own connection, which does not see what the transaction has written by another one, and would
+/// wait for its locks.
+fn refuse_other_role(connection: &Connection) {
+    if let Some(before) = pool::written_by_another(connection) {
+        Error::OtherRole {
+            node: connection.node_name.clone(),
+            before: role(before),
+            now: role(connection.user),
+        }
+        .raise();
+    }
+}
+
+fn role(user: pg_sys::Oid) -> String {
+    // SAFETY: the name is NUL-terminated; null when the role does not exist any more.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(user, true);
+        if name.is_null() {
+            return user.to_string();
+        }
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
 }
 
 fn wanted(connection: &Connection, access: Access) -> Scope {

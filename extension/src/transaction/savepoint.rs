@@ -4,6 +4,7 @@ use super::abort::{quiesce, CLEANUP};
 use super::participant::Scope;
 use crate::executor::connection::Connection;
 use crate::executor::pool;
+use pgrx::pg_sys::SubTransactionId;
 use std::time::Instant;
 
 /// The subtransaction at `level` is about to commit into its parent. May raise.
@@ -26,28 +27,38 @@ pub fn release(level: i32) {
 
 /// The subtransaction at `level` has been rolled back. Never raises: a connection that can not follow is lost, and the
 /// transaction with it.
-pub fn roll_back(level: i32) {
+pub fn roll_back(level: i32, subtransaction: SubTransactionId) {
     crate::planner::scope::forget(level);
     let involved: Vec<_> = pool::involved();
     let deadline = Instant::now() + CLEANUP;
     for connection in &involved {
         if let Ok(mut connection) = connection.try_borrow_mut() {
-            roll_back_on(&mut connection, level, deadline);
+            roll_back_on(&mut connection, level, subtransaction, deadline);
         }
     }
 }
 
-fn roll_back_on(connection: &mut Connection, level: i32, deadline: Instant) {
+fn roll_back_on(
+    connection: &mut Connection,
+    level: i32,
+    subtransaction: SubTransactionId,
+    deadline: Instant,
+) {
     if connection.lost {
         return;
     }
     let inside = connection.participant.scope == Scope::Transaction;
-    if !connection.runs_since(level) && (!inside || connection.participant.level < level) {
-        // An outer statement, still streaming: it is none of this subtransaction's business.
-        return;
+    if inside && connection.runs_control() {
+        // The RELEASE of an inner savepoint, for whose answer nobody has waited.
+        if !connection.discard(deadline) || connection.take_failure().is_some() {
+            connection.lost = true;
+            return;
+        }
     }
     if inside && connection.participant.level >= level {
-        // An outer statement's rows still to come are dropped with the rest.
+        // What an outer statement still reads must not end with the savepoint.
+        connection.rescue(subtransaction, deadline);
+        let deadline = Instant::now() + CLEANUP;
         if !quiesce(connection, deadline) {
             return;
         }
@@ -58,6 +69,10 @@ fn roll_back_on(connection: &mut Connection, level: i32, deadline: Instant) {
         connection.lost |= !connection.send_control(&sql)
             || !connection.discard(deadline)
             || connection.take_failure().is_some();
+        return;
+    }
+    if !connection.runs_since(subtransaction) {
+        // An outer statement, still streaming: it is none of this subtransaction's business.
         return;
     }
     quiesce(connection, deadline);

@@ -6,6 +6,7 @@ use super::{local, params};
 use crate::catalog::{metadata, Metadata, NodeId};
 use crate::entry::entry;
 use crate::error::Error;
+use crate::executor::pending;
 use crate::executor::remote::{advance_any, Access, Command, Stream};
 use crate::planner::fragment::list::copy;
 use crate::planner::fragment::owned;
@@ -37,9 +38,7 @@ unsafe extern "C-unwind" fn next(node: *mut ScanState) -> *mut TupleTableSlot {
     // SAFETY: the scan is ours; nothing droppable lives in this frame.
     unsafe {
         if !(*state).started {
-            let params = params::evaluate(state);
-            (*state).started = true;
-            entry(|| start(state, params));
+            start_now(state);
         }
         let slot = (*state).css.ss.ss_ScanTupleSlot;
         if !(*state).local.is_null() {
@@ -58,6 +57,36 @@ unsafe extern "C-unwind" fn next(node: *mut ScanState) -> *mut TupleTableSlot {
             return slot;
         }
         take_remote(state, index as usize, slot)
+    }
+}
+
+unsafe fn start_now(state: *mut FragmentScanState) {
+    // SAFETY: the scan has begun; nothing droppable lives in this frame.
+    unsafe {
+        entry(|| {
+            if (*state).failed {
+                pending::refuse_failed();
+            }
+            (*(*state).run).pending = None;
+        });
+        // Should an error end this before the portal runs: it is not started anew.
+        (*state).failed = true;
+        let params = params::evaluate(state);
+        entry(|| start(state, params));
+        (*state).started = true;
+        (*state).failed = false;
+    }
+}
+
+/// Asks the nodes before the first row is wanted.
+///
+/// # Safety
+/// As for [`crate::executor::pending::start_all`]: the scan has begun and not started.
+pub unsafe fn start_early(node: *mut CustomScanState) {
+    let state = node.cast::<FragmentScanState>();
+    // SAFETY: as the caller promises.
+    unsafe {
+        start_now(state);
     }
 }
 
@@ -142,7 +171,8 @@ unsafe fn start_remote(
                 binary: run.plan.binary,
                 prepare: !moving,
             };
-            run.streams.push(Stream::start(node, access, &command));
+            run.streams
+                .push(Stream::start(node, access, &command).of(run.begun_in));
             note(run, node);
         }
         SetUserIdAndSecContext(user, security);

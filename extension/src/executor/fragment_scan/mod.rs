@@ -21,7 +21,7 @@ use pgrx::pg_sys::*;
 /// PostgreSQL's functions that are called with nothing droppable on the stack, and so without a guard.
 pub mod raw {
     use pgrx::pg_sys::*;
-    use std::os::raw::c_char;
+    use std::os::raw::{c_char, c_int};
 
     extern "C-unwind" {
         pub fn ExecScan(
@@ -49,6 +49,11 @@ pub mod raw {
             typmod: i32,
         ) -> Datum;
         pub fn palloc(size: usize) -> *mut std::ffi::c_void;
+        pub fn PushActiveSnapshot(snapshot: Snapshot);
+        pub fn PopActiveSnapshot();
+        pub fn GetUserIdAndSecContext(user: *mut Oid, security: *mut c_int);
+        pub fn SetUserIdAndSecContext(user: Oid, security: c_int);
+        pub fn bms_next_member(set: *const Bitmapset, previous: c_int) -> c_int;
     }
 }
 

@@ -8,6 +8,7 @@ use super::decode::Decoder;
 use super::plan::Plan;
 use super::{exec, explain, local, params};
 use crate::entry::entry;
+use crate::executor::pending::{self, Pending};
 use crate::executor::remote::Stream;
 use crate::transaction::consistency::agree::Agreement;
 use pgrx::pg_sys::*;
@@ -36,6 +37,10 @@ pub struct Run {
     pub agreement: Option<Agreement>,
     pub delivered: Vec<Delivered>,
     pub started_at: Option<std::time::Instant>,
+    /// The subtransaction in which the scan began.
+    pub begun_in: SubTransactionId,
+    /// Until it starts.
+    pub pending: Option<Pending>,
     pub instrument: bool,
 }
 
@@ -45,6 +50,8 @@ pub struct FragmentScanState {
     pub css: CustomScanState,
     pub run: *mut Run,
     pub started: bool,
+    /// It was to start before its first row was asked for, and could not.
+    pub failed: bool,
     /// This node's own fragment while it runs.
     pub local: *mut QueryDesc,
     pub param_states: *mut List,
@@ -93,7 +100,7 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
     entry(|| unsafe { prepare(node.cast(), estate, eflags) });
 }
 
-unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, _eflags: c_int) {
+unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, eflags: c_int) {
     // SAFETY: as the caller promises.
     unsafe {
         let scan = (*state).css.ss.ps.plan.cast::<CustomScan>();
@@ -130,6 +137,8 @@ unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, _eflags: c
             places,
             delivered: Vec::new(),
             started_at: None,
+            begun_in: GetCurrentSubTransactionId(),
+            pending: pending::add(state.cast(), eflags, exec::start_early),
             instrument: (*estate).es_instrument != 0,
         };
         (*state).run = own(run, (*estate).es_query_cxt);

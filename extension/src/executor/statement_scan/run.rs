@@ -3,6 +3,7 @@
 use super::state::{Inner, ScanState};
 use crate::entry::{entry, raw};
 use crate::executor::owned::keep;
+use crate::executor::pending;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Plan, TupleTableSlot};
 use std::os::raw::c_int;
 
@@ -34,6 +35,9 @@ unsafe fn prepare(state: *mut ScanState, flags: c_int) -> *mut Plan {
         let inner = Inner::new(node, explain_only);
         let local = inner.local;
         (*state).inner = keep(inner);
+        if (*(*state).inner).may_start_early() {
+            (*(*state).inner).pending = pending::add(node, flags, start_early);
+        }
         let scan = (*node).ss.ps.plan.cast::<CustomScan>();
         if local {
             (*(*(*scan).custom_plans).elements).ptr_value.cast()
@@ -41,6 +45,13 @@ unsafe fn prepare(state: *mut ScanState, flags: c_int) -> *mut Plan {
             std::ptr::null_mut()
         }
     }
+}
+
+/// Sends the text before the first row is wanted.
+unsafe fn start_early(node: *mut CustomScanState) {
+    let state = node.cast::<ScanState>();
+    // SAFETY: a scan that has begun and not started.
+    entry(|| unsafe { (&mut *(*state).inner).start(node) });
 }
 
 unsafe fn junk_filter(child: *mut Plan, estate: *mut EState) -> *mut pg_sys::JunkFilter {

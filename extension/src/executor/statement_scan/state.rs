@@ -5,10 +5,12 @@ use crate::catalog::{metadata, Metadata, NodeId};
 use crate::entry::guarded;
 use crate::error::Error;
 use crate::executor::exchange::deliver::{deliver, Value};
+use crate::executor::pending::{self, Pending};
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::rows::to_text;
 use crate::planner::nested;
 use crate::planner::statement::Place;
+use crate::transaction::serializable::refuse_several;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, ExprState, Oid};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -42,6 +44,12 @@ pub struct Inner {
     /// Everywhere: the first node's turn is over.
     first_done: bool,
     local_first: bool,
+    /// The subtransaction in which the scan began.
+    begun_in: pg_sys::SubTransactionId,
+    /// Of a read, until it starts.
+    pub pending: Option<Pending>,
+    /// It was to start before its first row was asked for, and could not.
+    failed: bool,
 }
 
 impl Inner {
@@ -93,6 +101,9 @@ impl Inner {
                 streams: VecDeque::new(),
                 started: false,
                 first_done: false,
+                begun_in: pg_sys::GetCurrentSubTransactionId(),
+                pending: None,
+                failed: false,
             }
         }
     }
@@ -154,8 +165,15 @@ impl Inner {
     /// `node` is this state's custom scan state.
     pub unsafe fn start(&mut self, node: *mut CustomScanState) {
         if std::mem::replace(&mut self.started, true) {
+            if self.failed {
+                pending::refuse_failed();
+            }
             return;
         }
+        self.pending = None;
+        // Should an error end this before the portal runs: it is not started anew.
+        self.failed = true;
+        refuse_several(self.others.len() + usize::from(self.local));
         // SAFETY: as promised by the caller.
         let values = unsafe {
             self.deliver_sources(node);
@@ -168,6 +186,12 @@ impl Inner {
         } else {
             self.send(0..self.others.len(), &values);
         }
+        self.failed = false;
+    }
+
+    /// Does it only read, and elsewhere? Then it may start before its first row is wanted.
+    pub fn may_start_early(&self) -> bool {
+        !self.local && !self.plan.statement.writes && self.plan.statement.sources.is_empty()
     }
 
     fn finish_first(&mut self) {
@@ -204,7 +228,7 @@ impl Inner {
         };
         for &node in &self.others[nodes] {
             self.streams
-                .push_back(Stream::start(node, access, &command));
+                .push_back(Stream::start(node, access, &command).of(self.begun_in));
         }
     }
 
@@ -254,6 +278,7 @@ impl Inner {
     pub fn restart(&mut self) {
         self.streams.clear();
         self.started = false;
+        self.failed = false;
     }
 }
 

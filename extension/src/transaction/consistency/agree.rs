@@ -7,6 +7,7 @@ use crate::catalog::{metadata, NodeId};
 use crate::error::{Error, Raised};
 use crate::executor::pool;
 use crate::executor::remote::{run_on, Access};
+use crate::transaction::serializable;
 use expanse_core::snapshots::{lacking, View};
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -44,6 +45,7 @@ impl Drop for Agreement {
 pub fn agree(nodes: &[NodeId]) -> Agreement {
     let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let here = metadata.local_node;
+    serializable::refuse_several(nodes.len());
     let others: Vec<NodeId> = nodes.iter().copied().filter(|&node| node != here).collect();
     let in_force = (HOLDERS.get() > 0 || fixed::agreed(&others)) && pool::snapshots_shared(&others);
     HOLDERS.set(HOLDERS.get() + 1);
