@@ -206,7 +206,10 @@ unsafe fn decide(stmt: *mut PlannedStmt) -> bool {
     let several = unsafe { marked_nodes(stmt) };
     if several.len() > 1 {
         drop(agree(&several));
-    } else if unsafe { reads_data(stmt) } {
+        return has_agreed();
+    }
+    // SAFETY: as above.
+    if unsafe { reads_data(stmt) } {
         first_of_own();
     }
     has_agreed()
