@@ -6,6 +6,7 @@
 //! that a statement means the same wherever it runs. `pg_get_querydef` writes the copy with every name qualified.
 
 use super::pins;
+use crate::executor::faithful::Faithful;
 use pgrx::pg_sys::{self, List, Node, Query};
 use std::ffi::{c_void, CStr};
 
@@ -102,8 +103,9 @@ unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut
         && unsafe { pg_sys::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
 }
 
-/// The query's text with all names qualified but those of pg_catalog.
+/// The query's text with all names qualified but those of pg_catalog, and constants without loss.
 pub fn deparse(query: *mut Query) -> String {
+    let _faithful = Faithful::new();
     // SAFETY: writes the query as a palloc'd NUL-terminated text, or raises.
     qualified(|| unsafe {
         let text = pg_sys::pg_get_querydef(query, false);

@@ -2,6 +2,7 @@
 
 use crate::catalog::{metadata, NodeId};
 use crate::error::Error;
+use crate::executor::faithful::Faithful;
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::settings::literal;
 use crate::executor::statement_scan::everywhere;
@@ -129,6 +130,7 @@ impl Outbox {
         batch
             .text
             .push_str(if batch.rows == 0 { "(" } else { ", (" });
+        let faithful = Faithful::new();
         for (index, &column) in self.distribution.columns.iter().enumerate() {
             if index > 0 {
                 batch.text.push_str(", ");
@@ -147,6 +149,7 @@ impl Outbox {
                 }
             }
         }
+        drop(faithful);
         batch.text.push(')');
         batch.rows += 1;
         if batch.rows >= BATCH_ROWS || batch.text.len() >= BATCH_BYTES {
