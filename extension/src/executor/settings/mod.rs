@@ -10,9 +10,12 @@
 //! and mean null by NULL (see [`super::faithful`]).
 //!
 //! # What is not guaranteed
-//! Only the settings listed in [`NAMES`] are kept in step.
+//! Only the settings listed in [`NAMES`] and those of [`custom`] are kept in step.
+
+mod custom;
 
 use super::faithful::EXACT_DIGITS;
+use custom::Custom;
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr, CString};
 
@@ -68,12 +71,14 @@ thread_local! {
 #[derive(Default)]
 pub struct Settings {
     sent: Vec<Value>,
+    custom: Custom,
 }
 
 impl Settings {
     /// Forgets what was sent: a rollback may have undone it.
     pub fn forget(&mut self) {
         self.sent.clear();
+        self.custom.forget();
     }
 
     /// The statement that brings the connection into step for a statement, which may need `exact` floats in text; `None` when
@@ -81,6 +86,7 @@ impl Settings {
     pub fn update(&mut self, exact: bool) -> Option<String> {
         let mut calls = Vec::new();
         VARIABLES.with(|variables| self.update_listed(variables, exact, &mut calls));
+        self.custom.update(&mut calls);
         (!calls.is_empty()).then(|| format!("SELECT {}", calls.join(", ")))
     }
 
@@ -179,6 +185,15 @@ fn find_variables() -> Variables {
         }
     }
     found
+}
+
+/// The value of a setting that is a text (null when it has none), without a copy; `None` for other kinds.
+unsafe fn text_of(entry: *mut pg_sys::config_generic) -> Option<*const c_char> {
+    // SAFETY: the caller's entry of PostgreSQL's table; its type says which structure it is.
+    unsafe {
+        ((*entry).vartype == pg_sys::config_type::PGC_STRING)
+            .then(|| (*(*entry.cast::<pg_sys::config_string>()).variable).cast_const())
+    }
 }
 
 /// The value as a text that `set_config` takes.
