@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod first;
 pub mod fragment;
 pub mod gate;
+pub mod insert_source;
 pub mod list;
 pub mod merge;
 pub mod modify;

@@ -31,6 +31,7 @@ pub fn ship(query: *mut Query) -> Shipped {
     // SAFETY: the copy is ours; the mutator returns a tree of the same shape.
     unsafe {
         let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
+        super::insert_source::arrange(copy);
         let context = std::ptr::from_mut(&mut replacing).cast();
         let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
         forget_checks(copy);
