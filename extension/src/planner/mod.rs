@@ -21,6 +21,7 @@ pub mod scope;
 pub mod ship;
 pub mod statement;
 pub mod tables;
+pub mod unspreadable;
 
 use crate::catalog::{metadata, Metadata};
 use first::{moving, First};
@@ -125,6 +126,7 @@ impl Way {
 }
 
 fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
+    unspreadable::check(query, metadata);
     let mut first = first::take(query, metadata);
     let rest;
     let mut mentions = mentions;

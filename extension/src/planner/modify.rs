@@ -258,12 +258,21 @@ pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)>
     }
 }
 
+/// The kind of a table as messages name it.
+pub fn kind_of(table: &Table) -> &'static str {
+    match table.kind {
+        TableKind::Distributed { .. } => "distributed",
+        TableKind::Replicated => "replicated",
+    }
+}
+
 /// Refuses a write that can not be done right.
 pub fn refuse(relation: &str, what: &str, hint: &str) -> ! {
     refuse_on("distributed", relation, what, hint)
 }
 
-fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> ! {
+/// The same for a table of either kind.
+pub fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> ! {
     Error::Unsupported {
         what: what.into(),
         kind,
