@@ -47,3 +47,31 @@ unsafe extern "C-unwind" fn names_cursor(node: *mut Node, context: *mut c_void) 
             || pg_sys::expression_tree_walker(node, Some(names_cursor), context)
     }
 }
+
+/// Does the statement look at columns that say where a row's version lies (`ctid`, `xmin`, `tableoid`, ...)? They
+/// differ between copies of a row. What it returns is this node's, and may.
+pub fn uses_system_columns(query: *mut Query) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree; the list is put back.
+    unsafe {
+        let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
+        let found = names_system_column(query.cast(), std::ptr::null_mut());
+        (*query).returningList = returned;
+        found
+    }
+}
+
+unsafe extern "C-unwind" fn names_system_column(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Var => (*node.cast::<pg_sys::Var>()).varattno < 0,
+            pg_sys::NodeTag::T_Query => {
+                pg_sys::query_tree_walker(node.cast(), Some(names_system_column), context, 0)
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(names_system_column), context),
+        }
+    }
+}

@@ -32,6 +32,8 @@ pub struct Outbox {
     /// Statements whose answers are not read to the end.
     pub streams: VecDeque<Stream>,
     pub affected: u64,
+    /// Types and values of `$1`, `$2`, ... behind the rows.
+    pub parameters: (Vec<pg_sys::Oid>, Vec<Option<Vec<u8>>>),
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ impl Outbox {
             batches: BTreeMap::new(),
             streams: VecDeque::new(),
             affected: 0,
+            parameters: Default::default(),
         }
     }
 
@@ -177,6 +180,8 @@ impl Outbox {
         );
         let command = Command {
             binary: self.distribution.binary,
+            param_types: &self.parameters.0,
+            params: &self.parameters.1,
             ..Command::text(&sql)
         };
         self.streams
