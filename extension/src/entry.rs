@@ -8,11 +8,17 @@
 //! the main fields: code that calls into executor, planner or utility processing therefore calls the functions
 //! of [`raw`] *outside* of `entry`, with nothing droppable on the stack.
 //!
+//! An error of ours that passes through PostgreSQL on its way (a statement of ours runs another) is known again and keeps its
+//! fields.
+//!
 //! # Invariants
 //! `entry` returns plain data (`Copy`), so that a later `longjmp` crosses nothing that needs to be dropped.
 
-use crate::error::Raised;
-use pgrx::pg_sys;
+use crate::error::{encode_sqlstate, Raised};
+use pgrx::pg_sys::{self, panic::CaughtError};
+use pgrx::PgSqlErrorCode;
+use std::any::Any;
+use std::cell::Cell;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 /// Runs `body`; raises what it raised as a PostgreSQL error.
@@ -24,8 +30,14 @@ pub fn entry<R: Copy>(body: impl FnOnce() -> R) -> R {
             match catch_unwind(AssertUnwindSafe(body)) {
                 Ok(value) => Ok(value),
                 Err(payload) => match payload.downcast::<Raised>() {
-                    Ok(raised) => Err(raised.into_error_data()),
-                    Err(other) => resume_unwind(other),
+                    Ok(raised) => {
+                        LAST.set(Some((*raised).clone()));
+                        Err(raised.into_error_data())
+                    }
+                    Err(other) => match of_ours(&*other) {
+                        Some(raised) => Err(raised.into_error_data()),
+                        None => resume_unwind(other),
+                    },
                 },
             }
         })
@@ -39,6 +51,23 @@ pub fn entry<R: Copy>(body: impl FnOnce() -> R) -> R {
             unreachable!("ThrowErrorData does not return for an ERROR")
         },
     }
+}
+
+thread_local! {
+    /// The last error that was raised here: it comes back through pgrx when it was raised inside a statement of ours.
+    static LAST: Cell<Option<Raised>> = const { Cell::new(None) };
+}
+
+/// The error of ours that pgrx has caught: it knows no SQLSTATEs but PostgreSQL's, and forgets constraint and context.
+fn of_ours(payload: &(dyn Any + Send)) -> Option<Raised> {
+    let Some(CaughtError::PostgresError(caught)) = payload.downcast_ref() else {
+        return None;
+    };
+    let raised = LAST.take()?;
+    let code = caught.sql_error_code();
+    let same_code = code == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
+        || code as i32 == encode_sqlstate(&raised.sqlstate);
+    (same_code && caught.message() == raised.message).then_some(raised)
 }
 
 /// Calls a function pointer of PostgreSQL's from inside [`entry`]: an error in it becomes an unwinding one, as it does in

@@ -2,6 +2,7 @@
 //! network, no clock.
 //!
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
+//! * [`kept_row`]: a row of another node that had to wait in a file
 //! * [`live`]: load, the executor pool, and why something does not happen
 //! * [`move_plan`]: what has to move from one hash map to another
 //! * [`storage`]: names and directories of tablespaces that all nodes have
@@ -11,6 +12,7 @@
 
 mod apportion;
 pub mod hash_map;
+pub mod kept_row;
 mod layout;
 pub mod live;
 pub mod move_plan;

@@ -1,7 +1,7 @@
 //! ALTER TABLE of a spread table: which of its commands are possible.
 
 use super::nodes::{list, names, text};
-use super::refuse;
+use super::{fills, refuse};
 use crate::catalog::{Metadata, TableKind};
 use pgrx::pg_sys::{self, AlterTableCmd, AlterTableType, ConstrType, Oid};
 
@@ -39,10 +39,14 @@ pub fn check(stmt: &pg_sys::AlterTableStmt, metadata: &Metadata, table: Oid) {
                 "Every node gives its own values; they stay unique only as they are.",
             ),
             AlterTableType::AT_AddColumn => check_new_column(command, &refuse),
-            AlterTableType::AT_DropColumn
-            | AlterTableType::AT_AlterColumnType
-            | AlterTableType::AT_DropNotNull => {
+            AlterTableType::AT_DropColumn | AlterTableType::AT_DropNotNull => {
                 check_distribution_column(command, metadata, table, &refuse)
+            }
+            AlterTableType::AT_AlterColumnType => {
+                check_distribution_column(command, metadata, table, &refuse);
+                // SAFETY: ALTER COLUMN TYPE carries a ColumnDef.
+                let using = unsafe { (*command.def.cast::<pg_sys::ColumnDef>()).raw_default };
+                fills::check_using(metadata, table, using);
             }
             _ => {}
         }

@@ -20,6 +20,7 @@
 
 mod alter;
 mod classify;
+mod fills;
 pub mod forget;
 mod names;
 mod nodes;

@@ -1,11 +1,11 @@
 //! What must hold once a statement has run here; else it is refused and nothing remains of it.
 
 use super::classify::{Action, Concern};
-use super::refuse;
+use super::{fills, refuse};
 use crate::catalog::checks::Subject;
 use crate::catalog::triggers::{self, Of};
 use crate::catalog::{foreign_keys, metadata, names, spi, Metadata, TableKind};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 
 /// Refuses (raises) a result that the nodes could not keep true.
 pub fn check(concern: &Concern) {
@@ -47,10 +47,12 @@ fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
         }
         TableKind::Replicated => {
             foreign_keys::check(&subject, table.group, None);
-            check_defaults(metadata, relation, new_columns);
             check_triggers(metadata, &Of::Replicated(relation));
         }
     });
+    for column in new_columns {
+        fills::check_default(metadata, relation, column);
+    }
 }
 
 /// A trigger would do something else than on a plain table.
@@ -69,42 +71,6 @@ pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
         ],
         body,
     )
-}
-
-/// A volatile default of a new column would fill the copies with different values.
-fn check_defaults(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
-    for column in new_columns {
-        let Ok(name) = std::ffi::CString::new(column.as_str()) else {
-            continue;
-        };
-        // SAFETY: the relation is open during the lookup; the default is a tree in the current memory context.
-        let volatile = unsafe {
-            let open = pg_sys::relation_open(relation, pg_sys::AccessShareLock as i32);
-            let number = pg_sys::get_attnum(relation, name.as_ptr());
-            let default = if number > 0 {
-                pg_sys::build_column_default(open, number.into())
-            } else {
-                std::ptr::null_mut()
-            };
-            let volatile =
-                !default.is_null() && pg_sys::contain_volatile_functions_not_nextval(default);
-            pg_sys::relation_close(open, pg_sys::NoLock as i32);
-            volatile
-        };
-        if volatile && holds_rows(relation) {
-            refuse::raise(
-                metadata,
-                relation,
-                "a new volatile default",
-                "Add the column without a default, fill it, and then set the default.",
-            );
-        }
-    }
-}
-
-fn holds_rows(relation: Oid) -> bool {
-    names::qualified(relation)
-        .is_some_and(|name| spi::holds(&format!("SELECT EXISTS (SELECT FROM ONLY {name})")))
 }
 
 /// A table of this node alone neither points to distributed rows nor shares its definition with a spread table.

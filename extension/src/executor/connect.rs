@@ -19,7 +19,8 @@ pub fn connect(host: &str, port: i32, label: &str, internal: bool) -> Result<Pq,
     let mut options = String::from(
         "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 \
          -c idle_session_timeout=0 -c default_transaction_isolation=read\\ committed \
-         -c default_transaction_read_only=off -c default_transaction_deferrable=off",
+         -c default_transaction_read_only=off -c default_transaction_deferrable=off \
+         -c array_nulls=on",
     );
     if internal {
         options.push_str(" -c expanse.internal=on");

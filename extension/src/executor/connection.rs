@@ -149,7 +149,8 @@ impl Connection {
     /// Sends `prelude`, then the statement. Nothing may be outstanding.
     pub fn send(&mut self, mut prelude: Vec<String>, command: &Command) -> Rc<RefCell<Results>> {
         debug_assert!(self.idle());
-        if let Some(update) = self.settings.update() {
+        let script = !command.prepare && !command.binary && command.params.is_empty();
+        if let Some(update) = self.settings.update(!command.binary && !script) {
             // After a BEGIN, whose isolation level must come before any query.
             prelude.push(update);
         }
@@ -157,7 +158,6 @@ impl Connection {
         self.pq.take_notices();
         self.failure = None;
         self.affected = 0;
-        let script = !command.prepare && !command.binary && command.params.is_empty();
         let sent = if script {
             self.send_script(&prelude, command.sql)
         } else {

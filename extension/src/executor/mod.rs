@@ -6,6 +6,7 @@ pub mod copy;
 pub mod copy_from;
 pub mod distribute_scan;
 pub mod exchange;
+pub mod faithful;
 pub mod first_scan;
 pub mod fragment_scan;
 pub mod libpq;

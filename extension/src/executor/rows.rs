@@ -1,5 +1,6 @@
 //! Rows of other nodes as tuples here.
 
+use super::faithful::Faithful;
 use super::remote::Stream;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid, TupleTableSlot};
 
@@ -38,6 +39,7 @@ impl Decoder {
     /// # Safety
     /// `slot` is a virtual slot of the decoder's shape.
     pub unsafe fn store(&mut self, stream: &Stream, slot: *mut TupleTableSlot) {
+        let _faithful = Faithful::new();
         // SAFETY: the slot has as many values as there are columns.
         unsafe {
             (*(*slot).tts_ops).clear.expect("every slot can be cleared")(slot);
@@ -107,6 +109,7 @@ impl Column {
 /// `value` is a value of the type.
 pub unsafe fn to_text(value: Datum, type_oid: Oid) -> Vec<u8> {
     let (mut function, mut variable) = (pg_sys::InvalidOid, false);
+    let _faithful = Faithful::new();
     // SAFETY: a catalog lookup of an existing type; output functions return NUL-terminated text.
     unsafe {
         pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut variable);

@@ -1,31 +1,12 @@
 //! Rows of a statement that had to make room on its connection: in memory up to a limit, then in a temporary file.
 
 use super::libpq::Answer;
+use expanse_core::kept_row::KeptRow;
 use pgrx::pg_sys;
 use std::collections::VecDeque;
 
 /// Memory for the rows of one statement, in bytes, before they go to a file.
 const MEMORY: usize = 4 << 20;
-
-/// One row read back from the file.
-#[derive(Default)]
-pub struct FileRow {
-    bytes: Vec<u8>,
-    /// Start and length of each value; a negative length is NULL.
-    columns: Vec<(usize, i32)>,
-}
-
-impl FileRow {
-    pub fn columns(&self) -> usize {
-        self.columns.len()
-    }
-
-    pub fn value(&self, column: usize) -> Option<&[u8]> {
-        let &(start, length) = self.columns.get(column)?;
-        let length = usize::try_from(length).ok()?;
-        Some(&self.bytes[start..start + length])
-    }
-}
 
 /// A queue of rows.
 #[derive(Default)]
@@ -56,7 +37,7 @@ impl Spill {
     }
 
     /// The next row; one from the file is put into `into`.
-    pub fn pop(&mut self, into: &mut FileRow) -> Popped {
+    pub fn pop(&mut self, into: &mut KeptRow) -> Popped {
         if let Some(answer) = self.memory.pop_front() {
             self.bytes -= answer.size();
             return Popped::Memory(answer);
@@ -117,7 +98,7 @@ impl File {
         self.unread += 1;
     }
 
-    fn read(&mut self, row: &mut FileRow) -> bool {
+    fn read(&mut self, row: &mut KeptRow) -> bool {
         if self.unread == 0 {
             return false;
         }
@@ -127,17 +108,12 @@ impl File {
             self.writing = false;
         }
         self.unread -= 1;
-        row.bytes.clear();
-        row.columns.clear();
+        row.clear();
         let mut word = [0u8; 4];
         self.get(&mut word);
         for _ in 0..u32::from_ne_bytes(word) {
             self.get(&mut word);
-            let length = i32::from_ne_bytes(word);
-            let start = row.bytes.len();
-            row.columns.push((start, length));
-            row.bytes.resize(start + length.max(0) as usize, 0);
-            self.get(&mut row.bytes[start..]);
+            self.get(row.add(i32::from_ne_bytes(word)));
         }
         true
     }

@@ -4,10 +4,11 @@ use super::connection::{Connection, Pulled, Results};
 use super::libpq::Answer;
 use super::pool;
 use super::remote::{Access, Command};
-use super::spill::{FileRow, Popped};
+use super::spill::Popped;
 use super::wait::{check_for_interrupts, ending, WaitSet};
 use crate::catalog::NodeId;
 use crate::transaction::participant;
+use expanse_core::kept_row::KeptRow;
 use pgrx::pg_sys::SubTransactionId;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ pub struct Stream {
     connection: Rc<RefCell<Connection>>,
     results: Rc<RefCell<Results>>,
     current: Current,
-    from_file: FileRow,
+    from_file: KeptRow,
 }
 
 /// Where the current row is.
@@ -48,7 +49,7 @@ impl Stream {
             connection,
             results,
             current: Current::None,
-            from_file: FileRow::default(),
+            from_file: KeptRow::default(),
         }
     }
 

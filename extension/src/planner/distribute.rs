@@ -4,12 +4,14 @@
 //! PostgreSQL plans the INSERT as if local. **Spread** is put between its ModifyTable and the rows' source: it keeps the rows
 //! of this node and batches the others by node. **Distribute** is put on top: when the rows have run out it waits for the
 //! other nodes, adds their counts and gives what they return. The text for other nodes is the same INSERT with
-//! one row of parameters, which the executor replaces by rows of literals.
+//! one row of parameters, which the executor replaces by rows of literals. What ON CONFLICT and RETURNING say about the moment or
+//! the session is computed here and sent as `$1`, `$2`, ...
 
 use super::list::nodes;
-use super::ship::deparse;
+use super::ship::{deparse, finish_expressions, parameterize, reads_unseen, volatile_here};
 use super::statement::same_in_binary;
 use super::tables::Mentions;
+use super::unspreadable::uses_system_columns;
 use super::{modify, statement};
 use crate::catalog::{Metadata, TableKind};
 use crate::executor::distribute_scan;
@@ -34,6 +36,8 @@ pub struct Distribution {
 /// What [`wrap`] needs to know.
 pub struct Plan {
     distribution: Distribution,
+    /// Expressions of `$1`, `$2`, ... behind the rows.
+    parameters: *mut List,
 }
 
 /// Is a distributed or replicated table inserted into? Refuses (raises) what can not be done right.
@@ -41,21 +45,11 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     let _ = mentions;
     let (name, table) = modify::target(query, metadata)?;
     // SAFETY: PostgreSQL's analysed query tree.
-    let (has_view_check, uses_own_tables) = unsafe {
-        let view_check = nodes::<pg_sys::WithCheckOption>((*query).withCheckOptions)
-            .any(|check| (*check).kind == pg_sys::WCOKind::WCO_VIEW_CHECK);
+    let uses_own_tables = unsafe {
         let conflict: *mut Node = (*query).onConflict.cast();
-        let links = pg_sys::checkExprHasSubLink(conflict)
-            || pg_sys::checkExprHasSubLink((*query).returningList.cast());
-        (view_check, links)
+        pg_sys::checkExprHasSubLink(conflict)
+            || pg_sys::checkExprHasSubLink((*query).returningList.cast())
     };
-    if has_view_check {
-        modify::refuse(
-            &name,
-            "INSERT through a view WITH CHECK OPTION",
-            "Insert into the table itself.",
-        );
-    }
     if uses_own_tables {
         modify::refuse(
             &name,
@@ -64,7 +58,11 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         );
     }
     let columns = sent_columns(table.relation);
-    let (before, behind) = template(query, &columns);
+    let replicated = matches!(table.kind, TableKind::Replicated);
+    let (rest, parameters) = without_rows(query, replicated);
+    check_rest(rest, &name, replicated);
+    let first = nodes::<Node>(parameters).count();
+    let (before, behind) = template(rest, &columns, first);
     let key = match &table.kind {
         TableKind::Distributed { column, .. } => Some((*column, table.group)),
         TableKind::Replicated => None,
@@ -82,7 +80,37 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
             key,
             binary,
         },
+        parameters,
     })
+}
+
+/// Refuses (raises) what the other nodes would do differently once they have the rows: the query's ON CONFLICT and RETURNING.
+fn check_rest(rest: *mut Query, name: &str, replicated: bool) {
+    // SAFETY: a query of ours.
+    let volatile = unsafe { pg_sys::contain_volatile_functions((*rest).onConflict.cast()) };
+    let differs = volatile || reads_unseen(rest) || uses_system_columns(rest);
+    if replicated && differs {
+        modify::refuse_on(
+            "replicated",
+            name,
+            "INSERT with an ON CONFLICT that may come out differently on each node",
+            "Compute the value first and pass it on.",
+        );
+    }
+    if volatile_here(rest) {
+        modify::refuse(
+            name,
+            "INSERT with a volatile function in ON CONFLICT or RETURNING",
+            "Compute the value first and pass it on.",
+        );
+    }
+    if reads_unseen(rest) {
+        modify::refuse(
+            name,
+            "INSERT with a function that may read tables in ON CONFLICT or RETURNING",
+            "Mark the function IMMUTABLE if it reads none, or compute the value first and pass it on.",
+        );
+    }
 }
 
 /// The columns whose values are sent: not dropped, not generated.
@@ -103,9 +131,10 @@ fn sent_columns(relation: pg_sys::Oid) -> Vec<i16> {
     }
 }
 
-/// The INSERT with one row of parameters, cut at that row.
-fn template(query: *mut Query, columns: &[i16]) -> (String, String) {
-    // SAFETY: the copy is ours to change; new nodes are palloc'd.
+/// A copy of the INSERT without its rows and their sources, and the expressions of its parameters. What a replicated table
+/// returns is this node's.
+fn without_rows(query: *mut Query, replicated: bool) -> (*mut Query, *mut List) {
+    // SAFETY: the copy is ours to change.
     unsafe {
         let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
         let excluded = if (*copy).onConflict.is_null() {
@@ -123,10 +152,24 @@ fn template(query: *mut Query, columns: &[i16]) -> (String, String) {
         (*copy).cteList = std::ptr::null_mut();
         (*copy).hasSubLinks = false;
         (*copy).withCheckOptions = std::ptr::null_mut();
-        (*copy).override_ = pg_sys::OverridingKind::OVERRIDING_SYSTEM_VALUE;
-        (*copy).targetList = parameters(copy, columns);
-        let text = deparse(copy);
-        let row: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+        (*copy).targetList = std::ptr::null_mut();
+        if replicated {
+            (*copy).returningList = std::ptr::null_mut();
+        }
+        parameterize(copy)
+    }
+}
+
+/// The INSERT with one row of parameters, numbered after the `first` ones, cut at that row.
+fn template(rest: *mut Query, columns: &[i16], first: usize) -> (String, String) {
+    // SAFETY: the query is ours to change; new nodes are palloc'd.
+    unsafe {
+        (*rest).override_ = pg_sys::OverridingKind::OVERRIDING_SYSTEM_VALUE;
+        (*rest).targetList = parameters(rest, columns, first);
+        let text = deparse(rest);
+        let row: Vec<String> = (1..=columns.len())
+            .map(|n| format!("${}", first + n))
+            .collect();
         let marker = format!("VALUES ({})", row.join(", "));
         match text.split_once(&marker) {
             Some((before, behind)) => (format!("{before}VALUES "), behind.to_owned()),
@@ -147,7 +190,7 @@ unsafe fn neutralize(rte: *mut RangeTblEntry) {
     }
 }
 
-unsafe fn parameters(query: *mut Query, columns: &[i16]) -> *mut List {
+unsafe fn parameters(query: *mut Query, columns: &[i16], first: usize) -> *mut List {
     // SAFETY: the result relation is in the range table; attributes exist.
     unsafe {
         let relation = (*nodes::<RangeTblEntry>((*query).rtable)
@@ -169,7 +212,7 @@ unsafe fn parameters(query: *mut Query, columns: &[i16]) -> *mut List {
                 pg_sys::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
             (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
             (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
-            (*param).paramid = index as i32 + 1;
+            (*param).paramid = (first + index) as i32 + 1;
             (*param).paramtype = type_oid;
             (*param).paramtypmod = typmod;
             (*param).paramcollid = collation;
@@ -198,6 +241,7 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
         let spread = statement::custom_scan(source, distribute_scan::spread_methods());
         keep_dropped_columns(spread, source);
         (*spread).custom_private = statement::private(&plan.distribution);
+        (*spread).custom_exprs = finish_expressions(plan.parameters);
         (*modify).lefttree = spread.cast();
         let top = statement::custom_scan(modify, distribute_scan::distribute_methods());
         (*top).custom_private = statement::private(&plan.distribution);

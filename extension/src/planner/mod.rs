@@ -22,6 +22,7 @@ pub mod scope;
 pub mod ship;
 pub mod statement;
 pub mod tables;
+pub mod unspreadable;
 
 use crate::catalog::{metadata, Metadata};
 use first::{moving, First};
@@ -144,6 +145,7 @@ fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, 
             "Let the policy read replicated tables, or columns of its own table.",
         );
     }
+    unspreadable::check(query, metadata);
     let mut first = first::take(query, metadata);
     let rest;
     let mut mentions = mentions;

@@ -5,6 +5,7 @@ use super::pins::{self, Key};
 use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
+use super::unspreadable::uses_system_columns;
 use super::{list::nodes, local_only};
 use crate::catalog::{Metadata, Table, TableKind};
 use crate::error::Error;
@@ -117,6 +118,7 @@ fn replicated(
     let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
     let alike = !volatile
         && !local_only(query, metadata)
+        && !uses_system_columns(query)
         // SAFETY: reads the analysed tree.
         && !unsafe { depends_on_order(query.cast(), std::ptr::null_mut()) };
     if let (true, Some(taken)) = (alike, taken) {
@@ -279,12 +281,21 @@ pub fn target(query: *mut Query, metadata: &Metadata) -> Option<(String, Table)>
     }
 }
 
+/// The kind of a table as messages name it.
+pub fn kind_of(table: &Table) -> &'static str {
+    match table.kind {
+        TableKind::Distributed { .. } => "distributed",
+        TableKind::Replicated => "replicated",
+    }
+}
+
 /// Refuses a write that can not be done right.
 pub fn refuse(relation: &str, what: &str, hint: &str) -> ! {
     refuse_on("distributed", relation, what, hint)
 }
 
-fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> ! {
+/// The same for a table of either kind.
+pub fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> ! {
     Error::Unsupported {
         what: what.into(),
         kind,

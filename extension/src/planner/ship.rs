@@ -6,6 +6,7 @@
 //! that a statement means the same wherever it runs. `pg_get_querydef` writes the copy with every name qualified.
 
 use super::pins;
+use crate::executor::faithful::Faithful;
 use pgrx::pg_sys::{self, List, Node, Query};
 use std::ffi::{c_void, CStr};
 
@@ -24,23 +25,39 @@ struct Replacing {
 
 /// Writes the query. Volatile functions in it are called where it runs.
 pub fn ship(query: *mut Query) -> Shipped {
-    let mut replacing = Replacing {
-        parameters: std::ptr::null_mut(),
-    };
-    // SAFETY: the copy is ours; the mutator returns a tree of the same shape.
+    // SAFETY: the copy is ours.
     unsafe {
         let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
-        let context = std::ptr::from_mut(&mut replacing).cast();
-        let copy = pg_sys::query_tree_mutator(copy, mutator(), context, 0);
+        let (copy, parameters) = parameterize(copy);
         forget_checks(copy);
         name_target_once(copy);
         super::insertion::fit_source(copy);
         Shipped {
-            reads_unseen: calls_unseen(copy.cast(), std::ptr::null_mut()),
+            reads_unseen: reads_unseen(copy),
             sql: deparse(copy),
-            parameters: replacing.parameters,
+            parameters,
         }
     }
+}
+
+/// Turns what depends on the moment or the session into `$1`, `$2`, ...; gives their expressions too. The query is
+/// the caller's own.
+pub fn parameterize(query: *mut Query) -> (*mut Query, *mut List) {
+    let mut replacing = Replacing {
+        parameters: std::ptr::null_mut(),
+    };
+    // SAFETY: a valid tree; the mutator returns one of the same shape.
+    unsafe {
+        let context = std::ptr::from_mut(&mut replacing).cast();
+        let query = pg_sys::query_tree_mutator(query, mutator(), context, 0);
+        (query, replacing.parameters)
+    }
+}
+
+/// Does the query call functions of users that may read tables?
+pub fn reads_unseen(query: *mut Query) -> bool {
+    // SAFETY: a valid tree, read only.
+    unsafe { calls_unseen(query.cast(), std::ptr::null_mut()) }
 }
 
 /// Does anything call a function of a user that is not immutable?
@@ -58,7 +75,11 @@ unsafe extern "C-unwind" fn calls_unseen(node: *mut Node, context: *mut c_void) 
     }
 }
 
-unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_void) -> bool {
+/// Is it a function of a user that may read tables? For PostgreSQL's walkers of expressions.
+///
+/// # Safety
+/// The function exists.
+pub unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_void) -> bool {
     // SAFETY: catalog lookups of an existing function. Our own are meant to run on that node.
     function.to_u32() >= pg_sys::FirstNormalObjectId
         && unsafe {
@@ -103,8 +124,9 @@ unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut
         && unsafe { pg_sys::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
 }
 
-/// The query's text with all names qualified but those of pg_catalog.
+/// The query's text with all names qualified but those of pg_catalog, and constants without loss.
 pub fn deparse(query: *mut Query) -> String {
+    let _faithful = Faithful::new();
     // SAFETY: writes the query as a palloc'd NUL-terminated text, or raises.
     qualified(|| unsafe {
         let text = pg_sys::pg_get_querydef(query, false);

@@ -12,6 +12,7 @@ pub const CLEANUP: Duration = Duration::from_secs(5);
 
 /// The transaction has been rolled back. Never raises.
 pub fn after() {
+    crate::executor::faithful::end();
     crate::planner::scope::forget(1);
     super::consistency::agree::forget();
     let involved = pool::involved();

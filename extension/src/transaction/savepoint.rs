@@ -28,6 +28,7 @@ pub fn release(level: i32) {
 /// The subtransaction at `level` has been rolled back. Never raises: a connection that can not follow is lost, and the
 /// transaction with it.
 pub fn roll_back(level: i32, subtransaction: SubTransactionId) {
+    crate::executor::faithful::end();
     crate::planner::scope::forget(level);
     let involved: Vec<_> = pool::involved();
     let deadline = Instant::now() + CLEANUP;

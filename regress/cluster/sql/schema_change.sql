@@ -70,6 +70,35 @@ SELECT has_table_privilege('expanse_here_only', 'r', 'select');
 SET expanse.internal = on;
 DROP ROLE expanse_here_only;
 RESET expanse.internal;
+-- What fills the rows that are there comes out the same on every node
+CREATE FUNCTION tables() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM pg_class';
+CREATE TABLE filled_d (k int PRIMARY KEY, t text);
+CREATE TABLE filled_r (k int PRIMARY KEY, t text);
+SELECT cluster_distribute_table('filled_d', 'k');
+SELECT cluster_replicate_table('filled_r');
+ALTER TABLE filled_r ADD early timestamptz DEFAULT now();
+ALTER TABLE filled_r DROP early;
+INSERT INTO filled_d SELECT g, g::text FROM generate_series(1, 9) AS g;
+INSERT INTO filled_r SELECT g, g::text FROM generate_series(1, 9) AS g;
+\set VERBOSITY terse
+ALTER TABLE filled_r ADD late timestamptz DEFAULT now();
+ALTER TABLE filled_r ADD late timestamptz DEFAULT CURRENT_TIMESTAMP;
+ALTER TABLE filled_r ADD late text DEFAULT current_setting('app.late', true);
+ALTER TABLE filled_r ADD late bigint DEFAULT tables();
+ALTER TABLE filled_r ALTER t TYPE float8 USING random();
+ALTER TABLE filled_r ALTER t TYPE text USING t || now();
+ALTER TABLE filled_d ADD late bigint DEFAULT tables();
+ALTER TABLE filled_d ALTER t TYPE bigint USING t::bigint + tables();
+ALTER TABLE filled_d ALTER t TYPE bigint USING nothing(t);
+\set VERBOSITY default
+ALTER TABLE filled_r ALTER t TYPE bigint USING t::bigint + 1;
+ALTER TABLE filled_r ADD plain int DEFAULT 7;
+ALTER TABLE filled_d ADD late timestamptz DEFAULT now();
+ALTER TABLE filled_d ALTER t TYPE bigint USING length(t);
+SELECT count(*), count(late), sum(t) FROM filled_d;
+SELECT count(*), sum(plain), sum(t) FROM filled_r;
+DROP TABLE filled_d, filled_r;
+DROP FUNCTION tables();
 -- Privileges are PostgreSQL's own
 CREATE ROLE expanse_other;
 SET ROLE expanse_other;

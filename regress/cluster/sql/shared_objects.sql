@@ -44,6 +44,27 @@ SELECT everywhere($$SELECT has_schema_privilege('shared_carol', 'shared', 'usage
 SELECT everywhere($$SELECT obj_description('shared.counted'::regclass) || (SELECT relacl::text FROM pg_class WHERE oid = 'shared.on_top'::regclass)$$);
 SELECT everywhere($$SELECT 'happy'::shared.mood$$);
 SELECT everywhere($$SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'shared_own'$$);
+-- What a role owns goes to another one, or goes altogether, on all nodes; statistics follow like their table.
+CREATE ROLE shared_dave;
+CREATE ROLE shared_erin;
+GRANT CREATE, USAGE ON SCHEMA shared TO shared_dave;
+SET ROLE shared_dave;
+CREATE TABLE shared.owned (k int PRIMARY KEY, a int, b int);
+RESET ROLE;
+SELECT cluster_distribute_table('shared.owned', 'k');
+SELECT everywhere($$SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'shared.owned'::regclass$$);
+CREATE STATISTICS shared.st ON a, b FROM shared.owned;
+COMMENT ON STATISTICS shared.st IS 'of two';
+ALTER STATISTICS shared.st RENAME TO st2;
+ALTER STATISTICS shared.st2 OWNER TO shared_dave;
+SELECT everywhere($$SELECT stxname || ' ' || pg_get_userbyid(stxowner) || ' ' || obj_description(oid, 'pg_statistic_ext') FROM pg_statistic_ext WHERE stxname LIKE 'st%'$$);
+REASSIGN OWNED BY shared_dave TO shared_erin;
+SELECT everywhere($$SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'shared.owned'::regclass$$);
+DROP OWNED BY shared_dave;
+SELECT everywhere($$SELECT has_schema_privilege('shared_dave', 'shared', 'create')$$);
+DROP OWNED BY shared_erin;
+SELECT everywhere($$SELECT to_regclass('shared.owned')$$);
+DROP ROLE shared_dave, shared_erin;
 -- In one transaction, or not at all.
 BEGIN;
 CREATE ROLE shared_nobody;

@@ -160,8 +160,16 @@ fn by_statement(
                     ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN => {
                         about(objects::using_type(metadata, stmt.object.cast()))
                     }
+                    ObjectType::OBJECT_STATISTIC_EXT => {
+                        one(objects::statistics_table(stmt.object.cast()))
+                    }
                     _ => one(relation(stmt.relation)),
                 }
+            }
+            NodeTag::T_AlterOwnerStmt => {
+                let stmt = &*node.cast::<pg_sys::AlterOwnerStmt>();
+                (stmt.objectType == ObjectType::OBJECT_STATISTIC_EXT)
+                    .then(|| one(objects::statistics_table(stmt.object.cast())))?
             }
             NodeTag::T_DropStmt => tables::drop(&*node.cast(), metadata, one),
             NodeTag::T_DropOwnedStmt => {

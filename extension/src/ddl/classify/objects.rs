@@ -53,6 +53,7 @@ pub fn commented(kind: ObjectType::Type, object: *mut Node) -> Option<Oid> {
         | ObjectType::OBJECT_TABCONSTRAINT
         | ObjectType::OBJECT_TRIGGER
         | ObjectType::OBJECT_POLICY => relation_before_last(object.cast()),
+        ObjectType::OBJECT_STATISTIC_EXT => statistics_table(object.cast()),
         _ => None,
     }
 }

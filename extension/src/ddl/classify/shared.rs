@@ -48,6 +48,8 @@ pub fn of(
             | NodeTag::T_AlterRoleSetStmt
             | NodeTag::T_DropRoleStmt
             | NodeTag::T_GrantRoleStmt
+            | NodeTag::T_ReassignOwnedStmt
+            | NodeTag::T_DropOwnedStmt
             | NodeTag::T_AlterDefaultPrivilegesStmt
             | NodeTag::T_CompositeTypeStmt
             | NodeTag::T_CreateEnumStmt

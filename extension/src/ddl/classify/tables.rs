@@ -56,6 +56,7 @@ pub fn rename(
             concern.renamed_column = Some((table?, text(stmt.subname)?, text(stmt.newname)?));
             Some(concern)
         }
+        ObjectType::OBJECT_STATISTIC_EXT => one(statistics_table(stmt.object.cast())),
         _ => one(relation(stmt.relation)),
     }
 }

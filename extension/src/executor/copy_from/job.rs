@@ -6,6 +6,7 @@ use super::privileges::{check_table, name_of, numbers_length};
 use crate::catalog::{metadata, NodeId, TableKind};
 use crate::error::{Error, Raised};
 use crate::executor::copy::CopyIn;
+use crate::executor::faithful::Faithful;
 use crate::executor::owned::keep;
 use crate::executor::statement_scan::everywhere;
 use crate::hashmap::Bucketer;
@@ -94,7 +95,8 @@ impl Job {
                 main: std::ptr::null_mut(),
                 local: std::ptr::null_mut(),
                 context: std::ptr::null_mut(),
-                by_tuple: by_tuple(statement),
+                // The others read a NULL in an array as null.
+                by_tuple: by_tuple(statement) || !pg_sys::Array_nulls,
                 econtext: std::ptr::null_mut(),
                 here: VecDeque::new(),
                 ended: false,
@@ -153,6 +155,7 @@ impl Job {
 
     /// Routes the tuple in the buffers.
     pub fn take_tuple(&mut self) {
+        let faithful = Faithful::new();
         self.line.clear();
         let mut key = None;
         for (index, column) in self.columns.iter_mut().enumerate() {
@@ -173,6 +176,7 @@ impl Job {
             };
             push_field(&mut self.line, index == 0, Some(text.to_bytes()));
         }
+        drop(faithful);
         self.line.push(b'\n');
         self.route(key);
     }

@@ -25,6 +25,7 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
     unsafe {
         let copy = (*job).statement;
         let none = std::ptr::null_mut();
+        let encoding = entry(|| server_encoding());
         (*job).main = raw::BeginCopyFrom(
             (*job).pstate,
             (*job).relation,
@@ -43,7 +44,7 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
             false,
             Some(source),
             (*copy).attlist,
-            std::ptr::null_mut(),
+            encoding,
         );
         (*job).context = pg_sys::error_context_stack;
         if (*job).by_tuple {
@@ -63,6 +64,17 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
             (*qc).commandTag = pg_sys::CommandTag::CMDTAG_COPY;
             (*qc).nprocessed = total;
         }
+    }
+}
+
+/// The option that says: the lines have been converted from the client's encoding already.
+unsafe fn server_encoding() -> *mut pg_sys::List {
+    // SAFETY: the name of an encoding is static and never written to.
+    unsafe {
+        let name = pg_sys::GetDatabaseEncodingName().cast_mut();
+        let value = pg_sys::makeString(name).cast();
+        let option = pg_sys::makeDefElem(c"encoding".as_ptr().cast_mut(), value, -1);
+        pg_sys::lappend(std::ptr::null_mut(), option.cast())
     }
 }
 

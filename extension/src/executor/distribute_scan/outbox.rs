@@ -2,6 +2,7 @@
 
 use crate::catalog::{metadata, NodeId};
 use crate::error::Error;
+use crate::executor::faithful::Faithful;
 use crate::executor::remote::{Access, Command, Stream};
 use crate::executor::settings::literal;
 use crate::executor::statement_scan::everywhere;
@@ -31,6 +32,8 @@ pub struct Outbox {
     /// Statements whose answers are not read to the end.
     pub streams: VecDeque<Stream>,
     pub affected: u64,
+    /// Types and values of `$1`, `$2`, ... behind the rows.
+    pub parameters: (Vec<pg_sys::Oid>, Vec<Option<Vec<u8>>>),
 }
 
 #[derive(Default)]
@@ -82,6 +85,7 @@ impl Outbox {
             batches: BTreeMap::new(),
             streams: VecDeque::new(),
             affected: 0,
+            parameters: Default::default(),
         }
     }
 
@@ -129,6 +133,7 @@ impl Outbox {
         batch
             .text
             .push_str(if batch.rows == 0 { "(" } else { ", (" });
+        let faithful = Faithful::new();
         for (index, &column) in self.distribution.columns.iter().enumerate() {
             if index > 0 {
                 batch.text.push_str(", ");
@@ -147,6 +152,7 @@ impl Outbox {
                 }
             }
         }
+        drop(faithful);
         batch.text.push(')');
         batch.rows += 1;
         if batch.rows >= BATCH_ROWS || batch.text.len() >= BATCH_BYTES {
@@ -174,6 +180,8 @@ impl Outbox {
         );
         let command = Command {
             binary: self.distribution.binary,
+            param_types: &self.parameters.0,
+            params: &self.parameters.1,
             ..Command::text(&sql)
         };
         self.streams

@@ -2,8 +2,10 @@
 
 use super::outbox::Outbox;
 use super::{exec_methods, ExecMethods};
-use crate::entry::{entry, raw};
+use crate::entry::{entry, guarded, raw};
 use crate::executor::owned::keep;
+use crate::executor::rows::to_text;
+use crate::planner::list::nodes;
 use crate::planner::statement::private_of;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Node, PlanState, TupleTableSlot};
 
@@ -15,6 +17,8 @@ pub struct SpreadState {
     custom: CustomScanState,
     source: *mut PlanState,
     pub outbox: *mut Outbox,
+    /// Expressions of the outbox's parameters; null when there are none, and once they have been computed.
+    parameters: *mut pg_sys::List,
 }
 
 pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
@@ -39,6 +43,8 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
             (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).source.cast());
             let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
             (*state).outbox = keep(Outbox::new(private_of(scan), descriptor));
+            let own = std::ptr::addr_of_mut!((*node).ss.ps);
+            (*state).parameters = pg_sys::ExecInitExprList((*scan).custom_exprs, own);
         });
     }
 }
@@ -48,6 +54,9 @@ unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableS
     let state = node.cast::<SpreadState>();
     // SAFETY: begun by `begin`; the source is called by its own function pointer, with nothing droppable in this frame.
     unsafe {
+        if !(*state).parameters.is_null() {
+            entry(|| compute(state));
+        }
         loop {
             let source = (*state).source;
             let slot = (*source).ExecProcNode.expect("a begun plan")(source);
@@ -66,6 +75,27 @@ unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableS
                 return slot;
             }
         }
+    }
+}
+
+/// Computes what goes along with the rows.
+unsafe fn compute(state: *mut SpreadState) {
+    // SAFETY: ready expressions without columns; the guard keeps an error in them from jumping over this frame.
+    unsafe {
+        let context = (*state).custom.ss.ps.ps_ExprContext;
+        let parameters = &mut (*(*state).outbox).parameters;
+        for ready in nodes::<pg_sys::ExprState>((*state).parameters) {
+            let kind = pg_sys::exprType((*ready).expr.cast());
+            let evaluate = (*ready).evalfunc.expect("a ready expression");
+            let mut null = false;
+            let value = guarded(|| evaluate(ready, context, &mut null));
+            let known = kind.to_u32() < pg_sys::FirstNormalObjectId;
+            parameters
+                .0
+                .push(if known { kind } else { pg_sys::InvalidOid });
+            parameters.1.push((!null).then(|| to_text(value, kind)));
+        }
+        (*state).parameters = std::ptr::null_mut();
     }
 }
 

@@ -4,6 +4,7 @@ use super::store;
 use crate::catalog::NodeId;
 use crate::error::Error;
 use crate::executor::copy_from::line::push_field;
+use crate::executor::faithful::Faithful;
 use crate::executor::remote::{Access, Command, Stream};
 use crate::planner::statement::Reading;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -135,6 +136,7 @@ fn flush(number: i32, lines: &mut Vec<u8>) {
 }
 
 unsafe fn push_row(lines: &mut Vec<u8>, tuple: pg_sys::HeapTuple) {
+    let _faithful = Faithful::new();
     // SAFETY: a tuple of SPI's current result.
     unsafe {
         let descriptor = (*pg_sys::SPI_tuptable).tupdesc;

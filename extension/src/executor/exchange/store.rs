@@ -2,6 +2,7 @@
 
 use super::lines::fields;
 use crate::error::Error;
+use crate::executor::faithful::Faithful;
 use pgrx::{pg_sys, FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -191,6 +192,7 @@ impl Reader {
             let (sent, wanted) = (texts.len(), self.inputs.len());
             Error::Internal(format!("{sent} columns were sent, {wanted} are wanted")).raise();
         }
+        let _faithful = Faithful::new();
         // SAFETY: input functions of the columns' types read NUL-terminated texts; the store copies the row before the
         // context is reset.
         unsafe {

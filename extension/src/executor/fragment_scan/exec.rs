@@ -6,6 +6,7 @@ use super::{local, params};
 use crate::catalog::{metadata, Metadata, NodeId};
 use crate::entry::entry;
 use crate::error::Error;
+use crate::executor::faithful;
 use crate::executor::pending;
 use crate::executor::remote::{advance_any, Access, Command, Stream};
 use crate::planner::fragment::list::copy;
@@ -254,6 +255,7 @@ unsafe fn take_remote(
         clear(slot);
         fill_nulls(run, slot);
         let stream = &run.streams[index];
+        let changed = faithful::begin();
         let mut bytes = 0;
         for column in 0..run.places.len() {
             let place = run.places[column];
@@ -263,6 +265,9 @@ unsafe fn take_remote(
                 bytes += value.len() as u64;
                 *(*slot).tts_values.add(place) = run.decoders[column].decode(value);
             }
+        }
+        if changed {
+            faithful::end();
         }
         CurrentMemoryContext = outer;
         if run.instrument {

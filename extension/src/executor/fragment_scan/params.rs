@@ -1,6 +1,7 @@
 //! What is computed here once and sent along as `$1`, `$2`, ...
 
 use super::state::FragmentScanState;
+use crate::executor::faithful::Faithful;
 use pgrx::pg_sys::*;
 use std::ffi::CStr;
 
@@ -75,6 +76,7 @@ pub unsafe fn as_text(list: ParamListInfo) -> (Vec<Oid>, Vec<Option<Vec<u8>>>) {
     if list.is_null() {
         return (kinds, values);
     }
+    let _faithful = Faithful::new();
     // SAFETY: as the caller promises.
     unsafe {
         for index in 0..(*list).numParams as usize {

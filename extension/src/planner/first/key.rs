@@ -9,6 +9,7 @@ use crate::catalog::{spi, Metadata, TableKind};
 use crate::planner::exchange::{self, columns_of};
 use crate::planner::fragment::list::{copy, items, make};
 use crate::planner::modify::{refuse, target};
+use crate::planner::ship::volatile_here;
 use pgrx::pg_sys::*;
 
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.
@@ -32,6 +33,12 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
         object(
             "of a table that foreign keys point to",
             "Insert the row with its new key, change the rows that point to it, and delete the old one, in a transaction.",
+        );
+    }
+    if volatile_here(query) {
+        object(
+            "to what a volatile function gives",
+            "Compute the value first and pass it on.",
         );
     }
     // SAFETY: PostgreSQL's analysed query tree, the planner's to change.

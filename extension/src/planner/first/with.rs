@@ -7,7 +7,7 @@ use crate::planner::exchange::{become_rows, columns_of, Kept, Source};
 use crate::planner::fragment::check::refuse;
 use crate::planner::fragment::list::{items, make};
 use crate::planner::fragment::raw;
-use crate::planner::{exchange, tables};
+use crate::planner::{exchange, tables, unspreadable};
 use pgrx::pg_sys::*;
 use std::ffi::{c_void, CStr};
 
@@ -16,6 +16,7 @@ use std::ffi::{c_void, CStr};
 /// # Safety
 /// `inner` is a write of `query`'s WITH clause.
 pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
+    unspreadable::check(inner, metadata);
     // SAFETY: as the caller promises.
     unsafe {
         let target = items::<RangeTblEntry>((*inner).rtable)

@@ -5,9 +5,17 @@
 //! what the connection was last told (a few string and number comparisons), and what differs
 //! travels with the statement.
 //!
+//! Rows travel with all digits of their floats whatever `extra_float_digits` is: a statement whose rows come in text runs with
+//! [`EXACT_DIGITS`] at least. `client_encoding` and `array_nulls` are the client's alone: nodes talk in the database's encoding
+//! and mean null by NULL (see [`super::faithful`]).
+//!
 //! # What is not guaranteed
-//! Only the settings listed in [`NAMES`] are kept in step.
+//! Only the settings listed in [`NAMES`] and those of [`custom`] are kept in step.
 
+mod custom;
+
+use super::faithful::EXACT_DIGITS;
+use custom::Custom;
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr, CString};
 
@@ -26,7 +34,6 @@ const NAMES: &[&CStr] = &[
     c"xmloption",
     c"default_text_search_config",
     c"standard_conforming_strings",
-    c"array_nulls",
     c"transform_null_equals",
     c"quote_all_identifiers",
     c"row_security",
@@ -43,6 +50,8 @@ enum Variable {
     Text(*const *const c_char),
     Number(*const i32),
     Flag(*const bool),
+    /// `extra_float_digits`, of which a statement may need so many.
+    Digits(*const i32),
 }
 
 /// A value as last sent.
@@ -52,54 +61,65 @@ enum Value {
     Number(i32),
 }
 
+type Variables = Vec<(&'static CStr, Variable)>;
+
 thread_local! {
-    static VARIABLES: Vec<(&'static CStr, Variable)> = find_variables();
+    static VARIABLES: Variables = find_variables();
 }
 
 /// What a connection has been told.
 #[derive(Default)]
 pub struct Settings {
     sent: Vec<Value>,
+    custom: Custom,
 }
 
 impl Settings {
     /// Forgets what was sent: a rollback may have undone it.
     pub fn forget(&mut self) {
         self.sent.clear();
+        self.custom.forget();
     }
 
-    /// The statement that brings the connection into step; `None` when it is. Counts as sent.
-    pub fn update(&mut self) -> Option<String> {
-        VARIABLES.with(|variables| {
-            if self.sent.len() == variables.len()
-                && variables
-                    .iter()
-                    .zip(&self.sent)
-                    .all(|((_, variable), value)| variable.is(value))
-            {
-                return None;
-            }
-            let mut calls = Vec::new();
-            for (index, (name, variable)) in variables.iter().enumerate() {
-                if self.sent.get(index).is_none_or(|value| !variable.is(value)) {
-                    calls.push(format!(
-                        "pg_catalog.set_config('{}', {}, false)",
-                        name.to_string_lossy(),
-                        literal(&current(name))
-                    ));
-                }
-            }
-            self.sent = variables
+    /// The statement that brings the connection into step for a statement, which may need `exact` floats in text; `None` when
+    /// it is. Counts as sent.
+    pub fn update(&mut self, exact: bool) -> Option<String> {
+        let mut calls = Vec::new();
+        VARIABLES.with(|variables| self.update_listed(variables, exact, &mut calls));
+        self.custom.update(&mut calls);
+        (!calls.is_empty()).then(|| format!("SELECT {}", calls.join(", ")))
+    }
+
+    fn update_listed(&mut self, variables: &Variables, exact: bool, calls: &mut Vec<String>) {
+        if self.sent.len() == variables.len()
+            && variables
                 .iter()
-                .map(|(_, variable)| variable.get())
-                .collect();
-            Some(format!("SELECT {}", calls.join(", ")))
-        })
+                .zip(&self.sent)
+                .all(|((_, variable), value)| variable.is(value, exact))
+        {
+            return;
+        }
+        let wanted: Vec<Value> = variables.iter().map(|(_, v)| v.get(exact)).collect();
+        for (index, (name, variable)) in variables.iter().enumerate() {
+            if self.sent.get(index) == Some(&wanted[index]) {
+                continue;
+            }
+            let value = match (variable, &wanted[index]) {
+                (Variable::Digits(_), Value::Number(digits)) => digits.to_string(),
+                _ => current(name),
+            };
+            calls.push(format!(
+                "pg_catalog.set_config('{}', {}, false)",
+                name.to_string_lossy(),
+                literal(&value)
+            ));
+        }
+        self.sent = wanted;
     }
 }
 
 impl Variable {
-    fn get(self) -> Value {
+    fn get(self, exact: bool) -> Value {
         // SAFETY: the addresses come from PostgreSQL's own table of settings, which lives as long as the backend; a
         // text is null or NUL-terminated.
         unsafe {
@@ -108,11 +128,12 @@ impl Variable {
                 Variable::Text(text) => Value::Text(CStr::from_ptr(*text).to_owned()),
                 Variable::Number(number) => Value::Number(*number),
                 Variable::Flag(flag) => Value::Number(i32::from(*flag)),
+                Variable::Digits(digits) => Value::Number(enough(*digits, exact)),
             }
         }
     }
 
-    fn is(self, value: &Value) -> bool {
+    fn is(self, value: &Value, exact: bool) -> bool {
         // SAFETY: as in get.
         unsafe {
             match (self, value) {
@@ -121,13 +142,22 @@ impl Variable {
                 }
                 (Variable::Number(number), Value::Number(sent)) => *number == *sent,
                 (Variable::Flag(flag), Value::Number(sent)) => i32::from(*flag) == *sent,
+                (Variable::Digits(digits), Value::Number(sent)) => enough(*digits, exact) == *sent,
                 _ => false,
             }
         }
     }
 }
 
-fn find_variables() -> Vec<(&'static CStr, Variable)> {
+fn enough(digits: i32, exact: bool) -> i32 {
+    if exact {
+        digits.max(EXACT_DIGITS)
+    } else {
+        digits
+    }
+}
+
+fn find_variables() -> Variables {
     let mut found = Vec::new();
     // SAFETY: the table has as many entries as it says; an entry's type says which structure it is.
     unsafe {
@@ -143,6 +173,9 @@ fn find_variables() -> Vec<(&'static CStr, Variable)> {
                 PGC_STRING => {
                     Variable::Text((*entry.cast::<pg_sys::config_string>()).variable as *const _)
                 }
+                PGC_INT if *name == c"extra_float_digits" => {
+                    Variable::Digits((*entry.cast::<pg_sys::config_int>()).variable)
+                }
                 PGC_INT => Variable::Number((*entry.cast::<pg_sys::config_int>()).variable),
                 PGC_ENUM => Variable::Number((*entry.cast::<pg_sys::config_enum>()).variable),
                 PGC_BOOL => Variable::Flag((*entry.cast::<pg_sys::config_bool>()).variable),
@@ -152,6 +185,15 @@ fn find_variables() -> Vec<(&'static CStr, Variable)> {
         }
     }
     found
+}
+
+/// The value of a setting that is a text (null when it has none), without a copy; `None` for other kinds.
+unsafe fn text_of(entry: *mut pg_sys::config_generic) -> Option<*const c_char> {
+    // SAFETY: the caller's entry of PostgreSQL's table; its type says which structure it is.
+    unsafe {
+        ((*entry).vartype == pg_sys::config_type::PGC_STRING)
+            .then(|| (*(*entry.cast::<pg_sys::config_string>()).variable).cast_const())
+    }
 }
 
 /// The value as a text that `set_config` takes.

@@ -1,0 +1,77 @@
+//! Writes of which only the node that has the row could say what they mean, and would not.
+
+use super::list::nodes;
+use super::modify::{kind_of, refuse_on, target};
+use crate::catalog::Metadata;
+use pgrx::pg_sys::{self, Node, Query};
+use std::ffi::c_void;
+
+/// Refuses (raises) a write of a spread table whose text for other nodes would lack a part of it.
+pub fn check(query: *mut Query, metadata: &Metadata) {
+    let Some((name, table)) = target(query, metadata) else {
+        return;
+    };
+    // SAFETY: PostgreSQL's analysed query tree, read only.
+    let (view_check, current_of) = unsafe {
+        let view_check = nodes::<pg_sys::WithCheckOption>((*query).withCheckOptions)
+            .any(|check| (*check).kind == pg_sys::WCOKind::WCO_VIEW_CHECK);
+        let current = names_cursor((*query).jointree.cast(), std::ptr::null_mut());
+        (view_check, current)
+    };
+    if view_check {
+        // The rewriter's checks have no text; those of row security are the node's own.
+        refuse_on(
+            kind_of(&table),
+            &name,
+            "writing through a view WITH CHECK OPTION",
+            "Write the table itself.",
+        );
+    }
+    if current_of {
+        refuse_on(
+            kind_of(&table),
+            &name,
+            "WHERE CURRENT OF",
+            "Name the row by its key.",
+        );
+    }
+}
+
+unsafe extern "C-unwind" fn names_cursor(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        crate::is_a!(node, T_CurrentOfExpr)
+            || pg_sys::expression_tree_walker(node, Some(names_cursor), context)
+    }
+}
+
+/// Does the statement look at columns that say where a row's version lies (`ctid`, `xmin`, `tableoid`, ...)? They
+/// differ between copies of a row. What it returns is this node's, and may.
+pub fn uses_system_columns(query: *mut Query) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree; the list is put back.
+    unsafe {
+        let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
+        let found = names_system_column(query.cast(), std::ptr::null_mut());
+        (*query).returningList = returned;
+        found
+    }
+}
+
+unsafe extern "C-unwind" fn names_system_column(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Var => (*node.cast::<pg_sys::Var>()).varattno < 0,
+            pg_sys::NodeTag::T_Query => {
+                pg_sys::query_tree_walker(node.cast(), Some(names_system_column), context, 0)
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(names_system_column), context),
+        }
+    }
+}
