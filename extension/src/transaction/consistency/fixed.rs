@@ -204,9 +204,11 @@ unsafe fn is_transactions(snapshot: Snapshot) -> bool {
 unsafe fn decide(stmt: *mut PlannedStmt) -> bool {
     // SAFETY: a planned statement.
     let several = unsafe { marked_nodes(stmt) };
+    // SAFETY: as above.
+    let reads = || unsafe { reads_data(stmt) };
     if several.len() > 1 {
         drop(agree(&several));
-    } else if unsafe { reads_data(stmt) } {
+    } else if reads() {
         first_of_own();
     }
     has_agreed()
