@@ -233,8 +233,9 @@ pub enum Error {
     NoStorage { tablespace: String, index: String },
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
-    #[error("a transaction that has written on node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
     OtherRole {
+        how: &'static str,
         node: String,
         before: String,
         now: String,
