@@ -235,8 +235,9 @@ pub enum Error {
     KeyChanged { relation: String, column: String },
     #[error("a function that runs on another node for a statement can not use table \"{relation}\" as a whole")]
     Elsewhere { relation: String },
-    #[error("a transaction that has written on node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
     OtherRole {
+        how: &'static str,
         node: String,
         before: String,
         now: String,

@@ -33,6 +33,7 @@ mod tablespace;
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
 use crate::catalog::metadata::no_tables;
 use crate::catalog::{groups, key_trigger, metadata, Metadata};
+use crate::transaction::participant;
 use classify::{Action, Concern};
 use pgrx::pg_sys::*;
 use std::collections::BTreeSet;
@@ -95,6 +96,9 @@ pub fn before(
 
 /// Keeps this schema change apart from others and from rebinds; refused while an operation needs the schema as it is.
 fn lock(metadata: &Metadata, concern: &Concern) {
+    if !matches!(concern.action, Action::Own | Action::Check) {
+        participant::refuse_schema_change();
+    }
     let groups: BTreeSet<_> = concern
         .tables
         .iter()

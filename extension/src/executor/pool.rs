@@ -143,6 +143,19 @@ pub fn written_by_another(this: &Connection) -> Option<pg_sys::Oid> {
     })
 }
 
+/// A node (its name) on which the running transaction has begun under another role than the current one, and that role.
+pub fn used_by_another() -> Option<(String, pg_sys::Oid)> {
+    // SAFETY: reads a field of the backend.
+    let user = unsafe { pg_sys::GetUserId() };
+    CONNECTIONS.with_borrow(|connections| {
+        connections
+            .iter()
+            .filter_map(|c| c.try_borrow().ok())
+            .find(|c| c.user != user && c.participant.scope == Scope::Transaction)
+            .map(|c| (c.node_name.clone(), c.user))
+    })
+}
+
 /// Has the running transaction begun on another connection than this one (which is in use)?
 pub fn others_in_transaction(this: &Connection) -> bool {
     CONNECTIONS.with_borrow(|connections| {

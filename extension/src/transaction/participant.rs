@@ -121,9 +121,24 @@ pub fn join(connection: &mut Connection, access: Access) -> Vec<String> {
 fn refuse_other_role(connection: &Connection) {
     if let Some(before) = pool::written_by_another(connection) {
         Error::OtherRole {
+            how: "written on",
             node: connection.node_name.clone(),
             before: role(before),
             now: role(connection.user),
+        }
+        .raise();
+    }
+}
+
+/// What changes a schema waits for everybody who has read the table, another role of this very transaction among them.
+pub fn refuse_schema_change() {
+    if let Some((node, before)) = pool::used_by_another() {
+        Error::OtherRole {
+            how: "used",
+            node,
+            before: role(before),
+            // SAFETY: reads a field of the backend.
+            now: role(unsafe { pg_sys::GetUserId() }),
         }
         .raise();
     }

@@ -128,6 +128,13 @@ SELECT v - id AS more FROM a WHERE id = :far;
 RESET ROLE;
 SELECT total();
 ROLLBACK;
+-- It would wait for what it has read itself.
+GRANT TRUNCATE ON a TO transactions_reader;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM a;
+SET LOCAL ROLE transactions_reader;
+TRUNCATE a;
+ROLLBACK;
 
 -- SET CONSTRAINTS reaches the other nodes, whenever they join.
 CREATE TABLE d (id bigint, v int, CONSTRAINT d_key UNIQUE (id, v) DEFERRABLE);
