@@ -67,6 +67,9 @@ SELECT * FROM orders FOR UPDATE;
 CREATE FUNCTION all_orders() RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT count(*) FROM orders); END';
 SELECT count(*) FROM plain_orders WHERE id < all_orders();
 SELECT all_orders();
+-- Grouping by what is computed once
+SELECT now() IS NULL AS never, count(*) FROM orders GROUP BY 1;
+SELECT current_setting('work_mem') <> '' AS known, now() IS NULL AS never, count(DISTINCT id) FROM orders GROUP BY 1, 2;
 -- A local table is changed by what fragments say.
 UPDATE plain_orders p SET note = 'seen' FROM items i WHERE i.id = p.id AND i.nr = 2;
 SELECT count(*) FROM plain_orders WHERE note = 'seen';

@@ -2,6 +2,7 @@
 
 use super::state::FragmentScanState;
 use crate::executor::faithful::Faithful;
+use crate::planner::list::nodes;
 use pgrx::pg_sys::*;
 use std::ffi::CStr;
 
@@ -48,6 +49,7 @@ pub unsafe fn prepare(state: *mut FragmentScanState, exprs: *mut List) {
             return;
         }
         let plan_state = std::ptr::addr_of_mut!((*state).css.ss.ps);
+        let exprs = by_themselves(exprs, (*plan_state).plan.cast());
         (*state).param_states = ExecInitExprList(exprs, plan_state);
         (*state).param_context = AllocSetContextCreateInternal(
             CurrentMemoryContext,
@@ -65,6 +67,29 @@ pub unsafe fn prepare(state: *mut FragmentScanState, exprs: *mut List) {
         }
         (*state).param_list = list;
     }
+}
+
+/// The expressions as they were: where the fragment returns the same expression (it groups by it), PostgreSQL has
+/// replaced it by a reference to the scan's own column, which is not there before the fragment runs.
+unsafe fn by_themselves(exprs: *mut List, scan: *mut CustomScan) -> *mut List {
+    let mut restored = std::ptr::null_mut();
+    for expr in nodes::<Node>(exprs) {
+        // SAFETY: an expression of the scan, which refers to nothing but columns of the scan's target list.
+        unsafe {
+            let node = ReplaceVarsFromTargetList(
+                expr,
+                INDEX_VAR,
+                0,
+                std::ptr::null_mut(),
+                (*scan).custom_scan_tlist,
+                ReplaceVarsNoMatchOption::REPLACEVARS_REPORT_ERROR,
+                0,
+                std::ptr::null_mut(),
+            );
+            restored = lappend(restored, node.cast());
+        }
+    }
+    restored
 }
 
 /// The parameters as text, and their types where every node knows them by the same OID.
