@@ -66,11 +66,20 @@ pub fn condition(random: &mut StdRng, sources: &[Source], depth: u32) -> String 
     text
 }
 
+/// Conditions about no column of the rows they are asked of.
+const COLUMNLESS: [&str; 5] = [
+    "now() > '2020-01-01'",
+    "now() < '2020-01-01'",
+    "current_user = 'nobody'",
+    "(SELECT count(*) FROM kind) > 3",
+    "(SELECT min(num) FROM kind) IS NULL",
+];
+
 fn simple(random: &mut StdRng, sources: &[Source], depth: u32) -> String {
     let of = kind(random, sources);
     let left = column(random, sources, Some(of));
     let right = constant(random, of);
-    match random.random_range(0..12) {
+    match random.random_range(0..13) {
         0..4 => {
             let operator = *pick(random, &["=", "=", "<", ">=", "<>"]);
             format!("{left} {operator} {right}")
@@ -88,8 +97,9 @@ fn simple(random: &mut StdRng, sources: &[Source], depth: u32) -> String {
         ),
         8 => format!("coalesce({left}, {right}) = {right}"),
         9 => format!("{left} = ANY (ARRAY[{right}, {}])", constant(random, of)),
+        10 => (*pick(random, &COLUMNLESS)).into(),
         _ if depth == 0 => format!("{left} > {right}"),
-        10 => subquery(random, sources, of, &left),
+        11 => subquery(random, sources, of, &left),
         _ => exists(random, sources),
     }
 }

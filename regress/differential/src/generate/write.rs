@@ -40,27 +40,47 @@ fn returning(random: &mut StdRng, table: &Table) -> String {
 }
 
 fn row(random: &mut StdRng, table: &Table) -> String {
-    let values: Vec<String> = table
-        .columns
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    row_of(random, table, &all)
+}
+
+/// Values of these columns, in this order.
+fn row_of(random: &mut StdRng, table: &Table, columns: &[usize]) -> String {
+    let values: Vec<String> = columns
         .iter()
-        .enumerate()
-        .map(|(i, (_, kind))| {
+        .map(|&i| {
             if i >= table.key && chance(random, 20) {
                 "NULL".into()
             } else {
-                constant(random, *kind)
+                constant(random, table.columns[i].1)
             }
         })
         .collect();
     format!("({})", values.join(", "))
 }
 
+/// Columns of the table in some order, all of the key and some of the others.
+fn some_columns(random: &mut StdRng, table: &Table) -> Vec<usize> {
+    let mut columns: Vec<usize> = (0..table.columns.len())
+        .filter(|&i| i < table.key || chance(random, 70))
+        .collect();
+    let by = random.random_range(0..columns.len());
+    columns.rotate_left(by);
+    columns
+}
+
 /// New keys, unless chance hits one that is there: then both must complain.
 fn insert_values(random: &mut StdRng) -> String {
     let table = pick(random, &TABLES);
+    let columns = chance(random, 40).then(|| some_columns(random, table));
+    let all: Vec<usize> = (0..table.columns.len()).collect();
     let rows: Vec<String> = (0..random.random_range(1..4))
-        .map(|_| row(random, table))
+        .map(|_| row_of(random, table, columns.as_ref().unwrap_or(&all)))
         .collect();
+    let listed = columns.map_or_else(String::new, |columns| {
+        let names: Vec<&str> = columns.iter().map(|&i| table.columns[i].0).collect();
+        format!(" ({})", names.join(", "))
+    });
     let conflict = if chance(random, 50) {
         " ON CONFLICT DO NOTHING"
     } else {
@@ -68,7 +88,7 @@ fn insert_values(random: &mut StdRng) -> String {
     };
     let returning = returning(random, table);
     format!(
-        "INSERT INTO {} VALUES {}{conflict}{returning}",
+        "INSERT INTO {}{listed} VALUES {}{conflict}{returning}",
         table.name,
         rows.join(", ")
     )
@@ -76,7 +96,9 @@ fn insert_values(random: &mut StdRng) -> String {
 
 fn insert_select(random: &mut StdRng) -> String {
     let by = random.random_range(60..200);
-    match random.random_range(0..3) {
+    match random.random_range(0..5) {
+        3 => format!("INSERT INTO parent (price, label, id) SELECT price, label, id + {by} FROM parent WHERE grp = 1 ON CONFLICT DO NOTHING"),
+        4 => format!("INSERT INTO child (note, line, pid) SELECT label, {by}, id FROM parent WHERE grp = 3 ON CONFLICT DO NOTHING"),
         0 => format!("INSERT INTO parent SELECT id + {by}, grp, label, price, day FROM parent WHERE id < 9 ON CONFLICT DO NOTHING"),
         1 => format!("INSERT INTO child SELECT id, {by}, grp, label, price FROM parent WHERE grp = 2 ON CONFLICT DO NOTHING"),
         _ => format!("INSERT INTO word SELECT 'label ' || pid + {by}, min(qty), NULL FROM child GROUP BY pid HAVING count(*) > 2 ON CONFLICT DO NOTHING"),
