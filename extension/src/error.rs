@@ -321,7 +321,7 @@ impl Error {
             }
             Error::NodeInactive { .. } => "See SELECT * FROM cluster_nodes.".into(),
             Error::VersionMismatch { .. } => "Install the same major version of PostgreSQL there.".into(),
-            Error::NotEmpty { .. } => "Give an empty server: no user tables in this database.".into(),
+            Error::NotEmpty { .. } => "Give an empty server: nothing of users in this database, be it tables, schemas, functions, types or extensions.".into(),
             Error::OtherCluster { .. } => "Give a server that has never been in a cluster.".into(),
             Error::NoSuchColumn { .. } => return None,
             Error::KeyWithoutColumn { column, .. } => {

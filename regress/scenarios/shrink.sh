@@ -10,6 +10,8 @@ rows=20000 base=$port
 
 filled() {
     sql "$port" -c "CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('good', 'bad')" \
+        -c "CREATE COLLATION app.german (locale = 'C'); CREATE TEXT SEARCH CONFIGURATION app.words (COPY = simple)" \
+        -c 'CREATE OPERATOR app.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)' \
         -c 'CREATE TABLE app.kind (id int PRIMARY KEY, name text)' \
         -c "SELECT cluster_replicate_table('app.kind')" \
         -c "INSERT INTO app.kind SELECT i, 'kind ' || i FROM generate_series(1, 10) i" \
@@ -103,6 +105,14 @@ leader_leaves() {
     check 'the leader has left' test "$(sql "$port" -c "SELECT count(*) FROM cluster_nodes WHERE node_name = '$name'")" = 0
     until_finds is_plain "${name#n}"
     left=$name
+    own_is_refused $((base + ${name#n} - 1))
+}
+
+# Whatever somebody has made there meanwhile would go with an expansion that is undone.
+own_is_refused() { # own_is_refused PORT
+    fragment "$1" -c "CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1" >/dev/null || return 1
+    check_fails 'a server with something of its own' XP010 "$port" "SELECT cluster_expand('$left', '127.0.0.1', $1)"
+    fragment "$1" -c 'DROP FUNCTION mine()' >/dev/null
 }
 
 undone() {

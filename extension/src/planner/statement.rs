@@ -187,9 +187,19 @@ unsafe fn target_list(child: *mut List) -> (*mut List, *mut List, bool) {
 /// Do values of this type mean the same in binary on every node? Not those of types that users made, whose OIDs differ, nor
 /// records and names that are OIDs inside.
 pub fn same_in_binary(type_oid: pg_sys::Oid) -> bool {
-    let named_by_oid = [
+    let others = [
         pg_sys::RECORDOID,
         pg_sys::RECORDARRAYOID,
+        pg_sys::ACLITEMOID,
+    ];
+    type_oid.to_u32() < pg_sys::FirstNormalObjectId
+        && !others.contains(&type_oid)
+        && !names_by_oid(type_oid)
+}
+
+/// Are values of this type OIDs inside, which differ between nodes, and names outside?
+pub fn names_by_oid(type_oid: pg_sys::Oid) -> bool {
+    [
         pg_sys::REGPROCOID,
         pg_sys::REGPROCEDUREOID,
         pg_sys::REGOPEROID,
@@ -201,7 +211,6 @@ pub fn same_in_binary(type_oid: pg_sys::Oid) -> bool {
         pg_sys::REGCONFIGOID,
         pg_sys::REGDICTIONARYOID,
         pg_sys::REGCOLLATIONOID,
-        pg_sys::ACLITEMOID,
-    ];
-    type_oid.to_u32() < pg_sys::FirstNormalObjectId && !named_by_oid.contains(&type_oid)
+    ]
+    .contains(&type_oid)
 }

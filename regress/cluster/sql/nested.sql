@@ -108,5 +108,10 @@ CREATE FUNCTION adds(i int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE x int; y
     RETURN x || ' ' || y; END $$;
 SELECT adds(k) FROM s WHERE k = 1;
 SELECT count(*) FROM (SELECT adds(k) FROM s WHERE k > 1 OFFSET 0) x;
+-- Names that are OIDs inside, which differ between nodes.
+CREATE TABLE rc (k int PRIMARY KEY, c regclass);
+SELECT cluster_distribute_table('rc', 'k');
+INSERT INTO rc SELECT g, 'nested.s' FROM generate_series(1, 10) g;
+SELECT count(*) FROM rc WHERE c = 'nested.s'::regclass;
 DROP SCHEMA nested CASCADE;
 DROP ROLE nested_user;

@@ -5,6 +5,7 @@
 
 use super::list::{copy, items};
 use super::raw;
+use crate::planner::statement::names_by_oid;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
 use std::os::raw::c_int;
@@ -44,6 +45,12 @@ unsafe extern "C-unwind" fn unfit(node: *mut Node, context: *mut c_void) -> bool
                 return (*var).varattno <= 0
                     || (*var).varlevelsup > 0
                     || !bms_is_member((*var).varno, walk.members);
+            }
+            // Compared, or computed with, as the number that it is on this node only.
+            NodeTag::T_RelabelType
+                if names_by_oid(exprType((*node.cast::<RelabelType>()).arg.cast())) =>
+            {
+                return true
             }
             NodeTag::T_SubPlan
             | NodeTag::T_AlternativeSubPlan
