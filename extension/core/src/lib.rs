@@ -5,6 +5,7 @@
 //! * [`kept_row`]: a row of another node that had to wait in a file
 //! * [`live`]: load, the executor pool, and why something does not happen
 //! * [`move_plan`]: what has to move from one hash map to another
+//! * [`objects`]: what users have made in a database
 //! * [`storage`]: names and directories of tablespaces that all nodes have
 //! * [`transaction_name`]: what a transaction over several nodes is called on them
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
@@ -16,6 +17,7 @@ pub mod kept_row;
 mod layout;
 pub mod live;
 pub mod move_plan;
+pub mod objects;
 pub mod snapshots;
 pub mod storage;
 pub mod transaction_name;

@@ -5,6 +5,7 @@ use super::init::{check_address, SETTINGS};
 use super::{spi, Metadata};
 use crate::error::Error;
 use crate::executor::remote::run_at;
+use expanse_core::objects::OF_USERS;
 
 crate::sql_function! {
     /// `expanse.check_new_node(node_name text, host text, port int)`.
@@ -175,26 +176,10 @@ impl Server<'_> {
 
     fn check_empty(&self) {
         // Nothing that an expansion which is undone would take away with what it has brought.
-        let found = self.ask(
-            "SELECT i.type || ' ' || i.identity FROM ( \
-                 SELECT 'pg_class'::regclass::oid, oid, relnamespace FROM pg_class \
-                     WHERE relkind IN ('r', 'p', 'f', 'm', 'v', 'S') \
-                 UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc \
-                 UNION ALL SELECT 'pg_type'::regclass, t.oid, typnamespace FROM pg_type t \
-                     LEFT JOIN pg_class c ON c.oid = t.typrelid \
-                     WHERE typtype IN ('e', 'd', 'r') OR typtype = 'c' AND c.relkind = 'c' \
-                 UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation \
-                 UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator \
-                 UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace FROM pg_ts_config \
-                 UNION ALL SELECT 'pg_extension'::regclass, oid, extnamespace FROM pg_extension \
-                 UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public' \
-             ) AS o (class, object, schema) JOIN pg_namespace n ON n.oid = o.schema, \
-             LATERAL pg_identify_object(o.class, o.object, 0) AS i \
-             WHERE o.object >= 16384 AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'expanse') \
-               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.object \
-                               AND d.deptype IN ('e', 'i')) \
-             ORDER BY o.class = 'pg_class'::regclass DESC, o.class = 'pg_namespace'::regclass DESC, 1 LIMIT 1",
-        );
+        let found = self.ask(&format!(
+            "SELECT type || ' ' || identity FROM ({OF_USERS}) AS o \
+             ORDER BY class = 'pg_class'::regclass DESC, class = 'pg_namespace'::regclass DESC, 1 LIMIT 1"
+        ));
         if let Some(found) = found {
             Error::NotEmpty {
                 host: self.host.into(),

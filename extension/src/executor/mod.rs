@@ -4,6 +4,7 @@ pub mod connect;
 pub mod connection;
 pub mod copy;
 pub mod copy_from;
+pub mod custom;
 pub mod distribute_scan;
 pub mod exchange;
 pub mod faithful;

@@ -11,39 +11,15 @@
 //! rebuilds in between after an invalidation gets the copy again.
 
 use crate::entry::{entry, raw};
+use crate::executor::custom::{self, ExecMethods, Methods};
 use pgrx::pg_sys::{
-    self, CustomExecMethods, CustomScan, CustomScanMethods, CustomScanState, EState,
-    ModifyTableState, Node, Oid, PlanState, Relation, TableAmRoutine, TupleTableSlot,
+    self, CustomScan, CustomScanMethods, CustomScanState, EState, ModifyTableState, Node, Oid,
+    PlanState, Relation, TableAmRoutine, TupleTableSlot,
 };
 use std::cell::RefCell;
 
-/// Method tables are read by several processes of one image and never written.
-struct Methods(CustomScanMethods);
-// SAFETY: immutable, and backends have one thread.
-unsafe impl Sync for Methods {}
-struct ExecMethods(CustomExecMethods);
-// SAFETY: as above.
-unsafe impl Sync for ExecMethods {}
-
-static MOVING: Methods = Methods(CustomScanMethods {
-    CustomName: c"Moving".as_ptr(),
-    CreateCustomScanState: Some(create),
-});
-static EXEC: ExecMethods = ExecMethods(CustomExecMethods {
-    CustomName: c"Moving".as_ptr(),
-    BeginCustomScan: Some(begin),
-    ExecCustomScan: Some(next),
-    EndCustomScan: Some(end),
-    ReScanCustomScan: Some(rescan),
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
-    ExplainCustomScan: None,
-});
+static MOVING: Methods = custom::methods(c"Moving", create);
+static EXEC: ExecMethods = custom::exec_methods(c"Moving", begin, next, end, rescan, None);
 
 /// What PostgreSQL sees, with our part behind it.
 #[repr(C)]
@@ -88,24 +64,12 @@ pub fn register() {
 
 unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
     // SAFETY: zeroed memory is a valid state before Begin.
-    unsafe {
-        let state = pg_sys::palloc0(std::mem::size_of::<MovingState>()).cast::<MovingState>();
-        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
-        (*state).custom.methods = &EXEC.0;
-        state.cast()
-    }
+    unsafe { custom::new_state::<MovingState>(&EXEC) }
 }
 
 unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
-    let state = node.cast::<MovingState>();
-    // SAFETY: the state that `create` made; the child is the first of the custom plans; nothing droppable lives in this
-    // frame while ExecInitNode runs.
-    unsafe {
-        let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-        let child = (*(*(*scan).custom_plans).elements).ptr_value.cast();
-        (*state).child = raw::ExecInitNode(child, estate, flags);
-        entry(|| (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).child.cast()));
-    }
+    // SAFETY: the state that `create` made, of a scan over one plan; nothing droppable lives in this frame.
+    unsafe { (*node.cast::<MovingState>()).child = custom::begin_child(node, estate, flags) };
 }
 
 unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableSlot {

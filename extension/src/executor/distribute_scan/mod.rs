@@ -11,24 +11,11 @@ mod outbox;
 mod spread;
 mod top;
 
-use pgrx::pg_sys::{self, CustomExecMethods, CustomScanMethods};
+use crate::executor::custom::{self, Methods};
+use pgrx::pg_sys::{self, CustomScanMethods};
 
-/// Method tables are read by several processes of one image and never written.
-struct Methods(CustomScanMethods);
-// SAFETY: immutable, and backends have one thread.
-unsafe impl Sync for Methods {}
-struct ExecMethods(CustomExecMethods);
-// SAFETY: as above.
-unsafe impl Sync for ExecMethods {}
-
-static SPREAD: Methods = Methods(CustomScanMethods {
-    CustomName: c"Spread".as_ptr(),
-    CreateCustomScanState: Some(spread::create),
-});
-static DISTRIBUTE: Methods = Methods(CustomScanMethods {
-    CustomName: c"Distribute".as_ptr(),
-    CreateCustomScanState: Some(top::create),
-});
+static SPREAD: Methods = custom::methods(c"Spread", spread::create);
+static DISTRIBUTE: Methods = custom::methods(c"Distribute", top::create);
 
 pub fn spread_methods() -> *const CustomScanMethods {
     &SPREAD.0
@@ -45,29 +32,4 @@ pub fn register() {
         pg_sys::RegisterCustomScanMethods(&SPREAD.0);
         pg_sys::RegisterCustomScanMethods(&DISTRIBUTE.0);
     }
-}
-
-/// A table of methods of which only the usual ones are set.
-const fn exec_methods(
-    name: &'static std::ffi::CStr,
-    begin: unsafe extern "C-unwind" fn(*mut pg_sys::CustomScanState, *mut pg_sys::EState, i32),
-    next: unsafe extern "C-unwind" fn(*mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot,
-    end: unsafe extern "C-unwind" fn(*mut pg_sys::CustomScanState),
-    rescan: unsafe extern "C-unwind" fn(*mut pg_sys::CustomScanState),
-) -> ExecMethods {
-    ExecMethods(CustomExecMethods {
-        CustomName: name.as_ptr(),
-        BeginCustomScan: Some(begin),
-        ExecCustomScan: Some(next),
-        EndCustomScan: Some(end),
-        ReScanCustomScan: Some(rescan),
-        MarkPosCustomScan: None,
-        RestrPosCustomScan: None,
-        EstimateDSMCustomScan: None,
-        InitializeDSMCustomScan: None,
-        ReInitializeDSMCustomScan: None,
-        InitializeWorkerCustomScan: None,
-        ShutdownCustomScan: None,
-        ExplainCustomScan: None,
-    })
 }

@@ -1,15 +1,15 @@
 //! Spread: keeps this node's rows and hands the others out.
 
 use super::outbox::Outbox;
-use super::{exec_methods, ExecMethods};
 use crate::entry::{entry, guarded, raw};
+use crate::executor::custom::{self, ExecMethods};
 use crate::executor::owned::keep;
 use crate::executor::rows::to_text;
 use crate::planner::list::nodes;
 use crate::planner::statement::private_of;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Node, PlanState, TupleTableSlot};
 
-static EXEC: ExecMethods = exec_methods(c"Spread", begin, next, end, rescan);
+static EXEC: ExecMethods = custom::exec_methods(c"Spread", begin, next, end, rescan, None);
 
 /// What PostgreSQL sees, with our part behind it.
 #[repr(C)]
@@ -23,12 +23,7 @@ pub struct SpreadState {
 
 pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
     // SAFETY: zeroed memory is a valid state before Begin.
-    unsafe {
-        let state = pg_sys::palloc0(std::mem::size_of::<SpreadState>()).cast::<SpreadState>();
-        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
-        (*state).custom.methods = &EXEC.0;
-        state.cast()
-    }
+    unsafe { custom::new_state::<SpreadState>(&EXEC) }
 }
 
 unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
@@ -37,10 +32,8 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
     // frame while ExecInitNode runs.
     unsafe {
         let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-        let source = (*(*(*scan).custom_plans).elements).ptr_value.cast();
-        (*state).source = raw::ExecInitNode(source, estate, flags);
+        (*state).source = custom::begin_child(node, estate, flags);
         entry(|| {
-            (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).source.cast());
             let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
             (*state).outbox = keep(Outbox::new(private_of(scan), descriptor));
             let own = std::ptr::addr_of_mut!((*node).ss.ps);

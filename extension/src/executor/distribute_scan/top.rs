@@ -1,12 +1,12 @@
 //! Distribute: waits for the other nodes once this node's rows are inserted.
 
 use super::spread::SpreadState;
-use super::{exec_methods, ExecMethods};
 use crate::entry::{entry, raw};
+use crate::executor::custom::{self, ExecMethods};
 use crate::executor::rows::Decoder;
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Node, PlanState, TupleTableSlot};
 
-static EXEC: ExecMethods = exec_methods(c"Distribute", begin, next, end, rescan);
+static EXEC: ExecMethods = custom::exec_methods(c"Distribute", begin, next, end, rescan, None);
 
 /// What PostgreSQL sees, with our part behind it.
 #[repr(C)]
@@ -21,23 +21,15 @@ struct TopState {
 
 pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
     // SAFETY: zeroed memory is a valid state before Begin.
-    unsafe {
-        let state = pg_sys::palloc0(std::mem::size_of::<TopState>()).cast::<TopState>();
-        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
-        (*state).custom.methods = &EXEC.0;
-        state.cast()
-    }
+    unsafe { custom::new_state::<TopState>(&EXEC) }
 }
 
 unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
     let state = node.cast::<TopState>();
     // SAFETY: the child is the ModifyTable that planner::distribute left there, and its source is Spread.
     unsafe {
-        let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-        let modify = (*(*(*scan).custom_plans).elements).ptr_value.cast();
-        (*state).modify = raw::ExecInitNode(modify, estate, flags);
+        (*state).modify = custom::begin_child(node, estate, flags);
         (*state).spread = (*(*state).modify).lefttree.cast();
-        entry(|| (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).modify.cast()));
     }
 }
 

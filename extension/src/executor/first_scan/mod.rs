@@ -5,41 +5,17 @@
 //! ([`crate::executor::exchange`]). Then the child plan's rows pass through by plain function pointers.
 
 use crate::entry::{entry, guarded, raw};
+use crate::executor::custom::{self, ExecMethods, Methods};
 use crate::executor::exchange::deliver::{deliver, Value};
 use crate::planner::list::nodes;
 use crate::planner::statement::{private_of, Reading};
 use pgrx::pg_sys::{
-    self, CustomExecMethods, CustomScan, CustomScanMethods, CustomScanState, EState, List, Node,
-    PlanState, TupleTableSlot,
+    self, CustomScan, CustomScanMethods, CustomScanState, EState, List, Node, PlanState,
+    TupleTableSlot,
 };
 
-/// Method tables are read by several processes of one image and never written.
-struct Methods(CustomScanMethods);
-// SAFETY: immutable, and backends have one thread.
-unsafe impl Sync for Methods {}
-struct ExecMethods(CustomExecMethods);
-// SAFETY: as above.
-unsafe impl Sync for ExecMethods {}
-
-static FIRST: Methods = Methods(CustomScanMethods {
-    CustomName: c"First".as_ptr(),
-    CreateCustomScanState: Some(create),
-});
-static EXEC: ExecMethods = ExecMethods(CustomExecMethods {
-    CustomName: c"First".as_ptr(),
-    BeginCustomScan: Some(begin),
-    ExecCustomScan: Some(next),
-    EndCustomScan: Some(end),
-    ReScanCustomScan: Some(rescan),
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
-    ExplainCustomScan: Some(explain),
-});
+static FIRST: Methods = custom::methods(c"First", create);
+static EXEC: ExecMethods = custom::exec_methods(c"First", begin, next, end, rescan, Some(explain));
 
 /// What PostgreSQL sees, with our part behind it.
 #[repr(C)]
@@ -64,24 +40,16 @@ pub fn register() {
 
 unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
     // SAFETY: zeroed memory is a valid state before Begin.
-    unsafe {
-        let state = pg_sys::palloc0(std::mem::size_of::<FirstState>()).cast::<FirstState>();
-        (*state).custom.ss.ps.type_ = pg_sys::NodeTag::T_CustomScanState;
-        (*state).custom.methods = &EXEC.0;
-        state.cast()
-    }
+    unsafe { custom::new_state::<FirstState>(&EXEC) }
 }
 
 unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
     let state = node.cast::<FirstState>();
-    // SAFETY: the state that `create` made; the child is the first of the custom plans; nothing droppable lives in this
-    // frame while ExecInitNode runs.
+    // SAFETY: the state that `create` made, of a scan over one plan; nothing droppable lives in this frame.
     unsafe {
-        let scan = (*node).ss.ps.plan.cast::<CustomScan>();
-        let child = (*(*(*scan).custom_plans).elements).ptr_value.cast();
-        (*state).child = raw::ExecInitNode(child, estate, flags);
+        (*state).child = custom::begin_child(node, estate, flags);
         entry(|| {
-            (*node).custom_ps = pg_sys::lappend(std::ptr::null_mut(), (*state).child.cast());
+            let scan = (*node).ss.ps.plan.cast::<CustomScan>();
             let parent = std::ptr::from_mut(&mut (*node).ss.ps);
             (*state).parameters = pg_sys::ExecInitExprList((*scan).custom_exprs, parent);
         });

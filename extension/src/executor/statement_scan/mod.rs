@@ -26,40 +26,20 @@ pub use prepared::next_number;
 pub use shortcut::{may_shorten, shorten};
 pub use state::everywhere;
 
+use crate::executor::custom::{self, ExecMethods, Methods};
 use crate::planner::statement::Place;
-use pgrx::pg_sys::{self, CustomExecMethods, CustomScan, CustomScanMethods, Node};
+use pgrx::pg_sys::{self, CustomScan, CustomScanMethods, Node};
 
-/// Method tables are read by several processes of one image and never written.
-struct Methods(CustomScanMethods);
-// SAFETY: immutable, and backends have one thread.
-unsafe impl Sync for Methods {}
-struct ExecMethods(CustomExecMethods);
-// SAFETY: as above.
-unsafe impl Sync for ExecMethods {}
-
-static ROUTE: Methods = Methods(CustomScanMethods {
-    CustomName: c"Route".as_ptr(),
-    CreateCustomScanState: Some(create),
-});
-static MODIFY: Methods = Methods(CustomScanMethods {
-    CustomName: c"Modify".as_ptr(),
-    CreateCustomScanState: Some(create),
-});
-static EXEC: ExecMethods = ExecMethods(CustomExecMethods {
-    CustomName: c"Route".as_ptr(),
-    BeginCustomScan: Some(run::begin),
-    ExecCustomScan: Some(run::next),
-    EndCustomScan: Some(run::end),
-    ReScanCustomScan: Some(run::rescan),
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
-    ExplainCustomScan: Some(explain::explain),
-});
+static ROUTE: Methods = custom::methods(c"Route", create);
+static MODIFY: Methods = custom::methods(c"Modify", create);
+static EXEC: ExecMethods = custom::exec_methods(
+    c"Route",
+    run::begin,
+    run::next,
+    run::end,
+    run::rescan,
+    Some(explain::explain),
+);
 
 /// The scan's methods: its name tells a reader of EXPLAIN what kind it is.
 pub fn methods(place: Place) -> *const CustomScanMethods {

@@ -1,5 +1,6 @@
 //! What is left of nodes that have left: in the cluster, and on their servers.
 
+use expanse_core::objects::OF_USERS;
 use expanse_core::wire::ControlError;
 use serde_json::json;
 
@@ -132,27 +133,10 @@ async fn empty_server(context: &Context, found: &Found, server: &Server) -> Resu
 
 /// Objects of users other than tables: kind as in DROP, and identity.
 async fn objects(context: &Context, node: &NodeAddress) -> Result<Vec<(String, String)>> {
-    const SQL: &str = "SELECT upper(i.type), i.identity FROM ( \
-            SELECT 'pg_class'::regclass::oid, oid, relnamespace FROM pg_class WHERE relkind IN ('v', 'm', 'S') \
-            UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc \
-            UNION ALL SELECT 'pg_type'::regclass, t.oid, typnamespace FROM pg_type t \
-                LEFT JOIN pg_class c ON c.oid = t.typrelid \
-                WHERE typtype IN ('e', 'd', 'r') OR typtype = 'c' AND c.relkind = 'c' \
-            UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation \
-            UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace FROM pg_conversion \
-            UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator \
-            UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace FROM pg_opclass \
-            UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace FROM pg_opfamily \
-            UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace FROM pg_ts_config \
-            UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace FROM pg_ts_dict \
-            UNION ALL SELECT 'pg_extension'::regclass, oid, extnamespace FROM pg_extension \
-            UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public' \
-        ) AS o (class, object, schema) JOIN pg_namespace n ON n.oid = o.schema, \
-        LATERAL pg_identify_object(o.class, o.object, 0) AS i \
-        WHERE o.object >= 16384 AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'expanse') \
-          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.object \
-                          AND d.deptype IN ('e', 'i'))";
+    let sql = format!(
+        "SELECT upper(type), identity FROM ({OF_USERS}) AS o WHERE type NOT IN ('table', 'foreign table')"
+    );
     let command = maintenance("look for objects");
-    let rows = context.executor().query(node, command, SQL, &[]).await?;
+    let rows = context.executor().query(node, command, &sql, &[]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
