@@ -147,6 +147,45 @@ async fn a_lost_session_is_replaced_without_two_leaders() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_is_published_while_a_new_session_takes_it_over() {
+    let zookeeper = stores::one().await;
+    let (store, observer, proxy) = behind_proxy(zookeeper, quick()).await;
+    store.publish("/status/n1", b"first").await.unwrap();
+    let mut session = store.session();
+    // The server hears of the client for longer than the client of the server: the old session's
+    // entry is still there when the new session begins.
+    proxy.set(Network::Mute);
+    soon(session.wait_for(|state| *state == SessionState::Lost))
+        .await
+        .unwrap();
+    let publishers: Vec<_> = (0..2)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut published = 0;
+                while published < 200 {
+                    let data = format!("{number} {published}");
+                    match timely(quick(), store.publish("/status/n1", data.as_bytes())).await {
+                        Ok(_) => published += 1,
+                        Err(error) => assert!(error.is_retryable(), "{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    proxy.set(Network::Whole);
+    for publisher in publishers {
+        soon(publisher).await.unwrap();
+    }
+    let entry = store.get_fresh("/status/n1").await.unwrap().unwrap();
+    assert_eq!(entry.owner, Owner::ThisClient);
+    let data = String::from_utf8(entry.data).unwrap();
+    assert!(data.ends_with(" 199"), "{data}");
+    let seen = observer.get_fresh("/status/n1").await.unwrap().unwrap();
+    assert_eq!(seen.owner, Owner::OtherClient);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answers_are_resolved() {
     let zookeeper = stores::one().await;
     let timeouts = Timeouts {

@@ -27,7 +27,7 @@ mod watches;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -143,6 +143,20 @@ impl Shared {
 
     /// Makes an ephemeral entry, in the place of one that a former session of this client has left.
     async fn register(&self, path: &str, data: &[u8]) -> Result<()> {
+        let deadline = Instant::now() + self.timeouts.call;
+        loop {
+            match self.replace(path, data).await {
+                // What had been looked at has changed before it could be replaced: the former session's last
+                // writes arrived, or its end, or another call of this client was first.
+                Err(Error::VersionMismatch { .. } | Error::NotFound { .. })
+                    if Instant::now() < deadline => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// One try to [`register`](Self::register).
+    async fn replace(&self, path: &str, data: &[u8]) -> Result<()> {
         let create = || {
             vec![Op::CreateEphemeral {
                 path: path.to_owned(),
@@ -166,6 +180,34 @@ impl Shared {
             }
             other => other,
         }
+    }
+
+    /// Replaces the data of this client's ephemeral entry, or makes it; one try.
+    async fn publish(&self, path: &str, data: &[u8]) -> Result<Version> {
+        match self.read("get_fresh", path, calls::fresh_entry).await? {
+            Some(entry) if entry.owner == Owner::ThisClient => {
+                let ops = vec![Op::Put {
+                    path: path.to_owned(),
+                    data: data.to_vec(),
+                    expected: entry.version,
+                }];
+                self.write("put", ops).await?;
+                Ok(entry.version.next())
+            }
+            _ => {
+                self.register(path, data).await?;
+                Ok(Version::FIRST)
+            }
+        }
+    }
+
+    /// Whether this client's current session has made the entry.
+    async fn is_own(&self, path: &str) -> bool {
+        let found = self.read("get", path, calls::entry).await;
+        found
+            .ok()
+            .flatten()
+            .is_some_and(|entry| entry.owner == Owner::ThisClient)
     }
 }
 
@@ -220,17 +262,22 @@ impl Coordination for ZooKeeper {
 
     async fn publish(&self, path: &str, data: &[u8]) -> Result<Version> {
         check_write(path, data)?;
-        match self.get_fresh(path).await? {
-            Some(entry) if entry.owner == Owner::ThisClient => {
-                let version = self.put(path, data, entry.version).await?;
-                self.shared
-                    .kept
-                    .lock()
-                    .insert(path.to_owned(), data.to_vec());
-                Ok(version)
+        let deadline = Instant::now() + self.shared.timeouts.call;
+        let version = loop {
+            match self.shared.publish(path, data).await {
+                // Another call, or a new session that makes the kept entries again, was first.
+                Err(Error::VersionMismatch { .. } | Error::NotFound { .. })
+                    if Instant::now() < deadline => {}
+                Err(Error::AlreadyExists { .. })
+                    if Instant::now() < deadline && self.shared.is_own(path).await => {}
+                result => break result?,
             }
-            _ => self.create_ephemeral(path, data).await,
-        }
+        };
+        self.shared
+            .kept
+            .lock()
+            .insert(path.to_owned(), data.to_vec());
+        Ok(version)
     }
 
     async fn put(&self, path: &str, data: &[u8], expected: Version) -> Result<Version> {

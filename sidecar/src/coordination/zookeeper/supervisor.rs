@@ -158,7 +158,7 @@ async fn register_kept(shared: &Shared) {
             match shared.register(&path, &data).await {
                 Ok(()) => {}
                 // Of somebody else, or of this client's, made by another call: theirs to keep.
-                Err(Error::AlreadyExists { .. }) if is_own(shared, &path).await => {}
+                Err(Error::AlreadyExists { .. }) if shared.is_own(&path).await => {}
                 Err(error) => {
                     tracing::warn!(path, %error, "an ephemeral entry could not be made again yet");
                     failed.push(path);
@@ -170,14 +170,6 @@ async fn register_kept(shared: &Shared) {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
-}
-
-async fn is_own(shared: &Shared, path: &str) -> bool {
-    let found = shared.read("get", path, super::calls::entry).await;
-    found
-        .ok()
-        .flatten()
-        .is_some_and(|entry| entry.owner == crate::coordination::Owner::ThisClient)
 }
 
 fn end(shared: &Shared) {
