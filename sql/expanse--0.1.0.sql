@@ -581,6 +581,9 @@ CREATE FUNCTION expanse.begin_move(group_id int, target_version int) RETURNS voi
 -- On this node: have the statements that hold the group's gate now ended in time?
 CREATE FUNCTION expanse.wait_for_statements(group_id int, timeout_ms int) RETURNS boolean
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'wait_for_statements';
+-- Takes all tables out of a publication of this node that is about to be dropped; how many.
+CREATE FUNCTION expanse.empty_publication(name text) RETURNS int
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'empty_publication';
 -- Writers of the group (0: of the replicated tables) wait on every node until the transaction ends.
 CREATE FUNCTION expanse.hold_writers(group_id int) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'hold_writers';

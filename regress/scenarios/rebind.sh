@@ -200,6 +200,17 @@ killed() { # the sidecar dies with the snapshots of the switch, and the next one
 
 seen() { grep -hs -- "$2" "$dir"/n*/expansed.log | grep -q "operation=$1\b"; } # seen ID TEXT: in a log
 
+# Publications of a table go while it is written to; many, because a write fails only if one goes while it looks at it.
+publications_gone() {
+    local names script=$dir/publications.sql
+    names=$(seq -f 'came_%g' 60)
+    { printf 'CREATE PUBLICATION %s FOR TABLE moved;\n' $names
+        printf "SELECT expanse.empty_publication('%s');\n" $names
+        echo 'SELECT pg_sleep(0.1);'
+        printf 'DROP PUBLICATION %s;\n' $names; } >"$script"
+    sql "$port" -f "$script" -f "$script" -f "$script" >/dev/null
+}
+
 # A row that moves and that the writers leave alone, and its bucket.
 choose_victim() {
     victim=$(sql "$port" -c "SELECT min(id) FROM moved WHERE id <= $fixed AND EXISTS (
@@ -224,5 +235,6 @@ under_load 'reversed' reversed
 under_load 'sidecars killed' killed
 under_load 'one byte changed' corrupted
 under_load 'sidecar stopped in a freeze' stopped
+under_load 'publications dropped' publications_gone
 check 'no statement failed' nothing_failed
 summary

@@ -8,5 +8,6 @@ pub mod filter;
 pub mod freeze;
 pub mod motion;
 pub mod pace;
+pub mod publication;
 pub mod surplus;
 pub mod wait;

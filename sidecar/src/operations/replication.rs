@@ -16,6 +16,9 @@ const SLOT_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How long an active slot may take to be let go.
 const SLOT_RELEASE: Duration = Duration::from_secs(20);
 
+/// How long a write may take at most from its beginning until it knows all about its tables.
+const BEGINNING: Duration = Duration::from_secs(1);
+
 /// A stream of changes from one node to another.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -357,13 +360,24 @@ async fn drop_slots(
     }
 }
 
+/// In two halves: a write that finds its table in a publication, and then no such publication, would fail.
 async fn drop_publications(context: &Context, node: &NodeAddress, prefix: &str) -> Result<()> {
     const SQL: &str =
         "SELECT pubname::text FROM pg_publication WHERE starts_with(pubname::text, $1::text)";
+    const EMPTY: &str = "SELECT expanse.empty_publication($1)";
     let executor = context.executor();
     let rows = executor
         .query(node, maintenance("look for publications"), SQL, &[&prefix])
         .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    for row in &rows {
+        let name: String = row.get(0);
+        let command = maintenance("empty a publication");
+        executor.query(node, command, EMPTY, &[&name]).await?;
+    }
+    let_writes_begin(context, node).await?;
     for row in &rows {
         let name: String = row.get(0);
         let drop = format!("DROP PUBLICATION IF EXISTS {}", identifier(&name));
@@ -372,4 +386,27 @@ async fn drop_publications(context: &Context, node: &NodeAddress, prefix: &str) 
             .await?;
     }
     Ok(())
+}
+
+/// Waits until the writes that run on a node now have ended, but not for long ones: they read what they need to know of
+/// their tables as they begin.
+async fn let_writes_begin(context: &Context, node: &NodeAddress) -> Result<()> {
+    const WRITES: &str =
+        "SELECT coalesce(array_agg(pid || ' ' || query_start), '{}') FROM pg_stat_activity a \
+        WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid() \
+        AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation' \
+            AND l.mode = 'RowExclusiveLock' AND l.granted) \
+        AND ($1::text[] IS NULL OR pid || ' ' || query_start = ANY ($1::text[]))";
+    let executor = context.executor();
+    let started = Instant::now();
+    let mut running: Option<Vec<String>> = None;
+    loop {
+        let command = maintenance("look for writes");
+        let found: Vec<String> = executor.value(node, command, WRITES, &[&running]).await?;
+        if found.is_empty() || started.elapsed() > BEGINNING {
+            return Ok(());
+        }
+        running = Some(found);
+        sleep(Duration::from_millis(5)).await;
+    }
 }
