@@ -18,12 +18,13 @@ pub fn of(relation: Oid, name: &str) -> Definition {
     let oid = relation.to_u32();
     let mut before_rows = dependencies::of(relation);
     before_rows.push(create_table(oid, name));
-    before_rows.extend(columns_of(oid, name, COLUMN_PROPERTIES));
-    before_rows.extend(columns_of(oid, name, OWNED_SEQUENCES));
-    before_rows.extend(columns_of(oid, name, OWNER));
+    before_rows.extend(statements(oid, name, COLUMN_PROPERTIES));
+    before_rows.extend(statements(oid, name, OWNED_SEQUENCES));
+    before_rows.extend(statements(oid, name, OWNER));
     let after_rows = AFTER_ROWS
         .iter()
-        .flat_map(|query| columns_of(oid, name, query))
+        .chain(PRIVILEGES)
+        .flat_map(|query| statements(oid, name, query))
         .collect();
     Definition {
         before_rows,
@@ -45,7 +46,8 @@ pub fn block(statements: &[String]) -> String {
     format!("DO {}", spi::literal(&body))
 }
 
-fn columns_of(oid: u32, name: &str, query: &str) -> Vec<String> {
+/// What a query of this module gives for a relation.
+pub(super) fn statements(oid: u32, name: &str, query: &str) -> Vec<String> {
     spi::column(
         &query
             .replace("$oid", &oid.to_string())
@@ -148,16 +150,6 @@ const AFTER_ROWS: &[&str] = &[
     "SELECT format('ALTER TABLE %s %s ROW LEVEL SECURITY', $name, action) \
      FROM pg_class c, LATERAL (VALUES (c.relrowsecurity, 'ENABLE'), (c.relforcerowsecurity, 'FORCE')) AS a (wanted, action) \
      WHERE c.oid = $oid AND wanted",
-    "SELECT format('REVOKE ALL ON %s FROM %s', $name, relowner::regrole) FROM pg_class \
-     WHERE oid = $oid AND relacl IS NOT NULL",
-    "SELECT format('GRANT %s ON %s TO %s%s', a.privilege_type, $name, \
-            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, \
-            CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) \
-     FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = $oid",
-    "SELECT format('GRANT %s (%I) ON %s TO %s%s', a.privilege_type, t.attname, $name, \
-            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, \
-            CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) \
-     FROM pg_attribute t, aclexplode(t.attacl) AS a WHERE t.attrelid = $oid AND t.attnum > 0 AND NOT t.attisdropped",
     "SELECT CASE WHEN d.objsubid = 0 THEN format('COMMENT ON TABLE %s IS %L', $name, d.description) \
                  ELSE format('COMMENT ON COLUMN %s.%I IS %L', $name, a.attname, d.description) END \
      FROM pg_description d LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid \
@@ -171,4 +163,22 @@ const AFTER_ROWS: &[&str] = &[
     "SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', t.tgname, $name, d.description) \
      FROM pg_description d JOIN pg_trigger t ON t.oid = d.objoid \
      WHERE d.classoid = 'pg_trigger'::regclass AND t.tgrelid = $oid AND NOT t.tgisinternal",
+];
+
+/// Of any relation: what its owner has given to whom.
+pub(super) const PRIVILEGES: &[&str] = &[
+    // What default privileges give as the relation is made there is not what they gave here, when it was made here.
+    "SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', $name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) \
+     FROM pg_class c, pg_default_acl d, aclexplode(d.defaclacl) AS a \
+     WHERE c.oid = $oid AND d.defaclobjtype = 'r' AND a.grantee <> c.relowner",
+    "SELECT format('REVOKE ALL ON %s FROM %s', $name, relowner::regrole) FROM pg_class \
+     WHERE oid = $oid AND relacl IS NOT NULL",
+    "SELECT format('GRANT %s ON %s TO %s%s', a.privilege_type, $name, \
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, \
+            CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) \
+     FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = $oid",
+    "SELECT format('GRANT %s (%I) ON %s TO %s%s', a.privilege_type, t.attname, $name, \
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, \
+            CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END) \
+     FROM pg_attribute t, aclexplode(t.attacl) AS a WHERE t.attrelid = $oid AND t.attnum > 0 AND NOT t.attisdropped",
 ];

@@ -48,7 +48,8 @@ SELECT DISTINCT format('CREATE EXTENSION IF NOT EXISTS %I', e.extname) \
 FROM member m JOIN pg_extension e ON e.oid = m.extension";
 
 const SCHEMAS: &str = "\
-SELECT DISTINCT format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', s.nspname, r.rolname) \
+SELECT DISTINCT format('DO $expanse$ BEGIN IF to_regnamespace(%L) IS NULL THEN CREATE SCHEMA %I AUTHORIZATION %I; \
+    END IF; END $expanse$', quote_ident(s.nspname), s.nspname, r.rolname) \
 FROM member m \
 LEFT JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid \
 LEFT JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid \

@@ -6,7 +6,7 @@
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes};
 use super::triggers::{self, Of};
-use super::{definition, foreign_keys, groups, rows, spi, spread};
+use super::{definition, foreign_keys, groups, rows, spi, spread, views};
 use crate::rebind::filter::condition;
 use pgrx::pg_sys::{self, Oid};
 
@@ -51,6 +51,7 @@ fn distribute(relation: Oid, column: &str, colocate_with: Option<Oid>) {
             spi::literal(column)
         ),
     );
+    views::spread_over(relation);
     spread::forget_plans(relation);
 }
 

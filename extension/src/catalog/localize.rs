@@ -6,7 +6,8 @@
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes, on_others, others};
 use super::{
-    dependencies, groups, key_trigger, maps, names, rows, spi, spread, Metadata, Table, TableKind,
+    dependencies, groups, key_trigger, maps, names, rows, spi, spread, views, Metadata, Table,
+    TableKind,
 };
 use crate::error::Error;
 use crate::executor::remote::{run_on, Access};
@@ -46,6 +47,7 @@ fn localize(relation: Oid) {
     groups::freeze_everywhere(&metadata, table.group);
     fetch(&metadata, &subject, table);
     let used = last_values(&metadata, relation);
+    views::drop_elsewhere(relation);
     on_all_nodes(
         &metadata,
         &format!(

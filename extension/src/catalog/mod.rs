@@ -23,8 +23,10 @@ pub mod schema_lock;
 pub mod shrink;
 pub mod spi;
 pub mod spread;
+pub mod standing;
 pub mod triggers;
 pub mod validate;
+pub mod views;
 
 #[allow(unused_imports)] // the crate-wide vocabulary
 pub use metadata::{

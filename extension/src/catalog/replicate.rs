@@ -3,7 +3,7 @@
 use super::checks::Subject;
 use super::everywhere::{cluster, lock_metadata, on_all_nodes};
 use super::triggers::{self, Of};
-use super::{definition, foreign_keys, groups, rows, spread, REPLICATED_GROUP};
+use super::{definition, foreign_keys, groups, rows, spread, views, REPLICATED_GROUP};
 use pgrx::pg_sys::Oid;
 
 crate::sql_function! {
@@ -42,5 +42,6 @@ fn replicate(relation: Oid) {
             super::names::regclass_literal(&subject.name)
         ),
     );
+    views::spread_over(relation);
     spread::forget_plans(relation);
 }

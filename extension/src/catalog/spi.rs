@@ -152,6 +152,17 @@ pub fn with_settings<T>(settings: &[(&CStr, &CStr)], body: impl FnOnce() -> T) -
     result
 }
 
+/// Runs `body` with the search path that functions of ours have.
+pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
+    with_settings(
+        &[
+            (c"search_path", c"pg_catalog, pg_temp"),
+            (c"expanse.internal", c"on"),
+        ],
+        body,
+    )
+}
+
 /// A string as an SQL literal.
 pub fn literal(text: &str) -> String {
     let text = CString::new(text.replace('\0', "")).expect("NUL bytes were removed");

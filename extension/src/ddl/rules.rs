@@ -11,7 +11,7 @@ use pgrx::pg_sys::Oid;
 pub fn check(concern: &Concern) {
     let Some(metadata) = metadata() else { return };
     if concern.functions {
-        qualified(|| check_triggers(&metadata, &Of::AllReplicated));
+        spi::qualified(|| check_triggers(&metadata, &Of::AllReplicated));
     }
     match concern.action {
         Action::Check => check_local(&metadata),
@@ -36,7 +36,7 @@ fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
         name,
         bare: names::bare(relation),
     };
-    qualified(|| match &table.kind {
+    spi::qualified(|| match &table.kind {
         TableKind::Distributed {
             column,
             column_name,
@@ -62,17 +62,6 @@ fn check_triggers(metadata: &Metadata, of: &Of) {
     }
 }
 
-/// Runs `body` with the search path that functions of ours have.
-pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
-    spi::with_settings(
-        &[
-            (c"search_path", c"pg_catalog, pg_temp"),
-            (c"expanse.internal", c"on"),
-        ],
-        body,
-    )
-}
-
 /// A table of this node alone neither points to distributed rows nor shares its definition with a spread table.
 fn check_local(metadata: &Metadata) {
     let all: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
@@ -83,7 +72,7 @@ fn check_local(metadata: &Metadata) {
         .map(|(oid, _)| oid.to_string())
         .collect();
     let list = |oids: &[String]| format!("'{{{}}}'::oid[]", oids.join(","));
-    let pointing = qualified(|| {
+    let pointing = spi::qualified(|| {
         spi::value(&format!(
             "SELECT confrelid::oid FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY ({}) AND conrelid <> ALL ({}) \
              LIMIT 1",
@@ -99,7 +88,7 @@ fn check_local(metadata: &Metadata) {
             "Create it without the foreign key, distribute it in the same colocation group, and then add the foreign key.",
         );
     }
-    let inherited = qualified(|| {
+    let inherited = spi::qualified(|| {
         spi::value(&format!(
             "SELECT i.spread FROM pg_inherits, LATERAL (VALUES (inhrelid), (inhparent)) AS i (spread) \
              WHERE i.spread = ANY ({}) LIMIT 1",

@@ -3,10 +3,9 @@
 use super::classify::shared::{self, Shared, When};
 use super::classify::{Action, Concern};
 use super::forget::{self, check_lessened, take_dropped};
-use super::rules::qualified;
 use super::tablespace;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{definition, dependencies, metadata, spi, spread, NodeId};
+use crate::catalog::{definition, dependencies, metadata, spi, spread, standing, NodeId};
 use crate::error::Error;
 use crate::executor::remote::run_internally_at;
 use pgrx::pg_sys::{self, Oid};
@@ -54,12 +53,12 @@ fn send_shared(shared: &Shared) {
         When::Always => on_others(&nodes, &shared.sql),
         When::View(schema, name) => {
             let view = shared::view_named(schema.as_deref(), name);
-            if view.is_some_and(|view| shared::is_shared_view(view, &metadata)) {
+            if view.is_some_and(|view| standing::is_shared_view(view, &metadata)) {
                 on_others(&nodes, &shared.sql);
             }
         }
         When::Functions => {
-            let anywhere = |&oid: &Oid| shared::stands_anywhere("pg_proc", oid, &metadata);
+            let anywhere = |&oid: &Oid| standing::stands_anywhere("pg_proc", oid, &metadata);
             if made.iter().all(anywhere) {
                 send_function(&nodes, &shared.sql);
             }
@@ -89,7 +88,7 @@ fn send_schema(concern: &Concern, sql: &str) {
         } else {
             &[]
         };
-        let needed: Vec<String> = qualified(|| {
+        let needed: Vec<String> = spi::qualified(|| {
             tables
                 .iter()
                 .flat_map(|&table| dependencies::of(table))
@@ -103,7 +102,7 @@ fn send_schema(concern: &Concern, sql: &str) {
     }
     if concern.sequences {
         for &table in &concern.tables {
-            qualified(|| spread::sequences(&metadata, table));
+            spi::qualified(|| spread::sequences(&metadata, table));
         }
     }
 }

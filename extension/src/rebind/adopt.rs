@@ -7,7 +7,7 @@ use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
 use crate::catalog::triggers::{self, Of};
 use crate::catalog::{
-    definition, foreign_keys, groups, maps, names, spi, spread, GroupId, Metadata,
+    definition, foreign_keys, groups, maps, names, spi, spread, views, GroupId, Metadata,
 };
 use crate::error::Error;
 use expanse_core::hash_map::{HashMap, NodeWeight};
@@ -88,6 +88,7 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
             spi::literal(column)
         ),
     );
+    views::spread_over(relation);
     spread::forget_plans(relation);
     group
 }

@@ -1,8 +1,8 @@
 //! Statements that change tables, their indexes, names and privileges.
 
 use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
-use super::shared::is_shared_view;
 use super::{Action, Concern};
+use crate::catalog::standing::is_shared_view;
 use crate::catalog::{self, Metadata};
 use crate::ddl::names::spread_table;
 use crate::ddl::nodes::{list, names, relation, relation_before_last, relation_named, text};
