@@ -5,7 +5,7 @@ use super::pins::{self, Key};
 use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
-use super::unspreadable::uses_system_columns;
+use super::unspreadable::{chooses_by_place, uses_system_columns};
 use super::{list::nodes, local_only};
 use crate::catalog::{Metadata, Table, TableKind};
 use crate::error::Error;
@@ -61,6 +61,13 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
                 "Name the columns that are needed, or read them first, in the same transaction.",
             ),
         }
+    }
+    if chooses_by_place(query) {
+        refuse(
+            name,
+            "UPDATE or DELETE of rows by a system column",
+            "Rows of a distributed table live on several nodes: name them by their key.",
+        );
     }
     if volatile_here(query) {
         refuse(

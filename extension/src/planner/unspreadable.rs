@@ -75,3 +75,54 @@ unsafe extern "C-unwind" fn names_system_column(node: *mut Node, context: *mut c
         }
     }
 }
+
+/// Does the statement choose rows by where or when their versions were written (`ctid = '(0,1)'`, `xmin = 7`)? On each node
+/// that would be another row. Compared with such columns of rows beside it (`a.ctid < b.ctid`) it is what it would be on one.
+pub fn chooses_by_place(query: *mut Query) -> bool {
+    // SAFETY: a valid tree, read only.
+    unsafe { compares_place(query.cast(), std::ptr::null_mut()) }
+}
+
+unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only; the two kinds of expressions have the same fields up to their arguments.
+    unsafe {
+        let arguments = match (*node).type_ {
+            pg_sys::NodeTag::T_Query => {
+                return pg_sys::query_tree_walker(node.cast(), Some(compares_place), context, 0)
+            }
+            pg_sys::NodeTag::T_OpExpr => (*node.cast::<pg_sys::OpExpr>()).args,
+            pg_sys::NodeTag::T_ScalarArrayOpExpr => {
+                (*node.cast::<pg_sys::ScalarArrayOpExpr>()).args
+            }
+            _ => std::ptr::null_mut(),
+        };
+        let places = nodes::<Node>(arguments)
+            .filter(|&argument| names_place(argument, std::ptr::null_mut()))
+            .count();
+        (places > 0 && places < nodes::<Node>(arguments).count())
+            || pg_sys::expression_tree_walker(node, Some(compares_place), context)
+    }
+}
+
+/// As `names_system_column`, but for `tableoid`, which names the table on every node.
+unsafe extern "C-unwind" fn names_place(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Var => {
+                let attribute = i32::from((*node.cast::<pg_sys::Var>()).varattno);
+                attribute < 0 && attribute != pg_sys::TableOidAttributeNumber
+            }
+            pg_sys::NodeTag::T_Query => {
+                pg_sys::query_tree_walker(node.cast(), Some(names_place), context, 0)
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(names_place), context),
+        }
+    }
+}
