@@ -65,7 +65,10 @@ CREATE TABLE expanse.cluster (
     cluster_id         uuid NOT NULL,
     schema_locked_by   bigint,
     singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    last_node_id       int NOT NULL DEFAULT 1    -- ids of nodes are never given again
+    last_node_id       int NOT NULL DEFAULT 1,   -- ids of nodes are never given again
+    -- What nodes show one another, so that nobody else's session is taken for a node's.
+    peer_key           text NOT NULL
+        DEFAULT replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')
 );
 
 -- Tablespaces that every node has; {node} in the directory stands for the node's name.
@@ -82,8 +85,9 @@ CREATE TABLE expanse.local_node (
 
 GRANT SELECT ON expanse.local_node, expanse.storage TO PUBLIC;
 GRANT SELECT ON expanse.node, expanse.hash_map, expanse.hash_map_range, expanse.colocation_group,
-        expanse.distributed_table, expanse.cluster
+        expanse.distributed_table
     TO expanse_admin, pg_monitor;
+GRANT SELECT (cluster_id, schema_locked_by, last_node_id) ON expanse.cluster TO expanse_admin, pg_monitor;
 
 -- Gate of the schema: locked by schema changes and by whatever must not meet one.
 CREATE TABLE expanse.schema_gate ();
@@ -119,13 +123,10 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON expans
 -- for the functions below, which check first. A relation is named by its schema and name: OIDs differ.
 -- ---------------------------------------------------------------------------
 
--- One change at a time: held on the active node with the lowest id until the transaction ends.
+-- One change at a time: held on the active node with the lowest id until the transaction ends. For other nodes, as whatever
+-- user they work for.
 CREATE FUNCTION expanse.lock_schema_gate() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    LOCK TABLE expanse.schema_gate IN SHARE ROW EXCLUSIVE MODE;
-END
-$$;
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'lock_schema_gate';
 
 CREATE FUNCTION expanse.add_group(group_id int, hash_map_version int, distribution_type text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

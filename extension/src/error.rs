@@ -244,6 +244,8 @@ pub enum Error {
     },
     #[error("SERIALIZABLE is not possible in a transaction that uses several nodes")]
     SerializableOverNodes,
+    #[error("only nodes of this cluster may {what}")]
+    PeersOnly { what: &'static str },
     #[error("writes were held up for as long as they may be")]
     FreezeOver,
     #[error("internal error: {0}")]
@@ -289,6 +291,7 @@ impl Error {
             Error::KeyChanged { .. } => "XP031",
             Error::OtherRole { .. } => "XP032",
             Error::SerializableOverNodes => "XP033",
+            Error::PeersOnly { .. } => "XP035",
             Error::UnknownStorage { .. } => "XP050",
             Error::StorageExists { .. } => "XP051",
             Error::BadDirectory { .. } => "XP052",
@@ -366,6 +369,9 @@ impl Error {
             Error::OtherRole { .. } => "Commit first, or do all of it under one role.".into(),
             Error::SerializableOverNodes => {
                 "Use REPEATABLE READ, and lock explicitly what must not change.".into()
+            }
+            Error::PeersOnly { .. } => {
+                "Nodes show one another a key, which is kept in expanse.cluster of each.".into()
             }
             Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
             Error::UnknownStorage { .. } => {

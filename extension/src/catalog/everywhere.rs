@@ -1,8 +1,10 @@
 //! Statements on all nodes of the cluster, in one distributed transaction.
 
+use super::scan::table_oid;
 use super::{metadata, spi, Metadata, NodeId};
 use crate::error::Error;
 use crate::executor::remote::{run_on, Access};
+use pgrx::pg_sys;
 use std::rc::Rc;
 
 /// The metadata, or the error that this server is not part of a cluster.
@@ -51,9 +53,25 @@ pub fn lock_metadata(metadata: &Metadata) -> Rc<Metadata> {
         Some(&first) if first != metadata.local_node => {
             run_on(&[first], Access::Write, LOCK);
         }
-        _ => spi::execute(LOCK),
+        _ => lock_gate_here(),
     }
     // SAFETY: between statements, where a catalog may change its state.
-    unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
+    unsafe { pg_sys::AcceptInvalidationMessages() };
     cluster()
+}
+
+fn lock_gate_here() {
+    let gate = table_oid(c"schema_gate").expect("exists with the extension");
+    // SAFETY: takes a lock of a relation that exists; held until the transaction ends.
+    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareRowExclusiveLock as i32) };
+}
+
+crate::sql_function! {
+    /// `expanse.lock_schema_gate()`: for another node that changes the metadata, as the user it works for.
+    fn lock_schema_gate(args) {
+        let _ = args;
+        crate::state::peer::require("lock the schema gate");
+        lock_gate_here();
+        Some(())
+    }
 }

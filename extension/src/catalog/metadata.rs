@@ -80,6 +80,8 @@ impl Table {
 #[derive(Debug, Default)]
 pub struct Metadata {
     pub local_node: NodeId,
+    /// What nodes of the cluster show one another.
+    pub peer_key: String,
     pub nodes: BTreeMap<NodeId, Node>,
     pub maps: BTreeMap<i32, Rc<HashMap>>,
     pub current_version: i32,
@@ -188,6 +190,9 @@ fn load() -> Metadata {
     let mut metadata = Metadata::default();
     scan(c"local_node", |row| {
         metadata.local_node = row.get(1).unwrap_or(0)
+    });
+    scan(c"cluster", |row| {
+        metadata.peer_key = row.get(5).unwrap_or_default()
     });
     scan(c"node", |row| {
         let node = Node {

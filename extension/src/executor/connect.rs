@@ -2,6 +2,7 @@
 
 use super::libpq::{c_string, Connecting, Pq};
 use super::wait::{check_for_interrupts, wait_once};
+use crate::catalog::metadata;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
@@ -22,8 +23,8 @@ pub fn connect(host: &str, port: i32, label: &str, internal: bool) -> Result<Pq,
          -c default_transaction_read_only=off -c default_transaction_deferrable=off \
          -c array_nulls=on",
     );
-    if internal {
-        options.push_str(" -c expanse.internal=on");
+    if let (true, Some(known)) = (internal, metadata()) {
+        options.push_str(&format!(" -c expanse.peer_key={}", known.peer_key));
     }
     if let Some(role) = &login.role {
         options.push_str(&format!(" -c role={}", escape_option(role)));

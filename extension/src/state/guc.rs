@@ -3,9 +3,12 @@
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::ffi::CString;
 
-/// `expanse.internal` (boolean, default off): this session executes fragments for another node. Anybody may set it; it
-/// gives nothing that the user would not have on this node's own tables.
+/// `expanse.internal` (boolean, default off; superuser): this session executes fragments for another node.
 pub static INTERNAL: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// `expanse.peer_key` (text, only as a connection begins): what a node shows, so that its session counts as internal whatever
+/// user it works for.
+pub static PEER_KEY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// `expanse.control_socket` (path, default `/run/expanse/expansed.sock`): where the sidecar of this server listens.
 pub static CONTROL_SOCKET: GucSetting<Option<CString>> =
@@ -37,8 +40,16 @@ pub fn define() {
         c"This session executes fragments for another node.",
         c"Distributed tables are the ordinary local tables they are on this node.",
         &INTERNAL,
-        GucContext::Userset,
+        GucContext::Suset,
         GucFlags::NO_SHOW_ALL,
+    );
+    GucRegistry::define_string_guc(
+        c"expanse.peer_key",
+        c"What a node of the cluster shows when it connects.",
+        c"Its session executes fragments for that node.",
+        &PEER_KEY,
+        GucContext::Backend,
+        GucFlags::NO_SHOW_ALL.union(GucFlags::SUPERUSER_ONLY),
     );
     GucRegistry::define_string_guc(
         c"expanse.control_socket",

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod guc;
+pub mod peer;
 pub mod segment;
 pub mod shmem;
 pub mod status;
@@ -24,5 +25,7 @@ pub fn preloading() -> bool {
 /// distributed tables are to be taken as the ordinary local tables they are here?
 pub fn internal_session() -> bool {
     // SAFETY: plain flags of the backend.
-    guc::INTERNAL.get() || unsafe { pg_sys::am_walsender || pg_sys::IsLogicalWorker() }
+    guc::INTERNAL.get()
+        || peer::proven()
+        || unsafe { pg_sys::am_walsender || pg_sys::IsLogicalWorker() }
 }

@@ -63,5 +63,31 @@ SELECT count(*) FROM docs;
 DELETE FROM docs;
 RESET ROLE;
 SELECT DISTINCT result FROM cluster_run_on_nodes($$SELECT relrowsecurity || ' ' || relacl::text FROM pg_class WHERE oid = 'access.docs'::regclass$$);
+-- A table that is older than default privileges has none of them, on any node.
+CREATE TABLE early (id bigint PRIMARY KEY);
+ALTER DEFAULT PRIVILEGES IN SCHEMA access GRANT SELECT ON TABLES TO access_bob;
+SELECT cluster_distribute_table('early', 'id');
+CREATE TABLE late (id bigint PRIMARY KEY);
+SELECT cluster_distribute_table('late', 'id');
+SELECT DISTINCT result FROM cluster_run_on_nodes($$SELECT has_table_privilege('access_bob', 'access.early', 'SELECT')
+    || ' ' || has_table_privilege('access_bob', 'access.late', 'SELECT')$$);
+-- Nobody but nodes passes for one.
+SET ROLE access_alice;
+SET expanse.internal = on;
+SET expanse.peer_key = 'guess';
+SELECT peer_key FROM expanse.cluster;
+SELECT expanse.hold_commits();
+SELECT expanse.release_commits();
+SELECT expanse.lock_schema_gate();
+SELECT expanse.announce_transaction('expanse_1_1_1', 1);
+\c -reuse-previous=on "user=access_alice options='-c expanse.peer_key=guess'"
+SELECT count(*) FROM access.docs;
+INSERT INTO access.docs VALUES (200, 'access_alice', 'anywhere');
+SHOW expanse.peer_key;
+\c -reuse-previous=on "user=access_alice options=''"
+SELECT count(*) FROM access.docs;
+\c -reuse-previous=on "user=postgres options=''"
+SELECT result AS lengths_of_the_key FROM cluster_run_on_nodes('SELECT string_agg(DISTINCT length(peer_key)::text, $$ $$) FROM expanse.cluster');
+SET client_min_messages = warning;
 DROP SCHEMA access CASCADE;
 DROP ROLE access_alice, access_bob;

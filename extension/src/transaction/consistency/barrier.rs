@@ -11,6 +11,7 @@
 //! Anything: snapshots are compared with and without a barrier. It only makes sure that reads come to an end under any load.
 
 use crate::executor::wait::pause;
+use crate::state::peer;
 use crate::state::segment::Segment;
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -134,6 +135,7 @@ crate::sql_function! {
     /// `expanse.hold_commits() -> bool`: raises the barrier on this node; whether nobody commits over several nodes now.
     fn hold_commits(args) {
         let _ = args;
+        peer::require("hold up commits");
         Some(hold())
     }
 }
@@ -142,6 +144,7 @@ crate::sql_function! {
     /// `expanse.release_commits()`: ends it.
     fn release_commits(args) {
         let _ = args;
+        peer::require("hold up commits");
         release();
         Some(())
     }
