@@ -51,6 +51,26 @@ SELECT count(id) FROM big;
 SELECT count(amount) FROM big;
 RESET ROLE;
 
+-- What a view needs has to be on the other nodes, or come with it.
+\c - - - :n1
+SET search_path = views;
+CREATE TABLE t (id int PRIMARY KEY, v int);
+CREATE SEQUENCE plain;
+CREATE FUNCTION total() RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT sum(v) FROM t; END;
+CREATE VIEW with_total AS SELECT id, total() FROM t;
+CREATE VIEW over_total AS SELECT * FROM with_total;
+CREATE VIEW first AS SELECT * FROM t;
+CREATE VIEW second AS SELECT * FROM t;
+CREATE RULE down AS ON INSERT TO first DO INSTEAD INSERT INTO second VALUES (new.id);
+CREATE VIEW typed AS SELECT (jsonb_populate_record(NULL::t, '{"id": 7}')).*;
+CREATE VIEW numbered AS SELECT * FROM t;
+ALTER VIEW numbered ALTER v SET DEFAULT nextval('plain');
+SELECT cluster_distribute_table('t', 'id');
+SELECT node_name, result FROM cluster_run_on_nodes(:'there') ORDER BY 1;
+\c - - - :n2
+SET search_path = views;
+INSERT INTO first VALUES (5);
+SELECT id FROM typed UNION ALL SELECT id FROM second ORDER BY id;
 -- A view of somebody else stays where it is, and the table is spread nevertheless.
 \c - - - :n1
 SET search_path = views;
