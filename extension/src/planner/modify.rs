@@ -5,7 +5,7 @@ use super::pins::{self, Key};
 use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
 use super::tables::Mentions;
-use super::unspreadable::{chooses_by_place, uses_system_columns};
+use super::unspreadable::{tells_by_place, uses_system_columns};
 use super::{list::nodes, local_only};
 use crate::catalog::{Metadata, Table, TableKind};
 use crate::error::Error;
@@ -62,7 +62,7 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
             ),
         }
     }
-    if chooses_by_place(query) {
+    if tells_by_place(query) {
         refuse(
             name,
             "UPDATE or DELETE of rows by a system column",
@@ -204,7 +204,7 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let expression = super::list::strip_relabel((*entry).expr.cast());
+        let expression = super::casts::strip_relabel((*entry).expr.cast());
         if !crate::is_a!(expression, T_Var) {
             return false;
         }
@@ -231,7 +231,7 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let inner = super::list::strip_relabel((*output).expr.cast());
+        let inner = super::casts::strip_relabel((*output).expr.cast());
         if !plain || !crate::is_a!(inner, T_Var) {
             return false;
         }

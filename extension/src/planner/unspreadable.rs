@@ -76,35 +76,74 @@ unsafe extern "C-unwind" fn names_system_column(node: *mut Node, context: *mut c
     }
 }
 
-/// Does the statement choose rows by where or when their versions were written (`ctid = '(0,1)'`, `xmin = 7`)? On each node
-/// that would be another row. Compared with such columns of rows beside it (`a.ctid < b.ctid`) it is what it would be on one.
-pub fn chooses_by_place(query: *mut Query) -> bool {
-    // SAFETY: a valid tree, read only.
-    unsafe { compares_place(query.cast(), std::ptr::null_mut()) }
+/// Does the statement tell rows apart by where or when their versions were written (`ctid = '(0,1)'`, `xmin = 7`)? On each
+/// node that would be another row. Compared with such columns of rows beside it (`a.ctid < b.ctid`) it is what it would be on
+/// one, and so is what is returned.
+pub fn tells_by_place(query: *mut Query) -> bool {
+    // SAFETY: PostgreSQL's analysed query tree; the list is put back.
+    unsafe {
+        let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
+        let found = compares_place(query.cast(), std::ptr::null_mut());
+        (*query).returningList = returned;
+        found
+    }
 }
 
 unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void) -> bool {
     if node.is_null() {
         return false;
     }
-    // SAFETY: a valid tree, read only; the two kinds of expressions have the same fields up to their arguments.
+    // SAFETY: a valid tree, read only; DistinctExpr and NullIfExpr are OpExpr by another name.
     unsafe {
-        let arguments = match (*node).type_ {
+        let mixed = match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
                 return pg_sys::query_tree_walker(node.cast(), Some(compares_place), context, 0)
             }
-            pg_sys::NodeTag::T_OpExpr => (*node.cast::<pg_sys::OpExpr>()).args,
+            pg_sys::NodeTag::T_OpExpr
+            | pg_sys::NodeTag::T_DistinctExpr
+            | pg_sys::NodeTag::T_NullIfExpr => mixes((*node.cast::<pg_sys::OpExpr>()).args),
             pg_sys::NodeTag::T_ScalarArrayOpExpr => {
-                (*node.cast::<pg_sys::ScalarArrayOpExpr>()).args
+                mixes((*node.cast::<pg_sys::ScalarArrayOpExpr>()).args)
             }
-            _ => std::ptr::null_mut(),
+            pg_sys::NodeTag::T_FuncExpr => mixes((*node.cast::<pg_sys::FuncExpr>()).args),
+            pg_sys::NodeTag::T_RowCompareExpr => {
+                let rows = node.cast::<pg_sys::RowCompareExpr>();
+                nodes::<Node>((*rows).largs)
+                    .zip(nodes::<Node>((*rows).rargs))
+                    .any(|(left, right)| has_place(left) != has_place(right))
+            }
+            pg_sys::NodeTag::T_CaseExpr => has_place((*node.cast::<pg_sys::CaseExpr>()).arg.cast()),
+            pg_sys::NodeTag::T_SubLink => {
+                let link = node.cast::<pg_sys::SubLink>();
+                if has_place((*link).testexpr) {
+                    let inner = (*link).subselect.cast::<Query>();
+                    let mut outputs = nodes::<pg_sys::TargetEntry>((*inner).targetList)
+                        .filter(|entry| !(**entry).resjunk);
+                    // What is compared with its outputs has been looked at; its own conditions have not.
+                    return !outputs.all(|entry| has_place((*entry).expr.cast()))
+                        || compares_place(inner.cast(), context);
+                }
+                false
+            }
+            _ => false,
         };
-        let places = nodes::<Node>(arguments)
-            .filter(|&argument| names_place(argument, std::ptr::null_mut()))
-            .count();
-        (places > 0 && places < nodes::<Node>(arguments).count())
-            || pg_sys::expression_tree_walker(node, Some(compares_place), context)
+        mixed || pg_sys::expression_tree_walker(node, Some(compares_place), context)
     }
+}
+
+/// Do some of the arguments name a place, and others not?
+unsafe fn mixes(arguments: *mut pg_sys::List) -> bool {
+    // SAFETY: valid expressions.
+    unsafe {
+        let places = nodes::<Node>(arguments).filter(|&argument| has_place(argument));
+        let places = places.count();
+        places > 0 && places < nodes::<Node>(arguments).count()
+    }
+}
+
+unsafe fn has_place(node: *mut Node) -> bool {
+    // SAFETY: a valid expression, or null.
+    unsafe { names_place(node, std::ptr::null_mut()) }
 }
 
 /// As `names_system_column`, but for `tableoid`, which names the table on every node.

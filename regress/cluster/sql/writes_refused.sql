@@ -73,9 +73,17 @@ UPDATE d SET a = 0 WHERE ctid = '(0,1)';
 DELETE FROM d WHERE xmin::text::bigint > 0;
 DELETE FROM d WHERE ctid = ANY (ARRAY(SELECT ctid FROM d LIMIT 1));
 DELETE FROM d WHERE '(0,1)'::tid IN (ctid, '(0,2)');
+DELETE FROM d WHERE ctid IS NOT DISTINCT FROM '(0,1)';
+DELETE FROM d WHERE (ctid, a) < ('(0,9)', 0);
+DELETE FROM d WHERE tideq(ctid, '(0,1)');
+DELETE FROM d WHERE CASE ctid WHEN '(0,1)' THEN true END;
+UPDATE d SET a = CASE WHEN ctid = '(0,1)' THEN 1 ELSE 0 END;
+DELETE FROM d WHERE ctid IN (SELECT '(0,1)'::tid);
 WITH gone AS (DELETE FROM d USING r WHERE d.a = r.id AND d.ctid = '(0,1)' RETURNING k) SELECT * FROM gone;
 WITH changed AS (UPDATE d SET a = a WHERE k = 3 AND ctid IS NOT NULL AND ctid > '(0,0)' RETURNING k) SELECT * FROM changed;
 DELETE FROM d USING d AS e WHERE d.k = e.k AND d.ctid < e.ctid;
+DELETE FROM d WHERE ctid <> ALL (SELECT min(e.ctid) FROM d e WHERE e.k = d.k GROUP BY e.a);
+UPDATE d SET a = a WHERE k < 3 RETURNING k, xmax = 0 AS fresh;
 SELECT count(*) FROM d;
 WITH changed AS (UPDATE d SET a = a WHERE tableoid <> 1 RETURNING k) SELECT count(*) FROM changed;
 
