@@ -3,8 +3,8 @@
 //! The rewriter has put the columns into the table's order and added defaults, but PostgreSQL's deparser writes the source's own
 //! columns after the list of the table's: where these differ, the source is wrapped into a SELECT of what is inserted.
 
+use super::casts::strip_casts;
 use super::fragment::list::{items, make};
-use super::pins::strip_casts;
 use pgrx::pg_sys::*;
 
 /// Makes the source of an INSERT give just the columns that are inserted, in their order.

@@ -27,12 +27,3 @@ pub fn has_tag(node: *mut Node, tag: pgrx::pg_sys::NodeTag) -> bool {
     // SAFETY: every node begins with its tag.
     !node.is_null() && unsafe { (*node).type_ } == tag
 }
-
-/// The node without relabelings, which change neither value nor hash.
-pub fn strip_relabel(mut node: *mut Node) -> *mut Node {
-    while is_a!(node, T_RelabelType) {
-        // SAFETY: the tag was tested.
-        node = unsafe { (*node.cast::<pgrx::pg_sys::RelabelType>()).arg.cast() };
-    }
-    node
-}

@@ -5,8 +5,9 @@
 //! the source becomes a subquery that keeps only the rows whose key this node owns. That needs a column of the source that
 //! ON compares with the distribution column, and that is what INSERT puts there.
 
+use super::casts::{strip_cast, strip_relabel};
 use super::exchange::become_restricted;
-use super::list::{nodes, strip_relabel};
+use super::list::nodes;
 use super::pins::{self, Level};
 use super::rekey::assigns_another;
 use crate::catalog::{Metadata, Table};
@@ -84,7 +85,7 @@ unsafe fn inserted_column(
     unsafe {
         let entry =
             nodes::<TargetEntry>((*action).targetList).find(|entry| (**entry).resno == column)?;
-        let node = strip_relabel(pins::strip_cast((*entry).expr.cast()));
+        let node = strip_relabel(strip_cast((*entry).expr.cast()));
         if !crate::is_a!(node, T_Var) {
             return None;
         }

@@ -4,7 +4,9 @@
 //! result into that way's plan.
 
 pub mod binding;
+pub mod casts;
 pub mod distribute;
+pub mod equality;
 pub mod exchange;
 pub mod first;
 pub mod fragment;

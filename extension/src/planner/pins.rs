@@ -6,10 +6,12 @@
 //! target table's own column), columns that are connected become pinned, until nothing changes. Sublinks see
 //! what their outer query has pinned.
 
+use super::casts::strip_alike;
+use super::equality::{self, Equality};
 use super::list::nodes;
 use crate::catalog::Metadata;
 use crate::is_a;
-use pgrx::pg_sys::{self, Node, Oid, Query, Relids};
+use pgrx::pg_sys::{self, Node, Query};
 use std::ffi::c_void;
 
 /// What a column is pinned to.
@@ -44,9 +46,7 @@ pub struct Level<'a> {
 impl<'a> Level<'a> {
     /// What a query's own conditions pin, given what is pinned around it.
     pub fn of(query: *mut Query, outer: Option<&'a Level<'a>>, anchor: Option<Column>) -> Self {
-        let mut equalities = Vec::new();
-        // SAFETY: PostgreSQL's analysed query tree.
-        unsafe { collect((*query).jointree.cast(), None, &mut equalities) };
+        let equalities = equality::of(query);
         let mut level = Level {
             outer,
             pinned: anchor
@@ -75,15 +75,6 @@ pub fn together(query: *mut Query, metadata: &Metadata, outer: &Level) -> bool {
     let mut found = None;
     check_level(query, metadata, Some(outer), None, &mut found)
         && matches!(found, None | Some(Key::Anchor))
-}
-
-/// One equality: two sides, and the relations that it can pin (`None`: any).
-struct Equality {
-    left: *mut Node,
-    right: *mut Node,
-    operator: Oid,
-    collation: Oid,
-    may_pin: Option<Relids>,
 }
 
 /// The key that all distributed tables of the query (at all levels) are pinned to, if they are all pinned to the same.
@@ -201,10 +192,10 @@ fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
             let Some(column) = column_of(side, 0) else {
                 continue;
             };
-            if level.pinned.iter().any(|(c, _)| *c == column) || !may_pin(equality, column) {
+            if level.pinned.iter().any(|(c, _)| *c == column) || !equality.may_pin(column.0) {
                 continue;
             }
-            if !hash_equality(equality, side) {
+            if !equality.is_of_hash(side) {
                 continue;
             }
             if let Some(key) = key_of(other, level) {
@@ -215,105 +206,9 @@ fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
     level.pinned.len() > before
 }
 
-fn may_pin(equality: &Equality, column: Column) -> bool {
-    // SAFETY: a valid set, or null for the empty one.
-    equality
-        .may_pin
-        .is_none_or(|set| unsafe { pg_sys::bms_is_member(column.0 as i32, set) })
-}
-
-/// Is it the equality by which values are hashed: of the side's default hash operator family, and with a collation under
-/// which only identical values are equal (others are equal across buckets)?
-fn hash_equality(equality: &Equality, side: *mut Node) -> bool {
-    // SAFETY: catalog lookups by type, operator and collation.
-    unsafe {
-        let exact = equality.collation == pg_sys::InvalidOid
-            || pg_sys::get_collation_isdeterministic(equality.collation);
-        let family = hash_family(pg_sys::exprType(side));
-        exact && family != pg_sys::InvalidOid && pg_sys::op_in_opfamily(equality.operator, family)
-    }
-}
-
-/// The type's default hash operator family; `InvalidOid` when it has none.
-pub fn hash_family(type_oid: Oid) -> Oid {
-    // SAFETY: the type cache has an entry for every existing type.
-    unsafe {
-        let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
-        (*entry).hash_opf
-    }
-}
-
-/// The node without relabelings that keep the hash: `varchar` as `text`, but not `text` as `char(n)`, whose
-/// hash ignores blanks at the end.
-fn strip_relabel(mut node: *mut Node) -> *mut Node {
-    while is_a!(node, T_RelabelType) {
-        // SAFETY: the tag was tested; both nodes are valid expressions.
-        unsafe {
-            let inner: *mut Node = (*node.cast::<pg_sys::RelabelType>()).arg.cast();
-            if hash_family(pg_sys::exprType(inner)) != hash_family(pg_sys::exprType(node)) {
-                break;
-            }
-            node = inner;
-        }
-    }
-    node
-}
-
-/// The node without an implicit cast between types that hash alike, such as integer and bigint. Casts that also make
-/// a value fit a length or precision may change it, and stay.
-pub fn strip_cast(node: *mut Node) -> *mut Node {
-    let node = strip_relabel(node);
-    if !is_a!(node, T_FuncExpr) {
-        return node;
-    }
-    // SAFETY: the tag was tested.
-    unsafe {
-        let cast = node.cast::<pg_sys::FuncExpr>();
-        let arguments: Vec<*mut Node> = nodes((*cast).args).collect();
-        match arguments[..] {
-            [argument]
-                if (*cast).funcformat == pg_sys::CoercionForm::COERCE_IMPLICIT_CAST
-                    && hash_family(pg_sys::exprType(argument))
-                        == hash_family((*cast).funcresulttype) =>
-            {
-                strip_relabel(argument)
-            }
-            _ => node,
-        }
-    }
-}
-
-/// The node without any implicit cast, whatever it does.
-pub fn strip_casts(mut node: *mut Node) -> *mut Node {
-    // SAFETY: tags are tested; valid expressions.
-    unsafe {
-        loop {
-            node = match (*node).type_ {
-                pg_sys::NodeTag::T_RelabelType => (*node.cast::<pg_sys::RelabelType>()).arg.cast(),
-                pg_sys::NodeTag::T_CoerceViaIO => (*node.cast::<pg_sys::CoerceViaIO>()).arg.cast(),
-                pg_sys::NodeTag::T_CoerceToDomain => {
-                    (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast()
-                }
-                pg_sys::NodeTag::T_ArrayCoerceExpr => {
-                    (*node.cast::<pg_sys::ArrayCoerceExpr>()).arg.cast()
-                }
-                pg_sys::NodeTag::T_FuncExpr => {
-                    let call = node.cast::<pg_sys::FuncExpr>();
-                    let implicit = pg_sys::CoercionForm::COERCE_IMPLICIT_CAST;
-                    match nodes::<Node>((*call).args).next() {
-                        Some(first) if (*call).funcformat == implicit => first,
-                        _ => return node,
-                    }
-                }
-                _ => return node,
-            };
-        }
-    }
-}
-
 /// The column that the expression is, of the query `levels_up` levels around it.
 pub fn column_of(node: *mut Node, levels_up: u32) -> Option<Column> {
-    let node = strip_relabel(node);
+    let node = strip_alike(node);
     if !is_a!(node, T_Var) {
         return None;
     }
@@ -355,7 +250,7 @@ pub fn value(node: *mut Node) -> Option<*mut Node> {
             && !pg_sys::checkExprHasSubLink(node)
             && !pg_sys::contain_volatile_functions(node)
     };
-    usable.then_some(strip_relabel(node))
+    usable.then_some(strip_alike(node))
 }
 
 /// Any column, aggregate or executor parameter, at any level?
@@ -383,85 +278,6 @@ unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -
                 (*node.cast::<pg_sys::Param>()).paramkind != pg_sys::ParamKind::PARAM_EXTERN
             }
             _ => pg_sys::expression_tree_walker(node, Some(find_column), context),
-        }
-    }
-}
-
-/// The range table indexes below a node of the join tree.
-unsafe fn relations_of(node: *mut Node) -> Relids {
-    // SAFETY: PostgreSQL's join tree.
-    unsafe {
-        if is_a!(node, T_RangeTblRef) {
-            return pg_sys::bms_make_singleton((*node.cast::<pg_sys::RangeTblRef>()).rtindex);
-        }
-        if is_a!(node, T_JoinExpr) {
-            let join = node.cast::<pg_sys::JoinExpr>();
-            return pg_sys::bms_union(relations_of((*join).larg), relations_of((*join).rarg));
-        }
-        if is_a!(node, T_FromExpr) {
-            let items = nodes::<Node>((*node.cast::<pg_sys::FromExpr>()).fromlist);
-            return items.fold(std::ptr::null_mut(), |all, item| {
-                pg_sys::bms_union(all, relations_of(item))
-            });
-        }
-        std::ptr::null_mut()
-    }
-}
-
-/// Gathers the equalities below a node of the join tree; `may_pin` limits what they pin.
-unsafe fn collect(node: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equality>) {
-    // SAFETY: PostgreSQL's join tree.
-    unsafe {
-        if is_a!(node, T_FromExpr) {
-            let from = node.cast::<pg_sys::FromExpr>();
-            for item in nodes::<Node>((*from).fromlist) {
-                collect(item, may_pin, found);
-            }
-            conjuncts((*from).quals, may_pin, found);
-        } else if is_a!(node, T_JoinExpr) {
-            let join = node.cast::<pg_sys::JoinExpr>();
-            let right = Some(relations_of((*join).rarg));
-            let left = Some(relations_of((*join).larg));
-            use pg_sys::JoinType::*;
-            let (for_left, for_right, for_quals) = match (*join).jointype {
-                JOIN_INNER => (may_pin, may_pin, may_pin),
-                JOIN_LEFT => (may_pin, right, right),
-                JOIN_RIGHT => (left, may_pin, left),
-                _ => (left, right, Some(std::ptr::null_mut())),
-            };
-            collect((*join).larg, for_left, found);
-            collect((*join).rarg, for_right, found);
-            conjuncts((*join).quals, for_quals, found);
-        }
-    }
-}
-
-unsafe fn conjuncts(quals: *mut Node, may_pin: Option<Relids>, found: &mut Vec<Equality>) {
-    // SAFETY: an expression, an AND of expressions, or an implicit AND list.
-    unsafe {
-        if is_a!(quals, T_List) {
-            for qual in nodes::<Node>(quals.cast()) {
-                conjuncts(qual, may_pin, found);
-            }
-        } else if is_a!(quals, T_BoolExpr) {
-            let and = quals.cast::<pg_sys::BoolExpr>();
-            if (*and).boolop == pg_sys::BoolExprType::AND_EXPR {
-                for qual in nodes::<Node>((*and).args) {
-                    conjuncts(qual, may_pin, found);
-                }
-            }
-        } else if is_a!(quals, T_OpExpr) {
-            let op = quals.cast::<pg_sys::OpExpr>();
-            let sides: Vec<*mut Node> = nodes::<Node>((*op).args).collect();
-            if let [left, right] = sides[..] {
-                found.push(Equality {
-                    left,
-                    right,
-                    operator: (*op).opno,
-                    collation: (*op).inputcollid,
-                    may_pin,
-                });
-            }
         }
     }
 }

@@ -3,9 +3,10 @@
 //! An assignment of what the column is equal to anyway (`SET id = $1 ... WHERE id = $1`, as programs write that set all
 //! columns) leaves the row where it is: values that are equal have the same hash.
 
+use super::casts::strip_cast;
 use super::list::nodes;
 use super::modify::{refuse, target};
-use super::pins::{column_of, strip_cast, Column, Level};
+use super::pins::{column_of, Column, Level};
 use crate::catalog::Metadata;
 use pgrx::pg_sys::{self, CmdType, List, Node, OnConflictAction, Query, TargetEntry};
 
