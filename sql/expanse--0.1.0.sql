@@ -301,7 +301,7 @@ BEGIN
         sequences := sequences || jsonb_build_object(expanse.qualified_name(sequence), used);
     END LOOP;
     RETURN jsonb_build_object(
-        'cluster', (SELECT to_jsonb(c) FROM expanse.cluster c),
+        'cluster', (SELECT to_jsonb(c) - 'peer_key' FROM expanse.cluster c),
         'nodes', (SELECT coalesce(jsonb_agg(n), '[]') FROM expanse.node n),
         'storages', (SELECT coalesce(jsonb_agg(s), '[]') FROM expanse.storage s),
         'hash_maps', (SELECT coalesce(jsonb_agg(m), '[]') FROM expanse.hash_map m),
@@ -391,7 +391,9 @@ BEGIN
     DELETE FROM expanse.node;
     DELETE FROM expanse.storage;
     DELETE FROM expanse.cluster;
-    INSERT INTO expanse.cluster SELECT * FROM jsonb_populate_record(NULL::expanse.cluster, $2 -> 'cluster');
+    -- The key is in no statement's text: the session has it.
+    INSERT INTO expanse.cluster SELECT * FROM jsonb_populate_record(NULL::expanse.cluster, $2 -> 'cluster'
+        || jsonb_build_object('peer_key', nullif(current_setting('expanse.peer_key'), '')));
     INSERT INTO expanse.node SELECT * FROM jsonb_populate_recordset(NULL::expanse.node, $2 -> 'nodes');
     INSERT INTO expanse.storage SELECT * FROM jsonb_populate_recordset(NULL::expanse.storage, $2 -> 'storages');
     INSERT INTO expanse.local_node (node_id) VALUES ($1);

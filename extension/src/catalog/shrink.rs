@@ -347,7 +347,7 @@ fn lose(metadata: &Metadata, lost: &[Node], layout: Layout) {
 
 fn lock_on(metadata: &Metadata, nodes: &[NodeId], sql: &str) {
     if nodes == [metadata.local_node] {
-        spi::execute(sql);
+        spi::with_settings(&[(c"expanse.internal", c"on")], || spi::execute(sql));
     } else {
         on_others(nodes, sql);
     }

@@ -11,11 +11,12 @@ use pgrx::pg_sys::{self, ObjectAddress, Oid};
 const MEMBERS: u32 = 6106;
 
 crate::sql_function! {
-    /// `expanse.empty_publication(name text) -> int`: how many tables have left it.
+    /// `expanse.empty_publication(name text) -> int`: how many tables have left it; none of a publication of another owner.
     fn empty_publication(args) {
         let name = args.required::<String>(0, "name");
         let members = spi::column(&format!(
-            "SELECT r.oid::oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = {}",
+            "SELECT r.oid::oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid \
+             WHERE p.pubname = {} AND pg_has_role(p.pubowner, 'USAGE')",
             spi::literal(&name)
         ));
         for member in members.iter().filter_map(|member| member.parse::<u32>().ok()) {
