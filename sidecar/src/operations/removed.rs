@@ -87,8 +87,13 @@ pub async fn watch(
                     );
                     let aside = maintenance("set the tables aside");
                     let sql = "SET lock_timeout = '2s'; SELECT expanse.set_aside()";
-                    if let Err(error) = executor.batch(&server, aside, sql).await {
-                        tracing::warn!(%error, "could not set the tables aside");
+                    match executor.batch(&server, aside, sql).await {
+                        // A server that has just come back; it is looked at again.
+                        Err(error) if error.is_retryable() => {
+                            tracing::info!(%error, "the tables can not be set aside yet");
+                        }
+                        Err(error) => tracing::warn!(%error, "could not set the tables aside"),
+                        Ok(()) => {}
                     }
                 }
             }
