@@ -46,7 +46,7 @@ pub fn block(statements: &[String]) -> String {
     format!("DO {}", spi::literal(&body))
 }
 
-/// What a query of this module gives for a relation.
+/// The statements that a query gives for a relation, which it names `$oid` and `$name`.
 pub(super) fn statements(oid: u32, name: &str, query: &str) -> Vec<String> {
     spi::column(
         &query

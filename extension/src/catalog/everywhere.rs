@@ -48,16 +48,20 @@ pub fn on_all_nodes(metadata: &Metadata, sql: &str) {
 /// Serialises changes of the cluster's metadata: one at a time in the whole cluster, until the transaction ends.
 /// The lock lies on the active node with the lowest id, so that everybody asks the same one.
 pub fn lock_metadata(metadata: &Metadata) -> Rc<Metadata> {
-    const LOCK: &str = "SELECT expanse.lock_schema_gate()";
-    match metadata.active_nodes().first() {
-        Some(&first) if first != metadata.local_node => {
-            run_on(&[first], Access::Write, LOCK);
-        }
-        _ => lock_gate_here(),
-    }
+    let first = metadata.active_nodes().first().copied();
+    lock_gate_of(metadata, first.unwrap_or(metadata.local_node));
     // SAFETY: between statements, where a catalog may change its state.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     cluster()
+}
+
+/// Locks a node's gate of the schema until the transaction ends.
+pub fn lock_gate_of(metadata: &Metadata, node: NodeId) {
+    if node == metadata.local_node {
+        lock_gate_here();
+    } else {
+        run_on(&[node], Access::Write, "SELECT expanse.lock_schema_gate()");
+    }
 }
 
 fn lock_gate_here() {

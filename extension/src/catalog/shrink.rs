@@ -12,7 +12,7 @@
 //! a part of a table for the whole. The id of a node is never given again: sequences and transactions carry it.
 
 use super::activate::{parse_layout, weight_of};
-use super::everywhere::{cluster, lock_metadata, on_all_nodes, on_others};
+use super::everywhere::{cluster, lock_gate_of, lock_metadata, on_all_nodes, on_others};
 use super::{groups, join, maps, spi, GroupId, Metadata, Node, NodeId, REPLICATED_GROUP};
 use crate::error::Error;
 use crate::executor::remote::{run_on, Access};
@@ -330,7 +330,7 @@ fn lose(metadata: &Metadata, lost: &[Node], layout: Layout) {
         .into_iter()
         .filter(|id| !ids.contains(id))
         .collect();
-    lock_on(metadata, &staying[..1], "SELECT expanse.lock_schema_gate()");
+    lock_gate_of(metadata, staying[0]);
     for group in metadata.groups.values() {
         let lock = format!("SELECT expanse.lock_gate({})", group.id);
         staying
@@ -347,7 +347,7 @@ fn lose(metadata: &Metadata, lost: &[Node], layout: Layout) {
 
 fn lock_on(metadata: &Metadata, nodes: &[NodeId], sql: &str) {
     if nodes == [metadata.local_node] {
-        spi::with_settings(&[(c"expanse.internal", c"on")], || spi::execute(sql));
+        spi::execute(sql);
     } else {
         on_others(nodes, sql);
     }

@@ -7,14 +7,12 @@ use super::standing::is_shared_view;
 use super::{definition, spi, spread, Metadata};
 use crate::executor::remote::{run_on, Access};
 use pgrx::pg_sys::Oid;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 struct View {
     oid: Oid,
     /// Qualified.
     name: String,
-    /// What its definition names directly, each as an expression that is null where it does not exist.
-    needs: Vec<String>,
 }
 
 /// Makes the views over a relation on all other nodes.
@@ -28,13 +26,17 @@ pub fn spread_over(relation: Oid) {
         return;
     }
     let (mut views, refused): (Vec<View>, Vec<View>) = found.into_iter().partition(may_be_made);
-    let missing = missing_elsewhere(&metadata, &views);
+    let needs: HashMap<u32, Vec<String>> = views
+        .iter()
+        .map(|view| (view.oid.to_u32(), needs_of(view)))
+        .collect();
+    let missing = missing_elsewhere(&metadata, needs.values().flatten().collect());
     let mut left: Vec<String> = refused.into_iter().map(|view| view.name).collect();
     // What stays here alone keeps here what needs it.
     loop {
         let made: HashSet<String> = views.iter().flat_map(|view| itself(&view.name)).collect();
         let possible = |view: &View| {
-            view.needs
+            needs[&view.oid.to_u32()]
                 .iter()
                 .all(|need| made.contains(need) || !missing.contains(need))
         };
@@ -103,7 +105,6 @@ fn over(relation: Oid) -> Vec<View> {
             Some(View {
                 oid: Oid::from(oid),
                 name: row.next()??,
-                needs: spi::column(&NEEDS.replace("$oid", &oid.to_string())),
             })
         })
         .collect()
@@ -119,9 +120,13 @@ fn may_be_made(view: &View) -> bool {
     ))
 }
 
-/// Which of the views' needs are missing on any other node.
-fn missing_elsewhere(metadata: &Metadata, views: &[View]) -> HashSet<String> {
-    let needs: HashSet<&String> = views.iter().flat_map(|view| &view.needs).collect();
+/// What a view's definition names directly, each as an expression that is null where it does not exist.
+fn needs_of(view: &View) -> Vec<String> {
+    spi::column(&NEEDS.replace("$oid", &view.oid.to_u32().to_string()))
+}
+
+/// Which of these are missing on any other node.
+fn missing_elsewhere(metadata: &Metadata, needs: HashSet<&String>) -> HashSet<String> {
     let needs: Vec<&String> = needs.into_iter().collect();
     if needs.is_empty() {
         return HashSet::new();

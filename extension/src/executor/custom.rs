@@ -1,4 +1,4 @@
-//! What all custom scans over a child plan have in common: tables of methods, their state, their child.
+//! What all custom scans have in common: tables of methods, their state, and the child of those over a child plan.
 
 use crate::entry::{entry, raw};
 use pgrx::pg_sys::{

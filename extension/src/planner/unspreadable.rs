@@ -54,24 +54,44 @@ pub fn uses_system_columns(query: *mut Query) -> bool {
     // SAFETY: PostgreSQL's analysed query tree; the list is put back.
     unsafe {
         let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
-        let found = names_system_column(query.cast(), std::ptr::null_mut());
+        let found = names_column(query.cast(), is_system);
         (*query).returningList = returned;
         found
     }
 }
 
-unsafe extern "C-unwind" fn names_system_column(node: *mut Node, context: *mut c_void) -> bool {
+/// Which attribute numbers are looked for.
+type Wanted = fn(i32) -> bool;
+
+fn is_system(attribute: i32) -> bool {
+    attribute < 0
+}
+
+/// `tableoid` names the table on every node.
+fn is_place(attribute: i32) -> bool {
+    is_system(attribute) && attribute != pg_sys::TableOidAttributeNumber
+}
+
+/// Does the tree name such a column, at any level? Of a null tree: no.
+unsafe fn names_column(node: *mut Node, mut wanted: Wanted) -> bool {
+    // SAFETY: a valid tree; the walker reads `wanted`, which outlives it.
+    unsafe { find_column(node, std::ptr::from_mut(&mut wanted).cast()) }
+}
+
+unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -> bool {
     if node.is_null() {
         return false;
     }
-    // SAFETY: a valid tree, read only.
+    // SAFETY: a valid tree, read only; the context is that of `names_column`.
     unsafe {
         match (*node).type_ {
-            pg_sys::NodeTag::T_Var => (*node.cast::<pg_sys::Var>()).varattno < 0,
-            pg_sys::NodeTag::T_Query => {
-                pg_sys::query_tree_walker(node.cast(), Some(names_system_column), context, 0)
+            pg_sys::NodeTag::T_Var => {
+                (*context.cast::<Wanted>())(i32::from((*node.cast::<pg_sys::Var>()).varattno))
             }
-            _ => pg_sys::expression_tree_walker(node, Some(names_system_column), context),
+            pg_sys::NodeTag::T_Query => {
+                pg_sys::query_tree_walker(node.cast(), Some(find_column), context, 0)
+            }
+            _ => pg_sys::expression_tree_walker(node, Some(find_column), context),
         }
     }
 }
@@ -143,25 +163,5 @@ unsafe fn mixes(arguments: *mut pg_sys::List) -> bool {
 
 unsafe fn has_place(node: *mut Node) -> bool {
     // SAFETY: a valid expression, or null.
-    unsafe { names_place(node, std::ptr::null_mut()) }
-}
-
-/// As `names_system_column`, but for `tableoid`, which names the table on every node.
-unsafe extern "C-unwind" fn names_place(node: *mut Node, context: *mut c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: a valid tree, read only.
-    unsafe {
-        match (*node).type_ {
-            pg_sys::NodeTag::T_Var => {
-                let attribute = i32::from((*node.cast::<pg_sys::Var>()).varattno);
-                attribute < 0 && attribute != pg_sys::TableOidAttributeNumber
-            }
-            pg_sys::NodeTag::T_Query => {
-                pg_sys::query_tree_walker(node.cast(), Some(names_place), context, 0)
-            }
-            _ => pg_sys::expression_tree_walker(node, Some(names_place), context),
-        }
-    }
+    unsafe { names_column(node, is_place) }
 }

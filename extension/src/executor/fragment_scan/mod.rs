@@ -16,6 +16,7 @@ pub mod params;
 pub mod plan;
 pub mod state;
 
+use crate::executor::custom::{methods, Methods};
 use pgrx::pg_sys::*;
 
 /// PostgreSQL's functions that are called with nothing droppable on the stack, and so without a guard.
@@ -57,14 +58,7 @@ pub mod raw {
     }
 }
 
-struct ScanMethods(CustomScanMethods);
-// SAFETY: only function pointers and a static string, never written.
-unsafe impl Sync for ScanMethods {}
-
-static SCAN_METHODS: ScanMethods = ScanMethods(CustomScanMethods {
-    CustomName: c"Fragments".as_ptr(),
-    CreateCustomScanState: Some(state::create),
-});
+static SCAN_METHODS: Methods = methods(c"Fragments", state::create);
 
 /// What a plan node points to.
 pub fn scan_methods() -> *const CustomScanMethods {

@@ -8,6 +8,7 @@ use super::decode::Decoder;
 use super::plan::Plan;
 use super::{exec, explain, local, params};
 use crate::entry::entry;
+use crate::executor::custom::{exec_methods, new_state, ExecMethods};
 use crate::executor::pending::{self, Pending};
 use crate::executor::remote::Stream;
 use crate::transaction::consistency::agree::Agreement;
@@ -63,36 +64,20 @@ pub struct FragmentScanState {
     pub row_context: MemoryContext,
 }
 
-struct Methods(CustomExecMethods);
-// SAFETY: only function pointers and a static string, never written.
-unsafe impl Sync for Methods {}
-
-static METHODS: Methods = Methods(CustomExecMethods {
-    CustomName: c"Fragments".as_ptr(),
-    BeginCustomScan: Some(begin),
-    ExecCustomScan: Some(exec::execute),
-    EndCustomScan: Some(end),
-    ReScanCustomScan: Some(rescan),
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
-    ExplainCustomScan: Some(explain::explain),
-});
+static METHODS: ExecMethods = exec_methods(
+    c"Fragments",
+    begin,
+    exec::execute,
+    end,
+    rescan,
+    Some(explain::explain),
+);
 
 /// # Safety
 /// Called by PostgreSQL's executor with one of our plan nodes.
 pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
     // SAFETY: zeroed memory is a valid state; PostgreSQL fills the rest.
-    entry(|| unsafe {
-        let state = palloc0(std::mem::size_of::<FragmentScanState>()).cast::<FragmentScanState>();
-        (*state).css.ss.ps.type_ = NodeTag::T_CustomScanState;
-        (*state).css.methods = &METHODS.0;
-        state.cast()
-    })
+    entry(|| unsafe { new_state::<FragmentScanState>(&METHODS) })
 }
 
 unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, eflags: c_int) {
