@@ -182,25 +182,6 @@ impl Shared {
         }
     }
 
-    /// Replaces the data of this client's ephemeral entry, or makes it; one try.
-    async fn publish(&self, path: &str, data: &[u8]) -> Result<Version> {
-        match self.read("get_fresh", path, calls::fresh_entry).await? {
-            Some(entry) if entry.owner == Owner::ThisClient => {
-                let ops = vec![Op::Put {
-                    path: path.to_owned(),
-                    data: data.to_vec(),
-                    expected: entry.version,
-                }];
-                self.write("put", ops).await?;
-                Ok(entry.version.next())
-            }
-            _ => {
-                self.register(path, data).await?;
-                Ok(Version::FIRST)
-            }
-        }
-    }
-
     /// Whether this client's current session has made the entry.
     async fn is_own(&self, path: &str) -> bool {
         let found = self.read("get", path, calls::entry).await;
@@ -264,7 +245,13 @@ impl Coordination for ZooKeeper {
         check_write(path, data)?;
         let deadline = Instant::now() + self.shared.timeouts.call;
         let version = loop {
-            match self.shared.publish(path, data).await {
+            let tried = match self.get_fresh(path).await? {
+                Some(entry) if entry.owner == Owner::ThisClient => {
+                    self.put(path, data, entry.version).await
+                }
+                _ => self.create_ephemeral(path, data).await,
+            };
+            match tried {
                 // Another call, or a new session that makes the kept entries again, was first.
                 Err(Error::VersionMismatch { .. } | Error::NotFound { .. })
                     if Instant::now() < deadline => {}
