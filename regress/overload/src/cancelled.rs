@@ -1,4 +1,4 @@
-//! A command whose time is over ends on the server as well.
+//! A command whose time is over ends on the server as well, and no other does.
 
 use std::time::Duration;
 
@@ -7,18 +7,23 @@ use expanse_sidecar::executor::{Command, Executor, Weight};
 use expanse_sidecar::postgres::NodeAddress;
 use tokio::time::{sleep, Instant};
 
+use crate::proxy::Proxy;
 use crate::{executor, Outcome};
 
 const ASK: Command = Command::new("ask", Weight::Interactive);
 
-pub async fn run(node: &NodeAddress) -> Outcome {
-    // One socket for everything but critical commands, so that the next command has to wait for it.
-    let config = ExecutorConfig {
+/// A pool with one socket for everything but critical commands, so that the next command has to
+/// wait for it.
+fn one_socket() -> Executor {
+    executor(&ExecutorConfig {
         sockets_per_node: 2,
         interactive_sockets: 1,
         ..ExecutorConfig::default()
-    };
-    let pool = executor(&config);
+    })
+}
+
+pub async fn run(node: &NodeAddress) -> Outcome {
+    let pool = one_socket();
     let pid = backend(&pool, node).await?;
     let limit = Duration::from_millis(300);
     let began = Instant::now();
@@ -44,6 +49,38 @@ pub async fn run(node: &NodeAddress) -> Outcome {
     } else {
         Err(figures)
     }
+}
+
+/// The request to cancel arrives long after the server itself has ended the command: it does not hit
+/// the next one.
+pub async fn late(node: &NodeAddress) -> Outcome {
+    const DELAY: Duration = Duration::from_millis(500);
+    let proxy = Proxy::slow_to_connect(node.port, DELAY)
+        .await
+        .map_err(|e| e.to_string())?;
+    let node = &NodeAddress {
+        port: proxy.port,
+        ..node.clone()
+    };
+    let pool = one_socket();
+    let pid = backend(&pool, node).await?;
+    // The server ends it by itself at the next multiple of 100 ms.
+    let slow = ASK.until(Instant::now() + Duration::from_millis(250));
+    if pool
+        .query(node, slow, "SELECT pg_sleep(30)", &[])
+        .await
+        .is_ok()
+    {
+        return Err("a command of 30 s succeeded".into());
+    }
+    let next: i32 = pool
+        .value(node, ASK, "SELECT pg_backend_pid() FROM pg_sleep(1)", &[])
+        .await
+        .map_err(|error| format!("the next command was hit: {error}"))?;
+    Ok(format!(
+        "the next command was left alone, same connection: {}",
+        pid == next
+    ))
 }
 
 async fn backend(pool: &Executor, node: &NodeAddress) -> Result<i32, String> {

@@ -55,6 +55,10 @@ async fn main() -> ExitCode {
             "a cancelled command has ended",
             cancelled::run(&nodes[0]).await,
         ),
+        (
+            "a cancellation that is late",
+            cancelled::late(&nodes[0]).await,
+        ),
         ("a network that is cut", cut::deadline(&nodes[0]).await),
         ("a lost answer to COMMIT", cut::commit(&nodes[0]).await),
         ("twice the capacity", overload::run(&nodes[0]).await),

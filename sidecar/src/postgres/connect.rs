@@ -88,7 +88,7 @@ pub async fn connect(
     // Ends with the connection; an error reaches whoever uses the client.
     let driver = tokio::spawn(async move { connection.await.ok() });
     Ok(Session::new(
-        address.node_name.clone(),
+        address.clone(),
         mode,
         client,
         driver.abort_handle(),

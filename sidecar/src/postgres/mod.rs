@@ -5,6 +5,7 @@
 //! again, otherwise the session is thrown away. Sessions are handed out by the executor pool
 //! ([`crate::executor`]); nothing else connects.
 
+mod cancel;
 mod connect;
 mod error;
 mod session;

@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{timeout, Instant};
 use tokio_postgres::types::{FromSqlOwned, ToSql};
-use tokio_postgres::{CancelToken, Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
-use super::{Error, Mode, Result};
+use super::cancel::cancel;
+use super::{Error, Mode, NodeAddress, Result};
 
 /// How long a cancellation and its confirmation may take before the connection is given up.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 const SERVER_LIMIT_STEP: u64 = 100;
 
 pub struct Session {
-    node: String,
+    address: NodeAddress,
     mode: Mode,
     client: Client,
     /// The task that moves the bytes.
@@ -28,7 +29,7 @@ pub struct Session {
     private: AtomicBool,
     /// A command was given up on, and nobody knows yet whether it has ended.
     doubtful: AtomicBool,
-    /// The cancellation of that command; whether the server took the request.
+    /// The cancellation of that command; whether the server has acted on the request.
     cancelling: Mutex<Option<JoinHandle<bool>>>,
     /// `statement_timeout` as it is set, in milliseconds.
     server_limit: AtomicU64,
@@ -36,9 +37,14 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(node: String, mode: Mode, client: Client, driver: AbortHandle) -> Self {
+    pub(super) fn new(
+        address: NodeAddress,
+        mode: Mode,
+        client: Client,
+        driver: AbortHandle,
+    ) -> Self {
         Self {
-            node,
+            address,
             mode,
             client,
             driver,
@@ -51,7 +57,7 @@ impl Session {
     }
 
     pub fn node(&self) -> &str {
-        &self.node
+        &self.address.node_name
     }
 
     pub fn mode(&self) -> Mode {
@@ -113,7 +119,7 @@ impl Session {
         limit: Duration,
     ) -> Result<T> {
         let rows = self.query(command, sql, parameters, limit).await?;
-        first_value(&self.node, command, &rows)
+        first_value(self.node(), command, &rows)
     }
 
     /// Statements without parameters, as one message.
@@ -136,7 +142,7 @@ impl Session {
         let given_up = GivenUp(self);
         let began = Instant::now();
         let over = || Error::Timeout {
-            node: self.node.clone(),
+            node: self.node().to_owned(),
             command,
             limit,
         };
@@ -148,7 +154,7 @@ impl Session {
         match timeout(limit, both).await {
             Ok(outcome) => {
                 std::mem::forget(given_up);
-                match outcome.map_err(|error| Error::from_driver(&self.node, &error)) {
+                match outcome.map_err(|error| Error::from_driver(self.node(), &error)) {
                     // The server was the first to notice.
                     Err(error) if error.has_code("57014") && began.elapsed() >= limit => {
                         Err(over())
@@ -188,16 +194,11 @@ impl Session {
                 return false;
             }
             // The server answers in order, so an answer to this one means that the other has
-            // ended. The request to cancel may have come too late and hit this one instead, so
-            // it takes two.
-            for _ in 0..2 {
-                match self.client.batch_execute("").await {
-                    Ok(()) => return true,
-                    Err(error) if error.as_db_error().is_some() => {}
-                    Err(_) => return false,
-                }
+            // ended. The cancellation may have come too late for the other and hit this one.
+            match self.client.batch_execute("").await {
+                Ok(()) => true,
+                Err(error) => error.as_db_error().is_some(),
             }
-            self.client.batch_execute("").await.is_ok()
         };
         let confirmed = timeout(CANCEL_LIMIT, confirmed).await.unwrap_or(false);
         if confirmed {
@@ -215,14 +216,6 @@ impl Drop for Session {
             self.driver.abort();
         }
     }
-}
-
-/// Asks the server to cancel; whether it took the request.
-async fn cancel(token: CancelToken) -> bool {
-    matches!(
-        timeout(CANCEL_LIMIT, token.cancel_query(NoTls)).await,
-        Ok(Ok(()))
-    )
 }
 
 pub(crate) fn first_value<T: FromSqlOwned>(
@@ -248,7 +241,8 @@ impl Drop for GivenUp<'_> {
         self.0.doubtful.store(true, Ordering::Relaxed);
         let token = self.0.client.cancel_token();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            *self.0.cancelling.lock() = Some(runtime.spawn(cancel(token)));
+            *self.0.cancelling.lock() =
+                Some(runtime.spawn(cancel(token, self.0.address.clone(), CANCEL_LIMIT)));
         }
     }
 }
