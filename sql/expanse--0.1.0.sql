@@ -127,6 +127,10 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON expans
 -- user they work for.
 CREATE FUNCTION expanse.lock_schema_gate() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'lock_schema_gate';
+-- This node's part of an index that is created concurrently. For other nodes, as whatever user they work for and under that
+-- session's search path.
+CREATE FUNCTION expanse.add_unbuilt_index(definition text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'add_unbuilt_index';
 
 CREATE FUNCTION expanse.add_group(group_id int, hash_map_version int, distribution_type text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1185,7 +1189,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'check_key', 'lock_schema_gate', 'spread_sequence', 'exchange_add', 'returned_rows')
+          AND p.proname NOT IN ('invalidate_metadata', 'check_key', 'lock_schema_gate', 'add_unbuilt_index', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

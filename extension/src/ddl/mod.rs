@@ -20,6 +20,7 @@
 
 mod alter;
 mod classify;
+pub mod concurrently;
 mod fills;
 pub mod forget;
 mod names;
@@ -29,10 +30,12 @@ mod rename;
 mod rules;
 mod send;
 mod tablespace;
+mod unbuilt;
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
 use crate::catalog::metadata::no_tables;
 use crate::catalog::{groups, key_trigger, metadata, Metadata};
+use crate::compat;
 use crate::transaction::participant;
 use classify::{Action, Concern};
 use pgrx::pg_sys::*;
@@ -86,7 +89,26 @@ pub fn before(
     let Some(concern) = concern else {
         return Utility::PassThrough;
     };
-    lock(&metadata, &concern);
+    let mut pstmt = pstmt;
+    match (concern.claim, concern.tables.as_slice()) {
+        (Some(claim), &[table, ..]) => {
+            let top_level = context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
+            // SAFETY: reads the state of the transaction.
+            let refused = unsafe { IsInTransactionBlock(top_level) } || !compat::owns(table);
+            if refused {
+                // By PostgreSQL, in its own words.
+                return Utility::PassThrough;
+            }
+            concurrently::claim(table, claim, || lock(&cluster(), &concern));
+            if matches!(concern.action, Action::Create) {
+                concurrently::creating(table);
+            } else {
+                // SAFETY: a utility statement of the parser.
+                pstmt = unsafe { classify::not_concurrently(pstmt) };
+            }
+        }
+        _ => lock(&metadata, &concern),
+    }
     forget::begin();
     Utility::Around {
         pstmt,
@@ -108,7 +130,7 @@ fn lock(metadata: &Metadata, concern: &Concern) {
     match concern.action {
         Action::Own | Action::Check if concern.shared.is_none() => {}
         // Sizes and order on disk: nothing that a rebind could trip over.
-        Action::Vacuum(_) | Action::Maintain(_) => {
+        Action::Vacuum(_) | Action::Rebuild(_) | Action::Maintain(_) => {
             others(metadata);
         }
         Action::Truncate(_) => {
@@ -140,6 +162,11 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     let _ = qc;
     // SAFETY: made by `before` of the same call of the hook, and used once.
     let concern = unsafe { Box::from_raw(state.cast::<Concern>()) };
+    match (&concern.action, concern.tables.as_slice()) {
+        (Action::Create, _) => return concurrently::build_created(),
+        (Action::Rebuild(sql), &[table, ..]) => return concurrently::rebuild(table, sql),
+        _ => {}
+    }
     // SAFETY: makes what the statement did visible.
     unsafe { CommandCounterIncrement() };
     rename::follow(&concern);

@@ -22,7 +22,7 @@ pub fn follow(concern: &Concern) {
 
 /// Runs `body`, a statement of ours over our own tables, with the rights of the extension's owner. An error restores the
 /// user with the (sub)transaction.
-fn as_owner(body: impl FnOnce()) {
+pub(super) fn as_owner(body: impl FnOnce()) {
     let settings = [
         (c"expanse.internal", c"on"),
         (c"search_path", c"pg_catalog, pg_temp"),

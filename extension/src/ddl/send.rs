@@ -15,10 +15,10 @@ use std::ffi::CStr;
 pub fn send(concern: &Concern) {
     let dropped = take_dropped();
     match &concern.action {
-        Action::Own | Action::Check | Action::Shared => {}
+        Action::Own | Action::Check | Action::Shared | Action::Create | Action::Rebuild(_) => {}
         Action::Schema(sql) => send_schema(concern, sql),
         Action::Index { newest } => {
-            if let Some(sql) = new_index(&concern.tables, *newest) {
+            if let Some((_, sql)) = new_index(&concern.tables, *newest) {
                 send_schema(concern, &sql);
             }
         }
@@ -79,7 +79,7 @@ fn send_function(nodes: &[NodeId], sql: &str) {
 }
 
 /// First what the tables need by now (types, functions, sequences, schemas), then the statement.
-fn send_schema(concern: &Concern, sql: &str) {
+pub fn send_schema(concern: &Concern, sql: &str) {
     let metadata = cluster();
     let nodes = others(&metadata);
     if !nodes.is_empty() {
@@ -107,8 +107,8 @@ fn send_schema(concern: &Concern, sql: &str) {
     }
 }
 
-/// The definition of the index that the statement has made, under the name that it was given here.
-fn new_index(tables: &[Oid], newest: u32) -> Option<String> {
+/// The index that the statement has made, and its definition under the name that it was given here.
+pub fn new_index(tables: &[Oid], newest: u32) -> Option<(Oid, String)> {
     let table = tables.first()?;
     let index = spi::value(&format!(
         "SELECT indexrelid::pg_catalog.int8 FROM pg_catalog.pg_index \
@@ -116,7 +116,7 @@ fn new_index(tables: &[Oid], newest: u32) -> Option<String> {
         table.to_u32()
     ))?;
     let index = Oid::from(index.parse::<u32>().ok()?);
-    Some(tablespace::index_definition(index))
+    Some((index, tablespace::index_definition(index)))
 }
 
 /// VACUUM can not be part of a transaction: each node does it by itself.

@@ -1,5 +1,6 @@
 //! Statements on other nodes, and the custom scans that run them.
 
+pub mod apart;
 pub mod connect;
 pub mod connection;
 pub mod copy;

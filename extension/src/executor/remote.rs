@@ -5,8 +5,9 @@
 
 use pgrx::pg_sys::Oid;
 
+pub use super::apart::{run_at, run_internally_at};
 pub use super::copy::CopyIn;
-pub use super::run::{run_at, run_internally_at, run_on};
+pub use super::run::run_on;
 pub use super::stream::{advance_any, Stream};
 
 /// How a statement relates to the running transaction.

@@ -1,7 +1,7 @@
 //! `cluster_run_on_nodes(command)`: an administrator's command on every node, this one included, each in a
 //! session and a transaction of its own.
 
-use super::run::run_apart;
+use super::apart::run_apart;
 use crate::catalog::metadata;
 use crate::error::Error;
 use pgrx::{pg_sys, IntoDatum};

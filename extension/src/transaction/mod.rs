@@ -29,6 +29,7 @@ pub mod serializable;
 pub mod statement;
 pub mod victim;
 
+use crate::ddl::concurrently;
 use crate::entry::entry;
 use crate::executor::{exchange, moving_scan, pending};
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
@@ -52,7 +53,10 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
         return;
     }
     entry(|| match event {
-        XactEvent::XACT_EVENT_PRE_COMMIT => commit::before(),
+        XactEvent::XACT_EVENT_PRE_COMMIT => {
+            concurrently::at_commit();
+            commit::before();
+        }
         XactEvent::XACT_EVENT_COMMIT => {
             exchange::forget();
             victim::forget();
@@ -74,6 +78,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             moving_scan::forget(1);
             pending::forget(1);
             constraints::forget(1);
+            concurrently::forget();
             abort::after();
         }
         _ => {}

@@ -5,6 +5,7 @@ pub mod shared;
 mod tables;
 mod upkeep;
 
+use super::concurrently::Claim;
 use super::names::spread_table;
 use super::nodes::{list, relation, tag};
 use super::refuse;
@@ -26,6 +27,10 @@ pub enum Action {
     Schema(String),
     /// A new index; those with a lower or equal OID were there before.
     Index { newest: u32 },
+    /// CREATE INDEX CONCURRENTLY.
+    Create,
+    /// REINDEX CONCURRENTLY: runs on each node by itself.
+    Rebuild(String),
     /// Whatever spread tables were dropped here are dropped there.
     Drop { cascade: bool },
     /// As `Schema`, but only writers have to wait for it.
@@ -42,6 +47,8 @@ pub struct Concern {
     pub action: Action,
     /// Table, old and new name of a renamed column.
     pub renamed_column: Option<(Oid, String, String)>,
+    /// How its table is locked in short attempts, for a statement with CONCURRENTLY.
+    pub claim: Option<Claim>,
     /// Columns may be filled by new sequences.
     pub sequences: bool,
     /// Columns that ALTER TABLE adds.
@@ -57,11 +64,12 @@ pub struct Concern {
 }
 
 impl Concern {
-    fn new(tables: Vec<Oid>, action: Action) -> Concern {
+    pub(super) fn new(tables: Vec<Oid>, action: Action) -> Concern {
         Concern {
             tables,
             action,
             renamed_column: None,
+            claim: None,
             sequences: false,
             new_columns: Vec::new(),
             needs: false,
@@ -113,6 +121,19 @@ fn drops_trigger(pstmt: *mut PlannedStmt) -> bool {
         let node = (*pstmt).utilityStmt;
         tag(node) == NodeTag::T_DropStmt
             && (*node.cast::<pg_sys::DropStmt>()).removeType == ObjectType::OBJECT_TRIGGER
+    }
+}
+
+/// A copy of a DROP INDEX CONCURRENTLY without that word.
+///
+/// # Safety
+/// `pstmt` is a statement of the parser, a DROP.
+pub unsafe fn not_concurrently(pstmt: *mut PlannedStmt) -> *mut PlannedStmt {
+    // SAFETY: as the caller promises; the copy is palloc'd.
+    unsafe {
+        let copy = pg_sys::copyObjectImpl(pstmt.cast()).cast::<PlannedStmt>();
+        (*(*copy).utilityStmt.cast::<pg_sys::DropStmt>()).concurrent = false;
+        copy
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements that change tables, their indexes, names and privileges.
 
 use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
-use super::{Action, Concern};
+use super::{Action, Claim, Concern};
 use crate::catalog::standing::is_shared_view;
 use crate::catalog::{self, Metadata};
 use crate::ddl::names::spread_table;
@@ -28,12 +28,9 @@ pub fn alter_table(
 pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
     let table = relation(stmt.relation).filter(|&oid| metadata.table(oid).is_some())?;
     if stmt.concurrent {
-        refuse::raise(
-            metadata,
-            table,
-            "CREATE INDEX CONCURRENTLY",
-            "Run CREATE INDEX without CONCURRENTLY; writes of the table wait meanwhile.",
-        );
+        let mut concern = Concern::new(vec![table], Action::Create);
+        concern.claim = Some(Claim::CREATE);
+        return Some(concern);
     }
     let newest = rules::newest_index(table);
     Some(Concern::new(vec![table], Action::Index { newest }))
@@ -119,14 +116,16 @@ pub fn drop_indexes(
             ))
         })
         .collect();
-    let &(table, _) = spread.first()?;
-    if stmt.concurrent {
-        let hint = "Run DROP INDEX without CONCURRENTLY.";
-        refuse::raise(metadata, table, "DROP INDEX CONCURRENTLY", hint);
+    spread.first()?;
+    if stmt.concurrent && (cascade || objects.len() > 1) {
+        // PostgreSQL refuses it.
+        return None;
     }
     let tail = if cascade { " CASCADE" } else { "" };
     let sql = format!("DROP INDEX IF EXISTS {}{tail}", joined(&spread));
-    Some(Concern::new(oids(&spread), Action::Schema(sql)))
+    let mut concern = Concern::new(oids(&spread), Action::Schema(sql));
+    concern.claim = stmt.concurrent.then_some(Claim::DROP);
+    Some(concern)
 }
 
 pub fn grant(

@@ -6,7 +6,7 @@ use crate::catalog::{self, spi, Metadata};
 use crate::ddl::names::spread_table;
 use crate::ddl::nodes::{list, names, relation, text};
 use crate::ddl::refuse;
-use pgrx::pg_sys::{self, DropBehavior, RangeVar};
+use pgrx::pg_sys::{self, DropBehavior, Oid, RangeVar};
 
 pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Concern> {
     let named = list::<RangeVar>(stmt.relations)
@@ -40,10 +40,35 @@ pub fn reindex(
 ) -> Option<Concern> {
     let table = relation(stmt.relation).and_then(|oid| spread_table(metadata, oid))?;
     if option_set(stmt.params, "concurrently") {
-        let hint = "Run REINDEX without CONCURRENTLY.";
-        refuse::raise(metadata, table, "REINDEX CONCURRENTLY", hint);
+        return Some(Concern::new(
+            vec![table],
+            Action::Rebuild(rebuild(stmt, metadata, table)?),
+        ));
     }
     Some(Concern::new(vec![table], Action::Maintain(source())))
+}
+
+/// The statement for another session, which has a search path of its own.
+fn rebuild(stmt: &pg_sys::ReindexStmt, metadata: &Metadata, table: Oid) -> Option<String> {
+    let kind = if stmt.kind == pg_sys::ReindexObjectType::REINDEX_OBJECT_INDEX {
+        "INDEX"
+    } else {
+        "TABLE"
+    };
+    let options: Vec<String> = list::<pg_sys::DefElem>(stmt.params)
+        .into_iter()
+        .map(option_text)
+        .collect();
+    if options
+        .iter()
+        .any(|option| option.starts_with("tablespace"))
+    {
+        let hint =
+            "Run it without CONCURRENTLY, or move the table with SELECT cluster_move_table(...).";
+        refuse::raise(metadata, table, "REINDEX (TABLESPACE) CONCURRENTLY", hint);
+    }
+    let name = catalog::names::qualified(relation(stmt.relation)?)?;
+    Some(format!("REINDEX ({}) {kind} {name}", options.join(", ")))
 }
 
 pub fn option_set(options: *mut pg_sys::List, wanted: &str) -> bool {

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# indexes.sh BOX DIR PORT: indexes are made, rebuilt and dropped concurrently, on all nodes or on none.
+#
+# DIR is a running cluster in a box of three nodes whose first listens on PORT. Somebody writes a table for long: whoever
+# makes an index of it waits, and nobody else does, neither writers of the table nor those who change the schema. A build
+# fails on one node, is cancelled, and loses its session: the index is on all nodes or on none, what is not valid can be
+# built or dropped from anywhere, and nothing else is left. Two nodes make indexes at the same time.
+set -uo pipefail
+box=$1 dir=$2 port=$3
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+
+sql "$port" -c 'CREATE TABLE d (k int NOT NULL, v int)' -c "SELECT cluster_distribute_table('d', 'k')" \
+    -c 'INSERT INTO d SELECT i, i FROM generate_series(1, 3000) i' \
+    -c 'CREATE TABLE r (k int PRIMARY KEY, v int)' -c "SELECT cluster_replicate_table('r')" >/dev/null
+two=$(sql "$port" -c "SELECT min(k) FROM d WHERE cluster_owner('d', k) = 'n2'")
+three=$(sql "$port" -c "SELECT min(k) FROM d WHERE cluster_owner('d', k) = 'n3'")
+
+# on_all INDEX STATE: what every node has of it: valid, invalid or none.
+state_of() {
+    fragment "$1" -c "SELECT coalesce((SELECT CASE WHEN indisvalid AND indisready THEN 'valid' ELSE 'invalid' END
+        FROM pg_index WHERE indexrelid = to_regclass('$2')), 'none')"
+}
+on_all() {
+    local at state
+    for at in $(ports); do
+        state=$(state_of "$at" "$1")
+        [[ $state == "$2" ]] || { echo "$1 at port $at: $state instead of $2"; return 1; }
+    done
+}
+nothing_left() { # nothing_left: no index that is not valid, on any node
+    local at
+    for at in $(ports); do
+        [[ $(left_over "$at") == 0 ]] || { echo "something is left at port $at"; return 1; }
+    done
+}
+runs() { [[ $(fragment "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '$2%'") -gt 0 ]]; }
+runs_not() { ! runs "$@"; }
+
+# hold PORT STATEMENT: in a transaction that stays open until release.
+hold() {
+    coproc HOLDER { sql "$1" 2>&1; }
+    # shellcheck disable=SC2153 # set by coproc
+    holder=$HOLDER_PID
+    echo "BEGIN ISOLATION LEVEL ${3:-READ COMMITTED}; $2; SELECT 'held';" >&"${HOLDER[1]}"
+    local line
+    while read -r line <&"${HOLDER[0]}"; do [[ $line == held ]] && return 0; done
+    return 1
+}
+release() {
+    echo 'COMMIT;' >&"${HOLDER[1]}"
+    eval "exec ${HOLDER[1]}>&-"
+    wait "$holder"
+}
+
+# Somebody writes for long.
+check 'a long transaction writes' hold "$port" "UPDATE d SET v = v WHERE k = $two"
+PGOPTIONS='-c lock_timeout=300ms' check_fails 'lock_timeout holds for the whole' 55P03 $((port + 2)) \
+    'CREATE INDEX CONCURRENTLY dv ON d (v)'
+check 'it leaves nothing' on_all dv none
+sql $((port + 2)) -c 'CREATE INDEX CONCURRENTLY dv ON d (v)' &
+creating=$!
+sleep 1
+check 'it waits' kill -0 "$creating"
+for ((i = 0; i < 10; i++)); do
+    check 'others write' sql "$port" -c "SET lock_timeout = '5s'" -c "UPDATE d SET v = v + 1 WHERE k = $three" \
+        -c "INSERT INTO d VALUES ($((10000 + i)), 0)"
+done
+check 'others change the schema' sql "$port" -c "SET lock_timeout = '10s'" -c 'CREATE TABLE e (k int)' \
+    -c "SELECT cluster_distribute_table('e', 'k')" -o /dev/null
+check 'the long one can, too' release
+check 'then the index is made' wait "$creating"
+check 'on all nodes' on_all dv valid
+
+check 'a long transaction reads' hold $((port + 1)) 'SELECT count(*) FROM d'
+sql "$port" -c 'DROP INDEX CONCURRENTLY dv' &
+dropping=$!
+sleep 0.5
+check 'a drop waits for it' kill -0 "$dropping"
+check 'others read meanwhile' sql "$port" -c "SET lock_timeout = '5s'" -c 'SELECT count(*) FROM d' -o /dev/null
+check 'it ends' release
+check 'then the index is dropped' wait "$dropping"
+check 'from all nodes' on_all dv none
+
+# A build fails on one node.
+sql "$port" -c "INSERT INTO d VALUES ($two, 0)"
+check_fails 'the node is named' 'while executing on node "n2"' "$port" 'CREATE UNIQUE INDEX CONCURRENTLY du ON d (k) WHERE v >= 0'
+sql $((port + 2)) -c 'DROP INDEX CONCURRENTLY du'
+check_fails 'and what can be done' 'REINDEX INDEX CONCURRENTLY public.du builds it' "$port" \
+    'CREATE UNIQUE INDEX CONCURRENTLY du ON d (k)'
+check 'it is valid where it was built' [ "$(state_of "$port" du)$(state_of $((port + 1)) du)" = validinvalid ]
+check_fails 'a build that fails again leaves nothing more' 23505 "$port" 'REINDEX INDEX CONCURRENTLY du'
+check 'only the index' [ "$(left_over $((port + 1)))" = 1 ]
+sql "$port" -c "DELETE FROM d WHERE k = $two"
+check 'it can be built' sql "$port" -c 'REINDEX INDEX CONCURRENTLY du'
+check 'on all nodes' on_all du valid
+check 'and rebuilt with its table' sql $((port + 2)) -c 'REINDEX TABLE CONCURRENTLY d'
+check 'nothing is left' nothing_left
+check 'and dropped from another node' sql $((port + 2)) -c 'DROP INDEX CONCURRENTLY du'
+
+# A build is interrupted while it waits for somebody else's snapshot on another node.
+interrupted() { # interrupted FUNCTION
+    check 'a snapshot is held' hold $((port + 1)) 'TABLE pg_class LIMIT 1' 'REPEATABLE READ'
+    sql "$port" -c 'CREATE INDEX CONCURRENTLY rv ON r (v)' >/dev/null 2>&1 &
+    creating=$!
+    check 'the other node builds' until_finds runs $((port + 1)) 'REINDEX INDEX CONCURRENTLY'
+    check "$1" sql "$port" -o /dev/null -c "SELECT $1(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY rv%'"
+    wait "$creating"
+}
+interrupted pg_cancel_backend
+check 'the other node has stopped' until_finds runs_not $((port + 1)) 'REINDEX INDEX CONCURRENTLY'
+check 'it waits no longer' release
+check 'the index is not valid there' [ "$(state_of "$port" rv)$(state_of $((port + 1)) rv)" = validinvalid ]
+check 'it can be built from there' sql $((port + 1)) -c 'REINDEX INDEX CONCURRENTLY rv'
+check 'and on the others' on_all rv valid
+check 'and dropped' sql $((port + 1)) -c 'DROP INDEX rv'
+interrupted pg_terminate_backend
+check 'it waits no longer' release
+check 'the other node comes to an end' until_finds runs_not $((port + 1)) 'REINDEX INDEX CONCURRENTLY'
+check 'the index can be built' sql $((port + 2)) -c 'REINDEX INDEX CONCURRENTLY rv'
+check 'nothing is left' nothing_left
+check 'it is on all nodes' on_all rv valid
+
+# Two nodes at once, about two tables and about one.
+both() { # both STATEMENT STATEMENT
+    sql "$port" -c "$1" &
+    local first=$!
+    sql $((port + 1)) -c "$2"
+    local second=$?
+    wait "$first" && ((second == 0))
+}
+for round in 1 2 3; do
+    check "two tables, round $round" both "CREATE INDEX CONCURRENTLY d$round ON d (v)" "CREATE INDEX CONCURRENTLY r$round ON r (v)"
+    check "one table, round $round" both "CREATE INDEX CONCURRENTLY e$round ON d (v)" "DROP INDEX CONCURRENTLY d$round"
+done
+for index in r1 r2 r3 e1 e2 e3; do check "$index is there" on_all "$index" valid; done
+for index in d1 d2 d3; do check "$index is gone" on_all "$index" none; done
+check 'nothing is left' nothing_left
+summary
