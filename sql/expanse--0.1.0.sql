@@ -127,6 +127,12 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON expans
 -- user they work for.
 CREATE FUNCTION expanse.lock_schema_gate() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'lock_schema_gate';
+-- On this node: transaction blocks wait at their BEGIN for a moment; tables are locked, modes as PostgreSQL numbers them. For
+-- other nodes, as whatever user they work for.
+CREATE FUNCTION expanse.close_door() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_door';
+CREATE FUNCTION expanse.lock_tables(tables regclass[], modes int[]) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'lock_tables';
 -- This node's part of an index that is created concurrently. For other nodes, as whatever user they work for and under that
 -- session's search path.
 CREATE FUNCTION expanse.add_unbuilt_index(definition text) RETURNS void
@@ -1189,7 +1195,7 @@ BEGIN
         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
           AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'expanse')
           AND p.provolatile = 'v'
-          AND p.proname NOT IN ('invalidate_metadata', 'check_key', 'lock_schema_gate', 'add_unbuilt_index', 'spread_sequence', 'exchange_add', 'returned_rows')
+          AND p.proname NOT IN ('invalidate_metadata', 'check_key', 'lock_schema_gate', 'add_unbuilt_index', 'close_door', 'lock_tables', 'spread_sequence', 'exchange_add', 'returned_rows')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', changing);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO expanse_admin', changing);

@@ -156,6 +156,7 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
+        entry(|| ddl::door::pass(pstmt));
         if pending::concerned_by_utility(pstmt) {
             pending::start_all();
         }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# indexes.sh BOX DIR PORT: indexes are made, rebuilt and dropped concurrently, on all nodes or on none.
+# indexes.sh BOX DIR PORT: the schema changes while everybody works; indexes are made, rebuilt and dropped concurrently.
 #
+# Transactions change rows of several nodes all the time: each schema change is done, and none of them fails or waits for long.
 # DIR is a running cluster in a box of three nodes whose first listens on PORT. Somebody writes a table for long: whoever
 # makes an index of it waits, and nobody else does, neither writers of the table nor those who change the schema. A build
 # fails on one node, is cancelled, and loses its session: the index is on all nodes or on none, what is not valid can be
@@ -120,6 +121,43 @@ check 'the other node comes to an end' until_finds runs_not $((port + 1)) 'REIND
 check 'the index can be built' sql $((port + 2)) -c 'REINDEX INDEX CONCURRENTLY rv'
 check 'nothing is left' nothing_left
 check 'it is on all nodes' on_all rv valid
+
+# Schema changes under load: transactions on several nodes, from two of them.
+sql "$port" -c 'CREATE TABLE a (k int PRIMARY KEY, v int NOT NULL)' -c "SELECT cluster_distribute_table('a', 'k')" \
+    -c 'INSERT INTO a SELECT i, 0 FROM generate_series(1, 3000) i' >/dev/null
+cat >"$dir/transfer.sql" <<'EOF'
+\set x random(1, 3000)
+\set y random(1, 3000)
+BEGIN;
+UPDATE a SET v = v + 1 WHERE k = least(:x, :y);
+UPDATE a SET v = v - 1 WHERE k = greatest(:x, :y);
+COMMIT;
+EOF
+for at in $((port + 1)) $((port + 2)); do
+    "$box/bin/pgbench" -h 127.0.0.1 -p "$at" -U postgres -n -f "$dir/transfer.sql" -c 3 -T 600 -P 1 postgres >"$dir/load.$at" 2>&1 &
+done
+loads=$(jobs -p)
+check 'there is a load' until_finds grep -q progress "$dir/load.$((port + 2))"
+for change in 'ALTER TABLE a ADD COLUMN c int' 'CREATE INDEX av ON a (v)' 'ALTER TABLE a ADD CHECK (v > -100000)' \
+    'ALTER TABLE a RENAME c TO d' 'REINDEX TABLE a' 'CREATE INDEX CONCURRENTLY aw ON a (v)' 'DROP INDEX av' \
+    'DROP INDEX CONCURRENTLY aw' 'BEGIN; ALTER TABLE a ADD COLUMN e int; ALTER TABLE a DROP COLUMN d; COMMIT'; do
+    check "$change" sql "$port" -c "$change"
+done
+sleep 1.5
+# shellcheck disable=SC2086 # several
+kill $loads
+wait $loads 2>/dev/null
+check 'no transaction failed' [ -z "$(grep -hE 'ERROR| [1-9][0-9]* failed' "$dir"/load.*)" ]
+grep -hE 'ERROR| [1-9][0-9]* failed' "$dir"/load.* | head -5
+no_load() {
+    local at
+    for at in $(ports); do
+        [[ $(sql "$at" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") == 0 ]] || return 1
+    done
+}
+check 'the load is over' until_finds no_load
+check 'the sum is right' [ "$(sql "$port" -c 'SELECT sum(v) FROM a')" = 0 ]
+check 'nothing is left of it' nothing_left
 
 # Two nodes at once, about two tables and about one.
 both() { # both STATEMENT STATEMENT

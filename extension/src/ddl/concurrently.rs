@@ -7,8 +7,7 @@
 //! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build`]).
 //!
 //! What changes the catalog needs locks of the table that writers (CREATE) or readers, too (DROP) would queue behind. They
-//! are asked for in short attempts ([`claim`]), each in a transaction of its own: between two of them nothing is locked, the
-//! gate of the schema included.
+//! are taken in short attempts ([`super::attempts`]).
 //!
 //! # What is not guaranteed
 //! As in PostgreSQL, an index whose build fails or is interrupted stays, and is not valid on the nodes that had not
@@ -16,46 +15,24 @@
 //! autovacuum does not make way. Two builds on one table that begin on different nodes at the same moment may end in a
 //! deadlock that one of them is told of.
 
+use super::attempts::Wanted;
 use super::classify::{Action, Concern};
 use super::{rules, send};
-use crate::catalog::everywhere::{cluster, on_others, others};
+use crate::catalog::everywhere::{cluster, others};
 use crate::catalog::{names, spi, Node};
 use crate::error::Raised;
 use crate::executor::apart::{run_internally_at, Apart};
-use crate::executor::wait::pause;
-use crate::transaction::abort;
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
-use pgrx::PgSqlErrorCode;
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
-use std::time::{Duration, Instant};
 
-/// How the table is to be locked on this node and on the others until the catalog has changed.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    here: i32,
-    there: &'static str,
-}
-
-impl Claim {
-    /// PostgreSQL's own statement does here with a lock that keeps nobody from writing.
-    pub const CREATE: Claim = Claim {
+/// The lock that a CREATE INDEX CONCURRENTLY needs: here PostgreSQL's own statement does with one that nobody waits for.
+pub fn wanted(table: Oid) -> Wanted {
+    Wanted {
+        table,
         here: pg_sys::ShareUpdateExclusiveLock as i32,
-        there: "SHARE",
-    };
-    pub const DROP: Claim = Claim {
-        here: pg_sys::AccessExclusiveLock as i32,
-        there: "ACCESS EXCLUSIVE",
-    };
+        there: pg_sys::ShareLock as i32,
+    }
 }
-
-/// How long an attempt may keep others waiting on one node.
-const ATTEMPT: &std::ffi::CStr = c"100ms";
-/// Between two attempts, in milliseconds: doubled from the first to the longest.
-const FIRST_PAUSE: i64 = 50;
-const LONGEST_PAUSE: i64 = 3_200;
 
 /// A table, and its newest index before the statement.
 type Creating = (Oid, u32);
@@ -78,102 +55,6 @@ thread_local! {
 pub fn forget() {
     CREATING.set(None);
     BUILD.take();
-}
-
-/// Takes the locks of a statement, by `gates` and of its table, in as many attempts as it takes or as `lock_timeout` allows.
-pub fn claim(table: Oid, claim: Claim, gates: impl Fn()) {
-    // SAFETY: reads a setting, in milliseconds; 0 is no limit.
-    let limit = unsafe { pg_sys::LockTimeout };
-    let deadline = (limit > 0).then(|| Instant::now() + Duration::from_millis(limit as u64));
-    let mut wait = FIRST_PAUSE;
-    while let Some(failure) = attempt(table, claim, &gates) {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            resume_unwind(failure);
-        }
-        begin_anew(wait);
-        wait = (wait * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Ends the transaction, in which nothing has been done, on all nodes, and begins another one after a pause: whoever builds
-/// an index waits for the end of transactions that have locked its table, not only for that of their locks.
-fn begin_anew(wait: i64) {
-    abort::after();
-    // SAFETY: as SPI_commit does it for the COMMIT of a procedure; the statement can not run in a transaction block. What
-    // follows finds its memory context and a snapshot as before.
-    unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        pg_sys::ForgetPortalSnapshots();
-        pg_sys::CommitTransactionCommand();
-        pg_sys::StartTransactionCommand();
-        pause(wait);
-        pg_sys::EnsurePortalSnapshotExists();
-        pg_sys::MemoryContextSwitchTo(context);
-    }
-}
-
-/// The error, when somebody was in the way: nothing is locked then.
-fn attempt(table: Oid, claim: Claim, gates: &impl Fn()) -> Option<Box<dyn Any + Send>> {
-    let at_table = Cell::new(false);
-    // SAFETY: a subtransaction that is ended below, or by the abort of the transaction; context and owner are restored as
-    // PL/pgSQL does it.
-    let (context, owner) = unsafe {
-        let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(before.0);
-        before
-    };
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        gates();
-        at_table.set(true);
-        spi::with_settings(&[(c"lock_timeout", ATTEMPT)], || {
-            lock(table, claim.here, claim.there);
-        });
-    }));
-    // SAFETY: ends the subtransaction that was begun above.
-    let end = |commit: bool| unsafe {
-        if commit {
-            pg_sys::ReleaseCurrentSubTransaction();
-        } else {
-            pg_sys::MemoryContextSwitchTo(context);
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
-        }
-        pg_sys::MemoryContextSwitchTo(context);
-        pg_sys::CurrentResourceOwner = owner;
-    };
-    match outcome {
-        Ok(()) => {
-            end(true);
-            None
-        }
-        Err(failure) => {
-            end(false);
-            if !at_table.get() || !lock_not_available(&*failure) {
-                resume_unwind(failure);
-            }
-            Some(failure)
-        }
-    }
-}
-
-fn lock(table: Oid, here: i32, there: &str) {
-    // SAFETY: locks a relation until the transaction ends; if it is gone, the statement itself says so.
-    unsafe { pg_sys::LockRelationOid(table, here) };
-    if let Some(name) = names::qualified(table) {
-        let sql = format!("LOCK TABLE {name} IN {there} MODE");
-        on_others(&others(&cluster()), &sql);
-    }
-}
-
-fn lock_not_available(failure: &(dyn Any + Send)) -> bool {
-    if let Some(raised) = failure.downcast_ref::<Raised>() {
-        return raised.sqlstate == "55P03";
-    }
-    matches!(
-        failure.downcast_ref(),
-        Some(CaughtError::PostgresError(error))
-            if error.sql_error_code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
-    )
 }
 
 /// PostgreSQL is about to create an index on this table.

@@ -19,8 +19,10 @@
 //! node that is asked.
 
 mod alter;
+mod attempts;
 mod classify;
 pub mod concurrently;
+pub mod door;
 mod fills;
 pub mod forget;
 mod names;
@@ -89,25 +91,30 @@ pub fn before(
     let Some(concern) = concern else {
         return Utility::PassThrough;
     };
+    // SAFETY: reads the state of the transaction.
+    let alone = !unsafe {
+        IsInTransactionBlock(context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL)
+    };
+    let may = concern
+        .wanted
+        .iter()
+        .all(|wanted| compat::owns(wanted.table));
+    let creates = matches!(concern.action, Action::Create);
+    if concern.concurrently && (!alone || creates && !may) {
+        // PostgreSQL refuses it, in its own words. (An index may also be dropped by the owner of its schema.)
+        return Utility::PassThrough;
+    }
+    if concern.wanted.is_empty() || !may {
+        lock(&metadata, &concern);
+    } else {
+        attempts::take(&concern.wanted, alone, || lock(&cluster(), &concern));
+    }
     let mut pstmt = pstmt;
-    match (concern.claim, concern.tables.as_slice()) {
-        (Some(claim), &[table, ..]) => {
-            let top_level = context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
-            // SAFETY: reads the state of the transaction.
-            let refused = unsafe { IsInTransactionBlock(top_level) } || !compat::owns(table);
-            if refused {
-                // By PostgreSQL, in its own words.
-                return Utility::PassThrough;
-            }
-            concurrently::claim(table, claim, || lock(&cluster(), &concern));
-            if matches!(concern.action, Action::Create) {
-                concurrently::creating(table);
-            } else {
-                // SAFETY: a utility statement of the parser.
-                pstmt = unsafe { classify::not_concurrently(pstmt) };
-            }
-        }
-        _ => lock(&metadata, &concern),
+    match (&concern.action, concern.tables.as_slice()) {
+        (Action::Create, &[table, ..]) => concurrently::creating(table),
+        // SAFETY: a DROP INDEX of the parser.
+        _ if concern.concurrently => pstmt = unsafe { classify::not_concurrently(pstmt) },
+        _ => {}
     }
     forget::begin();
     Utility::Around {

@@ -39,6 +39,7 @@ use std::ffi::c_void;
 pub fn init() {
     consistency::ring::init();
     consistency::barrier::init();
+    crate::ddl::door::init();
     victim::init();
     // SAFETY: plain functions that live as long as the library.
     unsafe {

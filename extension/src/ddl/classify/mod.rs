@@ -1,11 +1,12 @@
 //! What a utility statement is about: which spread tables, and what the other nodes have to do.
 
+mod locks;
 mod objects;
 pub mod shared;
 mod tables;
 mod upkeep;
 
-use super::concurrently::Claim;
+use super::attempts::Wanted;
 use super::names::spread_table;
 use super::nodes::{list, relation, tag};
 use super::refuse;
@@ -47,8 +48,10 @@ pub struct Concern {
     pub action: Action,
     /// Table, old and new name of a renamed column.
     pub renamed_column: Option<(Oid, String, String)>,
-    /// How its table is locked in short attempts, for a statement with CONCURRENTLY.
-    pub claim: Option<Claim>,
+    /// What is locked in short attempts before the statement runs.
+    pub wanted: Vec<Wanted>,
+    /// CREATE or DROP INDEX CONCURRENTLY.
+    pub concurrently: bool,
     /// Columns may be filled by new sequences.
     pub sequences: bool,
     /// Columns that ALTER TABLE adds.
@@ -69,7 +72,8 @@ impl Concern {
             tables,
             action,
             renamed_column: None,
-            claim: None,
+            wanted: Vec::new(),
+            concurrently: false,
             sequences: false,
             new_columns: Vec::new(),
             needs: false,
@@ -107,6 +111,8 @@ pub fn classify(
             | NodeTag::T_AlterPolicyStmt
             | NodeTag::T_CreateStatsStmt
     );
+    // SAFETY: PostgreSQL passes a utility statement.
+    concern.wanted = locks::of(unsafe { (*pstmt).utilityStmt }, &concern, metadata);
     concern.triggers = tag == NodeTag::T_CreateTrigStmt || drops_trigger(pstmt);
     concern.functions = matches!(
         tag,

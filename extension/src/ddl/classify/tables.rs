@@ -1,7 +1,7 @@
 //! Statements that change tables, their indexes, names and privileges.
 
 use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
-use super::{Action, Claim, Concern};
+use super::{Action, Concern};
 use crate::catalog::standing::is_shared_view;
 use crate::catalog::{self, Metadata};
 use crate::ddl::names::spread_table;
@@ -29,7 +29,7 @@ pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
     let table = relation(stmt.relation).filter(|&oid| metadata.table(oid).is_some())?;
     if stmt.concurrent {
         let mut concern = Concern::new(vec![table], Action::Create);
-        concern.claim = Some(Claim::CREATE);
+        concern.concurrently = true;
         return Some(concern);
     }
     let newest = rules::newest_index(table);
@@ -124,7 +124,7 @@ pub fn drop_indexes(
     let tail = if cascade { " CASCADE" } else { "" };
     let sql = format!("DROP INDEX IF EXISTS {}{tail}", joined(&spread));
     let mut concern = Concern::new(oids(&spread), Action::Schema(sql));
-    concern.claim = stmt.concurrent.then_some(Claim::DROP);
+    concern.concurrently = stmt.concurrent;
     Some(concern)
 }
 
