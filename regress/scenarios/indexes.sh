@@ -171,6 +171,28 @@ for round in 1 2 3; do
     check "two tables, round $round" both "CREATE INDEX CONCURRENTLY d$round ON d (v)" "CREATE INDEX CONCURRENTLY r$round ON r (v)"
     check "one table, round $round" both "CREATE INDEX CONCURRENTLY e$round ON d (v)" "DROP INDEX CONCURRENTLY d$round"
 done
+# What a statement names gets another meaning while it waits, or becomes a spread table.
+meanwhile() { # meanwhile CHANGE STATEMENT: fails as the statement does
+    local waiting
+    hold "$port" "$1" || return 1
+    sql "$port" -c "$2" >"$dir/said" 2>&1 &
+    waiting=$!
+    sleep 0.5
+    release
+    wait "$waiting"
+}
+sql "$port" -c 'CREATE TABLE p (k int)' -c 'CREATE TABLE new (k int NOT NULL, v int)' -c "SELECT cluster_distribute_table('new', 'k')" >/dev/null
+check 'the table of that name by then' meanwhile 'ALTER TABLE a RENAME TO old; ALTER TABLE new RENAME TO a' 'CREATE INDEX i1 ON a (v)'
+check 'and concurrently' meanwhile 'ALTER TABLE a RENAME TO new; ALTER TABLE old RENAME TO a' 'CREATE INDEX CONCURRENTLY i2 ON a (v)'
+check 'its own index' meanwhile 'CREATE INDEX i3 ON a (v)' 'CREATE INDEX i4 ON a (v)'
+for index in i1 i2 i3 i4; do check "$index is on all nodes" on_all "$index" valid; done
+check 'each on its table' [ "$(sql "$port" -c "SELECT string_agg(indrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indexrelid::regclass::text ~ '^i[0-9]'")" = 'new a a a' ]
+for statement in 'CREATE INDEX ON p (k)' 'ALTER TABLE p ADD v int' 'TRUNCATE p'; do
+    meanwhile "SELECT cluster_distribute_table('p', 'k')" "$statement"
+    check "$statement is told" grep -q 'table "p" has been spread meanwhile' "$dir/said"
+    sql "$port" -c 'DROP TABLE p' -c 'CREATE TABLE p (k int)'
+done
+
 for index in r1 r2 r3 e1 e2 e3; do check "$index is there" on_all "$index" valid; done
 for index in d1 d2 d3; do check "$index is gone" on_all "$index" none; done
 check 'nothing is left' nothing_left

@@ -11,14 +11,15 @@
 //! moment ([`super::door`]), on all nodes, and those that have begun are given [`LEAVE`] to come to their ends. Statements
 //! without a block are not held up: few of them are between two nodes at a time.
 //!
-//! Alone (the statement is its whole transaction), it tries until it has its way or `lock_timeout` is over. Inside a
-//! transaction block somebody may wait for what it has done before, and no lock that is given back is one to be found in a
-//! cycle: after [`PATIENCE`] it waits as PostgreSQL does.
+//! A statement with CONCURRENTLY tries until it has its way or `lock_timeout` is over. Any other one may meet a table that
+//! somebody uses at every moment, and one inside a transaction block somebody who waits for what it has done before, where no
+//! lock that is given back is one to be found in a cycle. So they wait as PostgreSQL does after a while ([`Patience`]).
 
 use super::door;
 use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::catalog::{names, spi};
-use crate::error::Raised;
+use crate::compat;
+use crate::error::{Error, Raised};
 use crate::executor::wait::pause;
 use crate::transaction::abort;
 use pgrx::pg_sys::panic::CaughtError;
@@ -39,8 +40,9 @@ const MANY: u32 = 20;
 const LONGEST_PAUSE: i64 = 3_200;
 /// What transactions are given to come to their ends, in milliseconds.
 const LEAVE: i64 = 15;
-/// How long a transaction block makes attempts.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a transaction block makes attempts, and a statement that is its whole transaction.
+const PATIENCE_WITHIN: Duration = Duration::from_secs(5);
+const PATIENCE_ALONE: Duration = Duration::from_secs(30);
 
 /// A table, and how it is to be locked on this node and on the others.
 #[derive(Debug, Clone, Copy)]
@@ -61,23 +63,47 @@ impl Wanted {
     }
 }
 
-/// Takes the locks after those of `gates`. `alone`: nothing has been done in this transaction, and it ends with the statement.
-pub fn take(wanted: &[Wanted], alone: bool, gates: impl Fn()) {
+/// For how long it makes attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A statement with CONCURRENTLY, which is its whole transaction.
+    Endless,
+    /// Any other statement that is its whole transaction.
+    Alone,
+    /// Others may wait for what its transaction has done before.
+    Within,
+}
+
+impl Patience {
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Patience::Endless => None,
+            Patience::Alone => Some(PATIENCE_ALONE),
+            Patience::Within => Some(PATIENCE_WITHIN),
+        }
+    }
+}
+
+/// Takes the locks after those of `gates`. When its patience is at an end, the statement itself waits for them.
+pub fn take(wanted: &[Wanted], patience: Patience, gates: impl Fn()) {
     // SAFETY: reads a setting, in milliseconds; 0 is no limit.
-    let limit = u64::try_from(unsafe { pg_sys::LockTimeout }).unwrap_or(0);
-    let limit = match (alone, limit) {
-        (false, _) => Some(PATIENCE),
-        (true, 0) => None,
-        (true, limit) => Some(Duration::from_millis(limit)),
-    };
+    let timeout = u64::try_from(unsafe { pg_sys::LockTimeout }).unwrap_or(0);
+    let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));
+    let limit = patience.limit();
     let began = Instant::now();
     let (mut tries, mut wait) = (0, FIRST_PAUSE);
     while let Some(failure) = attempt(wanted, &gates) {
-        match limit {
-            Some(limit) if began.elapsed() >= limit && alone => resume_unwind(failure),
-            Some(limit) if began.elapsed() >= limit => return gates(),
-            _ if alone => begin_anew(unlike_others(wait)),
-            _ => pause(unlike_others(wait)),
+        let over = |limit: Option<Duration>| limit.is_some_and(|limit| began.elapsed() >= limit);
+        if over(timeout) {
+            resume_unwind(failure);
+        }
+        if over(limit) {
+            return gates();
+        }
+        if patience == Patience::Within {
+            pause(unlike_others(wait));
+        } else {
+            begin_anew(unlike_others(wait));
         }
         tries += 1;
         let longest = if tries < MANY {
@@ -194,6 +220,10 @@ crate::sql_function! {
         let tables = args.required::<Vec<Oid>>(0, "tables");
         let modes = args.required::<Vec<i32>>(1, "modes");
         crate::state::peer::require("lock tables");
+        // Functions of users run in such sessions, too.
+        if !tables.iter().all(|&table| compat::owns(table)) {
+            Error::PeersOnly { what: "lock tables" }.raise();
+        }
         for (table, mode) in tables.into_iter().zip(modes) {
             // SAFETY: locks a relation that existed when its name was looked up.
             unsafe { pg_sys::LockRelationOid(table, mode) };

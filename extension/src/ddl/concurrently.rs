@@ -20,7 +20,7 @@ use super::classify::{Action, Concern};
 use super::{rules, send};
 use crate::catalog::everywhere::{cluster, others};
 use crate::catalog::{names, spi, Node};
-use crate::error::Raised;
+use crate::error::{Error, Raised};
 use crate::executor::apart::{run_internally_at, Apart};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::{Cell, RefCell};
@@ -79,10 +79,16 @@ pub fn at_commit() {
 }
 
 fn send_definition(table: Oid, newest: u32) {
-    let mut concern = Concern::new(vec![table], Action::Index { newest });
+    let mut concern = Concern::new(
+        vec![table],
+        Action::Index {
+            newest,
+            if_missing: true,
+        },
+    );
     concern.needs = true;
     let Some((index, definition)) = send::new_index(&concern.tables, newest) else {
-        return;
+        Error::Internal("the new index is not found".into()).raise();
     };
     rules::check(&concern);
     let sql = format!(

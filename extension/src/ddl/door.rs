@@ -9,13 +9,18 @@ use crate::executor::wait::pause;
 use crate::state::peer;
 use crate::state::segment::Segment;
 use pgrx::pg_sys::{self, NodeTag, PlannedStmt, TransactionStmtKind};
+use std::time::{Duration, Instant};
 
-/// How long it stays closed, in microseconds.
+/// How long it stays closed, and with those who close it again meanwhile, in microseconds.
 const CLOSED: i64 = 120_000;
+const LONGEST: i64 = 2 * CLOSED;
+/// How long it is open at least, in microseconds.
+const OPEN: i64 = 30_000;
 
 #[repr(C)]
 struct Door {
-    /// When it opens, in microseconds of PostgreSQL's clock.
+    /// Since when it is closed, and when it opens or has opened, in microseconds of PostgreSQL's clock.
+    since: i64,
     until: i64,
     /// The OID of the database whose sessions wait.
     database: u32,
@@ -38,20 +43,25 @@ fn database() -> u32 {
     unsafe { pg_sys::MyDatabaseId }.to_u32()
 }
 
-/// Closes it on this node.
+/// Closes it on this node, unless it has just been closed for long.
 pub fn close() {
     DOOR.change(|door| {
-        door.until = now() + CLOSED;
+        let now = now();
+        if now < door.until && now >= door.since {
+            door.until = (now + CLOSED).min(door.since + LONGEST);
+        } else if !(door.until..door.until + OPEN).contains(&now) {
+            (door.since, door.until) = (now, now + CLOSED);
+        }
         door.database = database();
     });
 }
 
 /// Opens it before its time.
 pub fn open() {
-    DOOR.change(|door| door.until = 0);
+    DOOR.change(|door| door.until = door.until.min(now()));
 }
 
-/// Waits, interruptibly, before a BEGIN of a client.
+/// Waits, interruptibly, before a BEGIN of a client, no longer than it stays closed when nobody closes it again.
 ///
 /// # Safety
 /// `pstmt` is a utility statement of PostgreSQL's.
@@ -65,10 +75,15 @@ pub unsafe fn pass(pstmt: *mut PlannedStmt) {
                 TransactionStmtKind::TRANS_STMT_BEGIN | TransactionStmtKind::TRANS_STMT_START
             )
     };
-    if !begins || no_tables() || crate::state::internal_session() {
+    // SAFETY: reads the transaction's state: who has begun already may have locks.
+    let begun = unsafe { pg_sys::IsTransactionBlock() };
+    if !begins || begun || no_tables() || crate::state::internal_session() {
         return;
     }
-    while DOOR.look(|door| now() < door.until && door.database == database()) == Some(true) {
+    let end = Instant::now() + Duration::from_micros(CLOSED.unsigned_abs());
+    while Instant::now() < end
+        && DOOR.look(|door| now() < door.until && door.database == database()) == Some(true)
+    {
         pause(1);
     }
 }

@@ -38,12 +38,17 @@ use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
 use crate::catalog::metadata::no_tables;
 use crate::catalog::{groups, key_trigger, metadata, Metadata};
 use crate::compat;
+use crate::error::Raised;
 use crate::transaction::participant;
+use attempts::Patience;
 use classify::{Action, Concern};
 use pgrx::pg_sys::*;
 use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::os::raw::c_char;
+
+/// How often a statement looks again at what its names mean.
+const MEANINGS: u32 = 5;
 
 /// What the hook is to do with a utility statement.
 #[derive(Clone, Copy)]
@@ -91,24 +96,19 @@ pub fn before(
     let Some(concern) = concern else {
         return Utility::PassThrough;
     };
-    // SAFETY: reads the state of the transaction.
-    let alone = !unsafe {
-        IsInTransactionBlock(context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL)
-    };
-    let may = concern
-        .wanted
-        .iter()
-        .all(|wanted| compat::owns(wanted.table));
-    let creates = matches!(concern.action, Action::Create);
-    if concern.concurrently && (!alone || creates && !may) {
-        // PostgreSQL refuses it, in its own words. (An index may also be dropped by the owner of its schema.)
-        return Utility::PassThrough;
-    }
-    if concern.wanted.is_empty() || !may {
+    let concern = if matches!(concern.action, Action::Own) {
         lock(&metadata, &concern);
+        Some(concern)
     } else {
-        attempts::take(&concern.wanted, alone, || lock(&cluster(), &concern));
-    }
+        // SAFETY: reads the state of the transaction.
+        let alone = !unsafe {
+            IsInTransactionBlock(context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL)
+        };
+        under_locks(pstmt, query_string, concern, alone)
+    };
+    let Some(concern) = concern else {
+        return Utility::PassThrough;
+    };
     let mut pstmt = pstmt;
     match (&concern.action, concern.tables.as_slice()) {
         (Action::Create, &[table, ..]) => concurrently::creating(table),
@@ -123,9 +123,82 @@ pub fn before(
     }
 }
 
+/// Takes the locks of a statement and gives what it is about under them: names may have got another meaning while it waited.
+/// `None`: PostgreSQL runs it, or refuses it in its own words.
+fn under_locks(
+    pstmt: *mut PlannedStmt,
+    query_string: *const c_char,
+    first: Concern,
+    alone: bool,
+) -> Option<Concern> {
+    let mut concern = first;
+    for _ in 0..MEANINGS {
+        // SAFETY: a utility statement of PostgreSQL's.
+        let locks = nodes::tag(unsafe { (*pstmt).utilityStmt }) == NodeTag::T_LockStmt;
+        if locks && alone {
+            return None;
+        }
+        let creates = matches!(concern.action, Action::Create);
+        // SAFETY: a plain variable of the transaction.
+        let may = !unsafe { XactReadOnly } && concern.wanted.iter().all(|w| compat::owns(w.table));
+        let one_node = cluster().active_nodes().len() < 2;
+        // An index may also be dropped by the owner of its schema, and here with CONCURRENTLY as PostgreSQL does it.
+        if concern.concurrently && (!alone || creates && !may || !creates && one_node) {
+            return None;
+        }
+        if concern.wanted.is_empty() || !may {
+            lock(&cluster(), &concern);
+        } else {
+            let patience = match (alone, concern.concurrently) {
+                (true, true) => Patience::Endless,
+                (true, false) => Patience::Alone,
+                (false, _) => Patience::Within,
+            };
+            attempts::take(&concern.wanted, patience, || lock(&cluster(), &concern));
+        }
+        if concern.tables.is_empty() {
+            return Some(concern);
+        }
+        let again = classify::classify(pstmt, query_string, &cluster())?;
+        let set = |tables: &[Oid]| tables.iter().map(|t| t.to_u32()).collect::<BTreeSet<_>>();
+        if set(&again.tables) == set(&concern.tables) {
+            return Some(again);
+        }
+        concern = again;
+    }
+    Raised {
+        sqlstate: "40001".into(),
+        message: "the names of this statement get other meanings all the time".into(),
+        hint: Some("Repeat the statement.".into()),
+        ..Raised::default()
+    }
+    .raise()
+}
+
+/// A table of this node alone may have been spread while the statement waited for it.
+fn refuse_spread_since(concern: &Concern) {
+    let Some(metadata) = metadata() else { return };
+    let spread = concern
+        .plain
+        .iter()
+        .find(|&&oid| metadata.table(oid).is_some());
+    if let Some(&table) = spread {
+        Raised {
+            sqlstate: "40001".into(),
+            message: format!(
+                "table \"{}\" has been spread meanwhile",
+                crate::catalog::names::bare(table)
+            ),
+            hint: Some("Repeat the statement.".into()),
+            ..Raised::default()
+        }
+        .raise();
+    }
+}
+
 /// Keeps this schema change apart from others and from rebinds; refused while an operation needs the schema as it is.
 fn lock(metadata: &Metadata, concern: &Concern) {
-    if !matches!(concern.action, Action::Own | Action::Check) {
+    if !matches!(concern.action, Action::Own | Action::Check | Action::Plain) {
         participant::refuse_schema_change();
     }
     let groups: BTreeSet<_> = concern
@@ -135,7 +208,7 @@ fn lock(metadata: &Metadata, concern: &Concern) {
         .map(|table| table.group)
         .collect();
     match concern.action {
-        Action::Own | Action::Check if concern.shared.is_none() => {}
+        Action::Own | Action::Check | Action::Plain if concern.shared.is_none() => {}
         // Sizes and order on disk: nothing that a rebind could trip over.
         Action::Vacuum(_) | Action::Rebuild(_) | Action::Maintain(_) => {
             others(metadata);
@@ -176,6 +249,7 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     }
     // SAFETY: makes what the statement did visible.
     unsafe { CommandCounterIncrement() };
+    refuse_spread_since(&concern);
     rename::follow(&concern);
     rules::check(&concern);
     send::send(&concern);

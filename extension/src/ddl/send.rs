@@ -15,13 +15,18 @@ use std::ffi::CStr;
 pub fn send(concern: &Concern) {
     let dropped = take_dropped();
     match &concern.action {
-        Action::Own | Action::Check | Action::Shared | Action::Create | Action::Rebuild(_) => {}
+        Action::Own
+        | Action::Check
+        | Action::Shared
+        | Action::Plain
+        | Action::Create
+        | Action::Rebuild(_) => {}
         Action::Schema(sql) => send_schema(concern, sql),
-        Action::Index { newest } => {
-            if let Some((_, sql)) = new_index(&concern.tables, *newest) {
-                send_schema(concern, &sql);
-            }
-        }
+        Action::Index { newest, if_missing } => match new_index(&concern.tables, *newest) {
+            Some((_, sql)) => send_schema(concern, &sql),
+            None if *if_missing => {}
+            None => Error::Internal("the new index is not found".into()).raise(),
+        },
         Action::Drop { cascade } => {
             if dropped.is_empty() {
                 if let Some(metadata) = metadata() {

@@ -79,7 +79,9 @@ fn mode(node: *mut Node) -> Option<i32> {
             }
             NodeTag::T_LockStmt => {
                 let stmt = &*node.cast::<pg_sys::LockStmt>();
-                (!stmt.nowait).then_some(stmt.mode)
+                // The first statement on another node would fix what a transaction with one snapshot sees there.
+                let one_snapshot = pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32;
+                (!stmt.nowait && !one_snapshot).then_some(stmt.mode)
             }
             _ => None,
         }
@@ -88,7 +90,7 @@ fn mode(node: *mut Node) -> Option<i32> {
 
 /// The spread tables that new foreign keys point to.
 fn pointed_to(node: *mut Node, metadata: &Metadata) -> Vec<Oid> {
-    // SAFETY: as in `mode`; commands that add a constraint have it as their definition.
+    // SAFETY: as in `mode`; commands that add a constraint or a column have it as their definition.
     unsafe {
         if tag(node) != NodeTag::T_AlterTableStmt {
             return Vec::new();
@@ -96,10 +98,14 @@ fn pointed_to(node: *mut Node, metadata: &Metadata) -> Vec<Oid> {
         let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
         let added = list::<pg_sys::AlterTableCmd>(stmt.cmds)
             .into_iter()
-            .filter(|&cmd| (*cmd).subtype == pg_sys::AlterTableType::AT_AddConstraint)
             .map(|cmd| (*cmd).def)
-            .filter(|&def| !def.is_null() && tag(def) == NodeTag::T_Constraint);
-        let tables = added.map(|def| (*def.cast::<pg_sys::Constraint>()).pktable);
+            .filter(|def| !def.is_null())
+            .flat_map(|def| match tag(def) {
+                NodeTag::T_Constraint => vec![def.cast::<pg_sys::Constraint>()],
+                NodeTag::T_ColumnDef => list((*def.cast::<pg_sys::ColumnDef>()).constraints),
+                _ => Vec::new(),
+            });
+        let tables = added.map(|constraint| (*constraint).pktable);
         tables
             .filter_map(|range: *mut RangeVar| spread_table(metadata, relation(range)?))
             .collect()

@@ -22,12 +22,14 @@ pub enum Action {
     Own,
     /// A table of this node alone has changed: it must not point to distributed rows.
     Check,
+    /// As `Check`, but nothing that could point anywhere.
+    Plain,
     /// Nothing about spread tables: see `Concern::shared`.
     Shared,
     /// The same text runs on the other nodes.
     Schema(String),
     /// A new index; those with a lower or equal OID were there before.
-    Index { newest: u32 },
+    Index { newest: u32, if_missing: bool },
     /// CREATE INDEX CONCURRENTLY.
     Create,
     /// REINDEX CONCURRENTLY: runs on each node by itself.
@@ -46,6 +48,8 @@ pub enum Action {
 pub struct Concern {
     pub tables: Vec<Oid>,
     pub action: Action,
+    /// Tables of this node alone, which must still be that once the statement has their locks.
+    pub plain: Vec<Oid>,
     /// Table, old and new name of a renamed column.
     pub renamed_column: Option<(Oid, String, String)>,
     /// What is locked in short attempts before the statement runs.
@@ -71,6 +75,7 @@ impl Concern {
         Concern {
             tables,
             action,
+            plain: Vec::new(),
             renamed_column: None,
             wanted: Vec::new(),
             concurrently: false,
@@ -127,6 +132,15 @@ fn drops_trigger(pstmt: *mut PlannedStmt) -> bool {
         let node = (*pstmt).utilityStmt;
         tag(node) == NodeTag::T_DropStmt
             && (*node.cast::<pg_sys::DropStmt>()).removeType == ObjectType::OBJECT_TRIGGER
+    }
+}
+
+impl Concern {
+    /// A statement about tables of this node alone.
+    fn plain(tables: Vec<Oid>, action: Action) -> Option<Concern> {
+        let mut concern = Concern::new(Vec::new(), action);
+        concern.plain = tables;
+        (!concern.plain.is_empty()).then_some(concern)
     }
 }
 

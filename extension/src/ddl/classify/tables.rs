@@ -16,7 +16,7 @@ pub fn alter_table(
 ) -> Option<Concern> {
     let target = relation(stmt.relation)?;
     let Some(table) = spread_table(metadata, target) else {
-        return Some(Concern::new(Vec::new(), Action::Check));
+        return Concern::plain(vec![target], Action::Check);
     };
     alter::check(stmt, metadata, table);
     let mut concern = Concern::new(vec![table], Action::Schema(source()));
@@ -26,14 +26,22 @@ pub fn alter_table(
 }
 
 pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
-    let table = relation(stmt.relation).filter(|&oid| metadata.table(oid).is_some())?;
+    let table = relation(stmt.relation)?;
+    if metadata.table(table).is_none() {
+        // One built concurrently ends in another transaction than it begins in.
+        return (!stmt.concurrent).then(|| Concern::plain(vec![table], Action::Plain))?;
+    }
     if stmt.concurrent {
         let mut concern = Concern::new(vec![table], Action::Create);
         concern.concurrently = true;
         return Some(concern);
     }
     let newest = rules::newest_index(table);
-    Some(Concern::new(vec![table], Action::Index { newest }))
+    let if_missing = stmt.if_not_exists;
+    Some(Concern::new(
+        vec![table],
+        Action::Index { newest, if_missing },
+    ))
 }
 
 pub fn rename(

@@ -9,12 +9,13 @@ use crate::ddl::refuse;
 use pgrx::pg_sys::{self, DropBehavior, Oid, RangeVar};
 
 pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Concern> {
-    let named = list::<RangeVar>(stmt.relations)
+    let named: Vec<Oid> = list::<RangeVar>(stmt.relations)
         .into_iter()
-        .filter_map(relation);
-    let spread = spread_names(metadata, named);
+        .filter_map(relation)
+        .collect();
+    let spread = spread_names(metadata, named.iter().copied());
     if spread.is_empty() {
-        return None;
+        return Concern::plain(named, Action::Plain);
     }
     let sql = format!(
         "TRUNCATE TABLE {}{}{}",
