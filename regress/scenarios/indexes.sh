@@ -29,12 +29,11 @@ on_all() {
         [[ $state == "$2" ]] || { echo "$1 at port $at: $state instead of $2"; return 1; }
     done
 }
-nothing_left() { # nothing_left: no index that is not valid, on any node
+clean() { # no index that is not valid, and no prepared transaction, on any node
     local at
-    for at in $(ports); do
-        [[ $(left_over "$at") == 0 ]] || { echo "something is left at port $at"; return 1; }
-    done
+    for at in $(ports); do [[ $(left_over "$at") == 0 ]] || return 1; done
 }
+nothing_left() { until_finds clean; } # recovery may be at it
 runs() { [[ $(fragment "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '$2%'") -gt 0 ]]; }
 runs_not() { ! runs "$@"; }
 
