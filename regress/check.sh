@@ -101,8 +101,8 @@ overload() {
 deadlock() {
     on_box deadlock 3 $((port + 70)) regress/scenarios/deadlock.sh "$box" "$work/box-deadlock" $((port + 70))
 }
-indexes() {
-    on_box indexes 3 $((port + 65)) regress/scenarios/indexes.sh "$box" "$work/box-indexes" $((port + 65))
+schema() {
+    on_box schema 3 $((port + 65)) regress/scenarios/schema.sh "$box" "$work/box-schema" $((port + 65))
 }
 operations() {
     on_box operations 3 $((port + 80)) regress/scenarios/operations.sh "$box" "$work/box-operations" $((port + 80))
@@ -133,7 +133,7 @@ growth() {
     return $status
 }
 
-all=(format lint unit symbols foreign single cluster differential crash takeover deadlock indexes operations rebind rewrite shrink storage killsteps
+all=(format lint unit symbols foreign single cluster differential crash takeover deadlock schema operations rebind rewrite shrink storage killsteps
     daemon ensemble overload service growth-dir growth-zookeeper)
 for name in "${@:-${all[@]}}"; do
     case $name in
@@ -149,7 +149,7 @@ for name in "${@:-${all[@]}}"; do
         overload) level overload overload ;;
         service) level service regress/service.sh ;;
         deadlock) level deadlock deadlock ;;
-        indexes) level indexes indexes ;;
+        schema) level schema schema ;;
         operations) level operations operations ;;
         shrink) level shrink shrink ;;
         storage) level storage storage ;;

@@ -28,6 +28,16 @@ impl Raised {
         std::panic::resume_unwind(Box::new(self))
     }
 
+    /// The same with the node it came from in its context.
+    pub fn of_node(mut self, node: &str) -> Raised {
+        let place = format!("while executing on node \"{node}\"");
+        self.context = Some(match self.context {
+            Some(context) => format!("{context}\n{place}"),
+            None => place,
+        });
+        self
+    }
+
     /// Reports a notice or warning to the client; an error is reported as a warning.
     pub fn emit(self) {
         let level = match self.severity.as_deref() {

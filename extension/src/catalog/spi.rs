@@ -163,6 +163,24 @@ pub fn qualified<T>(body: impl FnOnce() -> T) -> T {
     )
 }
 
+/// The same with the rights of the extension's owner, for a statement of ours. An error restores the user with the
+/// (sub)transaction.
+pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
+    let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: reads and sets the backend's user; the flag marks the change as a local one.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        pg_sys::SetUserIdAndSecContext(
+            pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID),
+            context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
+        );
+    }
+    let result = qualified(body);
+    // SAFETY: restores what was read above.
+    unsafe { pg_sys::SetUserIdAndSecContext(user, context) };
+    result
+}
+
 /// A string as an SQL literal.
 pub fn literal(text: &str) -> String {
     let text = CString::new(text.replace('\0', "")).expect("NUL bytes were removed");

@@ -183,6 +183,7 @@ fn lock_not_available(failure: &(dyn Any + Send)) -> bool {
     )
 }
 
+/// The tables on all other nodes at once, then here, with the doors closed meanwhile.
 fn lock(wanted: &[Wanted]) {
     let nodes = others(&cluster());
     on_others(&nodes, "SELECT expanse.close_door()");

@@ -4,7 +4,7 @@
 //! An index is made in two parts. First its definition: PostgreSQL begins its own CREATE INDEX CONCURRENTLY here, and in the
 //! first transaction that it commits, which leaves an index that is not built yet, the other nodes get the same ([`at_commit`]),
 //! so that all have it or none has. Then every node builds its own: this one as PostgreSQL does, the others by
-//! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build`]).
+//! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build_created`]).
 //!
 //! What changes the catalog needs locks of the table that writers (CREATE) or readers, too (DROP) would queue behind. They
 //! are taken in short attempts ([`super::attempts`]).
@@ -57,9 +57,9 @@ pub fn forget() {
     BUILD.take();
 }
 
-/// PostgreSQL is about to create an index on this table.
-pub fn creating(table: Oid) {
-    CREATING.set(Some((table, rules::newest_index(table))));
+/// PostgreSQL is about to create an index on this table, which has none newer than that.
+pub fn creating(table: Oid, newest: u32) {
+    CREATING.set(Some((table, newest)));
 }
 
 /// Before the commit of the transaction in which PostgreSQL has put the new index into the catalog. May raise.
@@ -79,13 +79,8 @@ pub fn at_commit() {
 }
 
 fn send_definition(table: Oid, newest: u32) {
-    let mut concern = Concern::new(
-        vec![table],
-        Action::Index {
-            newest,
-            if_missing: true,
-        },
-    );
+    let if_missing = false;
+    let mut concern = Concern::new(vec![table], Action::Index { newest, if_missing });
     concern.needs = true;
     let Some((index, definition)) = send::new_index(&concern.tables, newest) else {
         Error::Internal("the new index is not found".into()).raise();
@@ -175,11 +170,11 @@ fn commit_here() {
 /// The indexes that a REINDEX CONCURRENTLY of the table has left when it failed: nobody sees those of another node. The
 /// names are those of PostgreSQL's manual, "Rebuilding Indexes Concurrently". What fails here is in nobody's way.
 fn drop_leftovers(node: &Node, build: &Build) {
-    let table = spi::literal(&build.table);
+    let table = names::regclass_literal(&build.table);
     let look = format!(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE i.indrelid = {table}::pg_catalog.regclass AND NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'"
+         WHERE i.indrelid = {table} AND NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'"
     );
     let rows = run_internally_at(&node.host, node.port, &look).unwrap_or_default();
     for index in rows.into_iter().flatten().flatten() {
@@ -188,12 +183,8 @@ fn drop_leftovers(node: &Node, build: &Build) {
     }
 }
 
-fn raise(node: &Node, mut failure: Raised, build: &Build) -> ! {
-    let place = format!("while executing on node \"{}\"", node.name);
-    failure.context = Some(match failure.context {
-        Some(context) => format!("{context}\n{place}"),
-        None => place,
-    });
+fn raise(node: &Node, failure: Raised, build: &Build) -> ! {
+    let mut failure = failure.of_node(&node.name);
     if let Some(index) = &build.index {
         // REINDEX builds another index under this name and puts it in the place of the first.
         failure.message = failure.message.replace("_ccnew\"", "\"");

@@ -6,8 +6,8 @@
 
 use crate::catalog::metadata::no_tables;
 use crate::executor::wait::pause;
-use crate::state::peer;
 use crate::state::segment::Segment;
+use crate::state::{now, peer};
 use pgrx::pg_sys::{self, NodeTag, PlannedStmt, TransactionStmtKind};
 use std::time::{Duration, Instant};
 
@@ -31,11 +31,6 @@ static DOOR: Segment<Door> = Segment::new(c"expanse door", || 0, |_| {});
 /// Reserves the memory; called once while the library is preloaded.
 pub fn init() {
     DOOR.reserve();
-}
-
-fn now() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 fn database() -> u32 {

@@ -110,11 +110,12 @@ pub fn before(
         return Utility::PassThrough;
     };
     let mut pstmt = pstmt;
-    match (&concern.action, concern.tables.as_slice()) {
-        (Action::Create, &[table, ..]) => concurrently::creating(table),
-        // SAFETY: a DROP INDEX of the parser.
-        _ if concern.concurrently => pstmt = unsafe { classify::not_concurrently(pstmt) },
-        _ => {}
+    if concern.concurrently {
+        match (&concern.action, concern.tables.as_slice()) {
+            (&Action::Index { newest, .. }, &[table, ..]) => concurrently::creating(table, newest),
+            // SAFETY: a DROP INDEX of the parser.
+            _ => pstmt = unsafe { classify::not_concurrently(pstmt) },
+        }
     }
     forget::begin();
     Utility::Around {
@@ -131,14 +132,14 @@ fn under_locks(
     first: Concern,
     alone: bool,
 ) -> Option<Concern> {
+    // SAFETY: a utility statement of PostgreSQL's.
+    let locks = nodes::tag(unsafe { (*pstmt).utilityStmt }) == NodeTag::T_LockStmt;
+    if locks && alone {
+        return None;
+    }
     let mut concern = first;
     for _ in 0..MEANINGS {
-        // SAFETY: a utility statement of PostgreSQL's.
-        let locks = nodes::tag(unsafe { (*pstmt).utilityStmt }) == NodeTag::T_LockStmt;
-        if locks && alone {
-            return None;
-        }
-        let creates = matches!(concern.action, Action::Create);
+        let creates = concern.creates_concurrently();
         // SAFETY: a plain variable of the transaction.
         let may = !unsafe { XactReadOnly } && concern.wanted.iter().all(|w| compat::owns(w.table));
         let one_node = cluster().active_nodes().len() < 2;
@@ -243,7 +244,7 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     // SAFETY: made by `before` of the same call of the hook, and used once.
     let concern = unsafe { Box::from_raw(state.cast::<Concern>()) };
     match (&concern.action, concern.tables.as_slice()) {
-        (Action::Create, _) => return concurrently::build_created(),
+        _ if concern.creates_concurrently() => return concurrently::build_created(),
         (Action::Rebuild(sql), &[table, ..]) => return concurrently::rebuild(table, sql),
         _ => {}
     }

@@ -15,12 +15,7 @@ use std::ffi::CStr;
 pub fn send(concern: &Concern) {
     let dropped = take_dropped();
     match &concern.action {
-        Action::Own
-        | Action::Check
-        | Action::Shared
-        | Action::Plain
-        | Action::Create
-        | Action::Rebuild(_) => {}
+        Action::Own | Action::Check | Action::Shared | Action::Plain | Action::Rebuild(_) => {}
         Action::Schema(sql) => send_schema(concern, sql),
         Action::Index { newest, if_missing } => match new_index(&concern.tables, *newest) {
             Some((_, sql)) => send_schema(concern, &sql),

@@ -1,6 +1,5 @@
 //! `expanse.add_unbuilt_index`: an index that is in the catalog and not built yet.
 
-use super::rename::as_owner;
 use crate::catalog::spi;
 use crate::compat;
 use crate::entry::guarded;
@@ -16,7 +15,7 @@ crate::sql_function! {
         let definition = args.required::<String>(0, "definition");
         crate::state::peer::require("add an index that is not built");
         let index = define(&definition);
-        as_owner(|| {
+        spi::as_owner(|| {
             spi::execute(&format!(
                 "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = {}",
                 index.to_u32()

@@ -158,8 +158,7 @@ pub fn wait(group: GroupId, bytes: i64) {
         return;
     };
     loop {
-        // SAFETY: reads the clock.
-        let now = unsafe { pg_sys::GetCurrentTimestamp() };
+        let now = crate::state::now();
         let limited = LIMITS.look(|slots| {
             let known = |s: &&Slot| s.bytes_per_second > 0 && s.is(database, group);
             // Less than what was claimed: the limit has been changed, so the claim is void.
@@ -175,8 +174,7 @@ pub fn wait(group: GroupId, bytes: i64) {
 
 /// The moment until which `bytes` last; `None` without a limit.
 fn claim(database: u32, group: GroupId, bytes: i64) -> Option<i64> {
-    // SAFETY: reads the clock.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let now = crate::state::now();
     LIMITS.change(|slots| {
         let known = |s: &&mut Slot| s.bytes_per_second > 0 && s.is(database, group);
         let slot = slots.iter_mut().find(known)?;

@@ -21,6 +21,12 @@ pub fn preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
+/// PostgreSQL's clock, in microseconds: the same for all sessions of the server.
+pub fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// Does this session execute fragments for another node (or feed logical replication), so that
 /// distributed tables are to be taken as the ordinary local tables they are here?
 pub fn internal_session() -> bool {

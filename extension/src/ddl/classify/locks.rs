@@ -1,6 +1,6 @@
 //! How strongly a statement locks the spread tables that it is about, where others wait for that.
 
-use super::{Action, Concern};
+use super::Concern;
 use crate::catalog::Metadata;
 use crate::ddl::attempts::Wanted;
 use crate::ddl::concurrently;
@@ -17,7 +17,7 @@ pub fn of(node: *mut Node, concern: &Concern, metadata: &Metadata) -> Vec<Wanted
     if concern.tables.is_empty() || metadata.active_nodes().len() < 2 {
         return Vec::new();
     }
-    if matches!(concern.action, Action::Create) {
+    if concern.creates_concurrently() {
         return concern
             .tables
             .iter()

@@ -30,8 +30,6 @@ pub enum Action {
     Schema(String),
     /// A new index; those with a lower or equal OID were there before.
     Index { newest: u32, if_missing: bool },
-    /// CREATE INDEX CONCURRENTLY.
-    Create,
     /// REINDEX CONCURRENTLY: runs on each node by itself.
     Rebuild(String),
     /// Whatever spread tables were dropped here are dropped there.
@@ -87,6 +85,17 @@ impl Concern {
             shared: None,
         }
     }
+
+    pub fn creates_concurrently(&self) -> bool {
+        self.concurrently && matches!(self.action, Action::Index { .. })
+    }
+
+    /// A statement about tables of this node alone.
+    fn plain(tables: Vec<Oid>, action: Action) -> Option<Concern> {
+        let mut concern = Concern::new(Vec::new(), action);
+        concern.plain = tables;
+        (!concern.plain.is_empty()).then_some(concern)
+    }
 }
 
 /// `None` when neither a spread table nor an object of all nodes is concerned. Refuses (raises) what can not be spread.
@@ -132,15 +141,6 @@ fn drops_trigger(pstmt: *mut PlannedStmt) -> bool {
         let node = (*pstmt).utilityStmt;
         tag(node) == NodeTag::T_DropStmt
             && (*node.cast::<pg_sys::DropStmt>()).removeType == ObjectType::OBJECT_TRIGGER
-    }
-}
-
-impl Concern {
-    /// A statement about tables of this node alone.
-    fn plain(tables: Vec<Oid>, action: Action) -> Option<Concern> {
-        let mut concern = Concern::new(Vec::new(), action);
-        concern.plain = tables;
-        (!concern.plain.is_empty()).then_some(concern)
     }
 }
 

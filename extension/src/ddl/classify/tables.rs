@@ -31,17 +31,11 @@ pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
         // One built concurrently ends in another transaction than it begins in.
         return (!stmt.concurrent).then(|| Concern::plain(vec![table], Action::Plain))?;
     }
-    if stmt.concurrent {
-        let mut concern = Concern::new(vec![table], Action::Create);
-        concern.concurrently = true;
-        return Some(concern);
-    }
     let newest = rules::newest_index(table);
     let if_missing = stmt.if_not_exists;
-    Some(Concern::new(
-        vec![table],
-        Action::Index { newest, if_missing },
-    ))
+    let mut concern = Concern::new(vec![table], Action::Index { newest, if_missing });
+    concern.concurrently = stmt.concurrent;
+    Some(concern)
 }
 
 pub fn rename(

@@ -101,16 +101,11 @@ impl Connection {
         // What was set in this batch may have been rolled back with it.
         self.settings.forget();
         if self.failure.is_none() {
-            let mut failure = answer.report();
+            let failure = answer.report();
             if failure.sqlstate == "0A000" && failure.message.starts_with("cached plan must not") {
                 self.forget_statements();
             }
-            let place = format!("while executing on node \"{}\"", self.node_name);
-            failure.context = Some(match failure.context {
-                Some(context) => format!("{context}\n{place}"),
-                None => place,
-            });
-            self.failure = Some(failure);
+            self.failure = Some(failure.of_node(&self.node_name));
         }
     }
 

@@ -11,8 +11,8 @@
 //! Anything: snapshots are compared with and without a barrier. It only makes sure that reads come to an end under any load.
 
 use crate::executor::wait::pause;
-use crate::state::peer;
 use crate::state::segment::Segment;
+use crate::state::{now, peer};
 use pgrx::pg_sys;
 use std::cell::Cell;
 
@@ -42,11 +42,6 @@ thread_local! {
 /// Reserves the memory; called once while the library is preloaded.
 pub fn init() {
     BARRIER.reserve();
-}
-
-fn now() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 fn slot() -> Option<usize> {

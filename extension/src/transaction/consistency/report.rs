@@ -21,8 +21,7 @@ pub fn view(snapshot: pg_sys::Snapshot) -> View {
         let name: String = row.get(1).unwrap_or_default();
         view.done.insert(fingerprint(&name), 0);
     });
-    // SAFETY: reads the clock.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let now = crate::state::now();
     for entry in ring::entries() {
         let xid = entry.xid.into();
         let age = now - entry.at;
@@ -174,8 +173,7 @@ pub fn wait_for(wanted: &BTreeSet<u64>, timeout_ms: i32) -> bool {
 
 /// Remembers a transaction that is about to be prepared, or to commit here.
 pub fn remember(name: &str, members: u64, xid: u32) {
-    // SAFETY: reads the clock.
-    let at = unsafe { pg_sys::GetCurrentTimestamp() };
+    let at = crate::state::now();
     let fingerprint = fingerprint(name);
     ring::record(ring::Entry {
         fingerprint,

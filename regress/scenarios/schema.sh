@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# indexes.sh BOX DIR PORT: the schema changes while everybody works; indexes are made, rebuilt and dropped concurrently.
+# schema.sh BOX DIR PORT: the schema changes while everybody works; indexes are made, rebuilt and dropped concurrently.
 #
 # Transactions change rows of several nodes all the time: each schema change is done, and none of them fails or waits for long.
 # DIR is a running cluster in a box of three nodes whose first listens on PORT. Somebody writes a table for long: whoever
