@@ -7,25 +7,9 @@
 # and whoever reads all three sees each of these transactions entirely or not at all.
 set -uo pipefail
 box=$1 dir=$2 port=$3
-passed=0 failed=0 limit_ms=6000
-
-sql() { # sql PORT ARGUMENT...
-    "$box/bin/psql" -X -q -A -t -h 127.0.0.1 -p "$1" -U postgres -d postgres -v VERBOSITY=verbose "${@:2}"
-}
-
-check() { # check NAME COMMAND...
-    if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $1"; fi
-}
-
-# Locks a row, waits until the other transaction has locked its own, and wants that one.
-transaction() { # transaction PORT FIRST SECOND DELAY
-    {
-        sleep "$4"
-        echo "BEGIN; UPDATE d SET v = v + 1 WHERE k = $2;"
-        sleep 0.6
-        echo "UPDATE d SET v = v + 1 WHERE k = $3; COMMIT;"
-    } | sql "$1" 2>&1
-}
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+limit_s=20
 
 sql "$port" -c 'CREATE TABLE d (k int PRIMARY KEY, v int NOT NULL)' \
     -c "SELECT cluster_distribute_table('d', 'k')" -c 'INSERT INTO d SELECT i, 0 FROM generate_series(1, 50) i' >/dev/null
@@ -33,18 +17,19 @@ key_of() { sql "$port" -c "SELECT min(k) FROM d WHERE cluster_owner('d', k) = '$
 one=$(key_of n1) two=$(key_of n2) three=$(key_of n3)
 
 round() { # round OLDER_PORT YOUNGER_PORT KEY KEY
-    local begin_ms=$(($(date +%s%N) / 1000000)) older younger out
-    out=$(mktemp)
-    transaction "$1" "$3" "$4" 0 >"$out" &
-    younger=$(transaction "$2" "$4" "$3" 0.2)
-    wait $!
-    older=$(cat "$out")
-    rm -f "$out"
-    check 'the older transaction commits' [ -z "$older" ]
-    check 'the younger one is told of a deadlock' grep -q 'ERROR:  40P01: deadlock detected' <<<"$younger"
-    check 'nobody waits for long' [ $(($(date +%s%N) / 1000000 - begin_ms)) -lt $limit_ms ]
-    [[ -z $older ]] || echo "$older"
-    grep -q 40P01 <<<"$younger" || echo "$younger"
+    local begin
+    open_session older "$1" && open_session younger "$2" || return 1
+    check 'the older transaction locks its row' done_by older "BEGIN; UPDATE d SET v = v + 1 WHERE k = $3"
+    check 'the younger one locks its own' done_by younger "BEGIN; UPDATE d SET v = v + 1 WHERE k = $4"
+    begin=$SECONDS
+    say older "UPDATE d SET v = v + 1 WHERE k = $4; COMMIT;"
+    say younger "UPDATE d SET v = v + 1 WHERE k = $3; COMMIT;"
+    close_session younger
+    check 'the older transaction commits' close_session older
+    check 'the younger one is told of a deadlock' grep -q 'ERROR:  40P01: deadlock detected' "$dir/younger.out"
+    check 'nobody waits for long' [ $((SECONDS - begin)) -lt $limit_s ]
+    grep ERROR "$dir/older.out"
+    grep -q 40P01 "$dir/younger.out" || cat "$dir/younger.out"
 }
 
 round "$port" $((port + 2)) "$two" "$three"  # both rows are on other nodes than the older one's
@@ -54,12 +39,23 @@ check 'only the older ones have written' [ "$(sql "$port" -c 'SELECT sum(v) FROM
 
 # Waits, at PORT, for a row whose key another transaction changes before its END (COMMIT or ROLLBACK).
 waiting() { # waiting PORT KEY END STATEMENT
-    local mover
-    { echo "BEGIN; UPDATE d SET k = k + 1000 WHERE k = $2;"; sleep 0.5; echo "$3;"; } | sql "$port" >/dev/null 2>&1 &
-    mover=$!
-    sleep 0.25
-    sql "$1" -c "$4" 2>&1
-    wait $mover
+    local waiter
+    open_session mover "$port" && done_by mover "BEGIN; UPDATE d SET k = k + 1000 WHERE k = $2" || return 1
+    sql "$1" -v VERBOSITY=verbose -c "$4" >"$dir/told" 2>&1 &
+    waiter=$!
+    until_finds somebody_waits
+    say mover "$3;"
+    close_session mover
+    wait $waiter
+    cat "$dir/told"
+}
+
+somebody_waits() { # for a row, on any node
+    local at
+    for at in $(ports); do
+        [[ $(fragment "$at" -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')") == 0 ]] || return 0
+    done
+    return 1
 }
 
 moved() { # moved PORT KEY STATEMENT: refused when the row moves; done when it stays after all
@@ -111,7 +107,7 @@ in_report() {
 seen_whole() { # seen_whole READ: a hundred times while three sessions write
     local n seen
     "$box/bin/pgbench" -n -c 3 -T 5 -f "$dir/write.sql" -h 127.0.0.1 -p "$port" -U postgres postgres >"$dir/write.log" 2>&1 &
-    seen=$(for n in {1..100}; do "$1"; done | sql "$port" 2>&1 | sort | uniq -c)
+    seen=$(for n in {1..100}; do "$1"; done | sql "$port" -v ON_ERROR_STOP=0 2>&1 | sort | uniq -c)
     wait $!
     grep -q 'failed transactions: 0 ' "$dir/write.log" && [[ $seen =~ ^\ *100\ t$ ]] || { cat "$dir/write.log"; echo "$seen"; return 1; }
 }
@@ -134,5 +130,4 @@ check 'a statement sees transactions as a whole' seen_whole in_one
 check 'so does a transaction with one snapshot' seen_whole in_transaction
 check 'and a report that begins with a plain table' seen_whole in_report
 check 'and pg_dump' dumped
-echo "$passed passed, $failed failed"
-((failed == 0))
+summary

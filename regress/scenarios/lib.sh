@@ -31,6 +31,34 @@ until_finds() { # until_finds COMMAND...: polls, with a bound
     return 1
 }
 
+# Sessions that go on step by step: their names, the descriptors that lead to them, and what they say in $dir/NAME.out.
+declare -A into=() session=()
+
+open_session() { # open_session NAME PORT
+    local descriptor
+    rm -f "$dir/$1.in"
+    mkfifo "$dir/$1.in" || return 1
+    sql "$2" -v VERBOSITY=verbose -f - <"$dir/$1.in" >"$dir/$1.out" 2>&1 &
+    session[$1]=$!
+    exec {descriptor}>"$dir/$1.in"
+    into[$1]=$descriptor
+}
+
+say() { echo "$2" >&"${into[$1]}"; } # say NAME STATEMENTS
+
+done_by() { # done_by NAME STATEMENTS: sends them and waits for their end
+    say "$1" "$2; \\echo it is done" && until_finds answered "$1" && ! grep -q ERROR "$dir/$1.out"
+}
+answered() { grep -qE 'it is done|ERROR' "$dir/$1.out"; }
+
+close_session() { # close_session NAME: true when nothing of it failed
+    local descriptor=${into[$1]}
+    # Others may have inherited the descriptor, so the end of the file may not come. It may have ended by itself, too.
+    (say "$1" '\q') 2>/dev/null
+    exec {descriptor}>&-
+    wait "${session[$1]}"
+}
+
 # says ID EXPRESSION WANTED: what cluster_operations shows of an operation. A node whose sidecar is gone shows what it knew
 # last, so all are asked.
 says() {

@@ -38,20 +38,8 @@ runs() { [[ $(fragment "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE stat
 runs_not() { ! runs "$@"; }
 
 # hold PORT STATEMENT: in a transaction that stays open until release.
-hold() {
-    coproc HOLDER { sql "$1" 2>&1; }
-    # shellcheck disable=SC2153 # set by coproc
-    holder=$HOLDER_PID
-    echo "BEGIN ISOLATION LEVEL ${3:-READ COMMITTED}; $2; SELECT 'held';" >&"${HOLDER[1]}"
-    local line
-    while read -r line <&"${HOLDER[0]}"; do [[ $line == held ]] && return 0; done
-    return 1
-}
-release() {
-    echo 'COMMIT;' >&"${HOLDER[1]}"
-    eval "exec ${HOLDER[1]}>&-"
-    wait "$holder"
-}
+hold() { open_session holder "$1" && done_by holder "BEGIN ISOLATION LEVEL ${3:-READ COMMITTED}; $2"; }
+release() { say holder 'COMMIT;' && close_session holder; }
 
 # Somebody writes for long.
 check 'a long transaction writes' hold "$port" "UPDATE d SET v = v WHERE k = $two"
@@ -171,11 +159,13 @@ for round in 1 2 3; do
     check "one table, round $round" both "CREATE INDEX CONCURRENTLY e$round ON d (v)" "DROP INDEX CONCURRENTLY d$round"
 done
 # What a statement names gets another meaning while it waits, or becomes a spread table.
+asked() { [[ $(sql "$port" -c "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = \$\$$1\$\$") == 1 ]]; }
 meanwhile() { # meanwhile CHANGE STATEMENT: fails as the statement does
     local waiting
     hold "$port" "$1" || return 1
     sql "$port" -c "$2" >"$dir/said" 2>&1 &
     waiting=$!
+    until_finds asked "$2"
     sleep 0.5
     release
     wait "$waiting"

@@ -8,7 +8,7 @@ use expanse_sidecar::postgres::NodeAddress;
 use tokio::time::{sleep, Instant};
 
 use crate::proxy::Proxy;
-use crate::{executor, Outcome};
+use crate::{executor, in_time, Failure, Outcome};
 
 const ASK: Command = Command::new("ask", Weight::Interactive);
 
@@ -44,11 +44,13 @@ pub async fn run(node: &NodeAddress) -> Outcome {
         limit.as_millis(),
         pid == again
     );
-    if sqlstate == "XP101" && took < limit + Duration::from_millis(100) && pid == again {
-        Ok(figures)
-    } else {
-        Err(figures)
+    if sqlstate != "XP101" {
+        return Err(Failure::Wrong(figures));
     }
+    in_time(
+        took < limit + Duration::from_millis(100) && pid == again,
+        figures,
+    )
 }
 
 /// The request to cancel arrives long after the server itself has ended the command: it does not hit
@@ -89,7 +91,7 @@ async fn backend(pool: &Executor, node: &NodeAddress) -> Result<i32, String> {
         .map_err(|error| error.to_string())
 }
 
-async fn until_ended(pool: &Executor, node: &NodeAddress) -> Result<u128, String> {
+async fn until_ended(pool: &Executor, node: &NodeAddress) -> Outcome<u128> {
     const SQL: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(30)%'";
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(2) {
@@ -102,5 +104,5 @@ async fn until_ended(pool: &Executor, node: &NodeAddress) -> Result<u128, String
         }
         sleep(Duration::from_millis(20)).await;
     }
-    Err("it goes on on the server".into())
+    Err(Failure::Late("it goes on on the server".into()))
 }

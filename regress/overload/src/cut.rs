@@ -9,10 +9,18 @@ use tokio::time::{sleep, Instant};
 
 use crate::load::Load;
 use crate::proxy::{Network, Proxy};
-use crate::{executor, Outcome};
+use crate::{executor, in_time, Failure, Outcome};
 
 const COMMIT: Command = Command::new("insert once", Weight::Critical);
 const SETUP: Command = Command::new("set up", Weight::Interactive);
+
+/// The session that is in the COMMIT of the insertion.
+macro_rules! commits {
+    () => {
+        " FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active' AND pid IN \
+            (SELECT pid FROM pg_locks WHERE relation = 'once'::regclass)"
+    };
+}
 
 async fn behind(proxy: &Proxy) -> NodeAddress {
     NodeAddress {
@@ -33,7 +41,9 @@ pub async fn deadline(node: &NodeAddress) -> Outcome {
         deadline: Duration::from_millis(500),
     };
     if !load.once(&pool).await.ok {
-        return Err("the command failed before the network was cut".into());
+        return Err(Failure::Late(
+            "the command failed before the network was cut".into(),
+        ));
     }
     proxy.set(Network::Silent);
     let ends = load.open(&pool, 20.0, Duration::from_secs(4)).await;
@@ -46,7 +56,7 @@ pub async fn deadline(node: &NodeAddress) -> Outcome {
     let began = Instant::now();
     while !load.once(&pool).await.ok {
         if began.elapsed() > Duration::from_secs(15) {
-            return Err("no recovery within 15 s".into());
+            return Err(Failure::Late("no recovery within 15 s".into()));
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -56,20 +66,18 @@ pub async fn deadline(node: &NodeAddress) -> Outcome {
         late.as_millis(),
         began.elapsed().as_millis()
     );
-    let well = ends.iter().all(|end| !end.ok) && late < Duration::from_millis(100) && refused > 0;
-    if well {
-        Ok(figures)
-    } else {
-        Err(figures)
+    if ends.iter().any(|end| end.ok) {
+        return Err(Failure::Wrong(figures));
     }
+    in_time(late < Duration::from_millis(100) && refused > 0, figures)
 }
 
-/// A COMMIT takes half a second, and nobody hears of its end.
+/// A COMMIT takes a second, and nobody hears of its end.
 pub async fn commit(node: &NodeAddress) -> Outcome {
     let pool = executor(&ExecutorConfig::default());
     let setup = "DROP TABLE IF EXISTS once; CREATE TABLE once (i int); \
         CREATE OR REPLACE FUNCTION once_slowly() RETURNS trigger LANGUAGE plpgsql AS \
-        'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END'; \
+        'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'; \
         CREATE CONSTRAINT TRIGGER once_slowly AFTER INSERT ON once DEFERRABLE INITIALLY DEFERRED \
         FOR EACH ROW EXECUTE FUNCTION once_slowly()";
     batch(&pool, node, setup).await?;
@@ -79,43 +87,46 @@ pub async fn commit(node: &NodeAddress) -> Outcome {
     Ok(format!("{}; {}", done?, undone?))
 }
 
-async fn batch(pool: &Executor, node: &NodeAddress, sql: &str) -> Result<(), String> {
+async fn batch(pool: &Executor, node: &NodeAddress, sql: &str) -> Outcome<()> {
     let done = pool.batch(node, SETUP, sql).await;
-    done.map_err(|error| error.to_string())
+    done.map_err(|error| error.to_string().into())
 }
 
 /// The COMMIT is done, its answer is lost: it counts as done, once.
 async fn lost_answer(pool: &Executor, node: &NodeAddress) -> Outcome {
     let proxy = Proxy::start(node.port).await.map_err(|e| e.to_string())?;
     let target = behind(&proxy).await;
-    let limit = Duration::from_millis(1_200);
+    let limit = Duration::from_secs(4);
     let insert = pool.transact(&target, COMMIT, limit, "INSERT INTO once VALUES (1)", &[]);
     let network = async {
-        sleep(Duration::from_millis(250)).await;
+        let commits = until_it_commits(pool, node).await;
         proxy.set(Network::Mute);
-        sleep(Duration::from_millis(1_500)).await;
+        sleep(limit + Duration::from_millis(300)).await;
         proxy.set(Network::Whole);
+        commits
     };
-    let (inserted, ()) = tokio::join!(insert, network);
+    let (inserted, commits) = tokio::join!(insert, network);
+    commits?;
     inserted.map_err(|error| format!("the lost answer was not resolved: {error}"))?;
     match count(pool, node, 1).await? {
         1 => Ok("a lost answer was found to be a commit".into()),
-        rows => Err(format!("{rows} rows instead of 1")),
+        rows => Err(format!("{rows} rows instead of 1").into()),
     }
 }
 
 /// The server ends the session in the middle of its COMMIT: it counts as not done.
 async fn killed_commit(pool: &Executor, node: &NodeAddress) -> Outcome {
-    const KILL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'";
+    const KILL: &str = concat!("SELECT count(pg_terminate_backend(pid))", commits!());
     let limit = Duration::from_secs(5);
     let insert = pool.transact(node, COMMIT, limit, "INSERT INTO once VALUES (2)", &[]);
     let kill = async {
-        sleep(Duration::from_millis(250)).await;
-        pool.value::<i64>(node, SETUP, KILL, &[]).await
+        until_it_commits(pool, node).await?;
+        let killed = pool.value::<i64>(node, SETUP, KILL, &[]).await;
+        killed.map_err(|error| Failure::from(error.to_string()))
     };
     let (inserted, killed) = tokio::join!(insert, kill);
-    if !matches!(killed, Ok(1)) {
-        return Err(format!("no COMMIT was there to be killed: {killed:?}"));
+    if killed? != 1 {
+        return Err(Failure::Late("no COMMIT was there to be killed".into()));
     }
     match inserted {
         Err(Error::UnknownOutcome { .. }) | Ok(_) => {
@@ -125,12 +136,28 @@ async fn killed_commit(pool: &Executor, node: &NodeAddress) -> Outcome {
     }
     match count(pool, node, 2).await? {
         0 => Ok("a killed one to be none".into()),
-        rows => Err(format!("{rows} rows of a killed COMMIT")),
+        rows => Err(format!("{rows} rows of a killed COMMIT").into()),
     }
 }
 
-async fn count(pool: &Executor, node: &NodeAddress, i: i32) -> Result<i64, String> {
+/// Waits until the transaction is in its COMMIT.
+async fn until_it_commits(pool: &Executor, node: &NodeAddress) -> Outcome<()> {
+    const SQL: &str = concat!("SELECT count(*)", commits!());
+    let began = Instant::now();
+    loop {
+        let commits = pool.value::<i64>(node, SETUP, SQL, &[]).await;
+        if commits.map_err(|error| error.to_string())? > 0 {
+            return Ok(());
+        }
+        if began.elapsed() > Duration::from_secs(3) {
+            return Err(Failure::Late("it does not come to its COMMIT".into()));
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn count(pool: &Executor, node: &NodeAddress, i: i32) -> Outcome<i64> {
     let sql = "SELECT count(*) FROM once WHERE i = $1";
     let counted = pool.value(node, SETUP, sql, &[&i]).await;
-    counted.map_err(|error| error.to_string())
+    counted.map_err(|error| error.to_string().into())
 }

@@ -6,7 +6,7 @@ use expanse_sidecar::config::ExecutorConfig;
 use expanse_sidecar::postgres::NodeAddress;
 
 use crate::load::Load;
-use crate::{executor, Outcome};
+use crate::{executor, in_time, Failure, Outcome};
 
 const SOCKETS: usize = 8;
 
@@ -22,15 +22,11 @@ pub async fn run(node: &NodeAddress) -> Outcome {
     }
     shares.sort_by(f64::total_cmp);
     let figures = figures.join("; ");
-    if shares[ROUNDS / 2] >= 0.9 {
-        Ok(figures)
-    } else {
-        Err(figures)
-    }
+    in_time(shares[ROUNDS / 2] >= 0.9, figures)
 }
 
 /// What is done as a share of the peak, and all figures.
-async fn round(node: &NodeAddress) -> Result<(f64, String), String> {
+async fn round(node: &NodeAddress) -> Outcome<(f64, String)> {
     let config = ExecutorConfig {
         maintenance_sockets: SOCKETS,
         ..ExecutorConfig::default()
@@ -61,6 +57,6 @@ async fn round(node: &NodeAddress) -> Result<(f64, String), String> {
     if bounded && asked >= 1.8 * peak {
         Ok((goodput / peak, figures))
     } else {
-        Err(figures)
+        Err(Failure::Late(figures))
     }
 }

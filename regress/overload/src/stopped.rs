@@ -11,7 +11,7 @@ use expanse_sidecar::postgres::NodeAddress;
 use tokio::time::{sleep, Instant};
 
 use crate::load::{quantile, End, Load};
-use crate::{executor, Outcome};
+use crate::{executor, in_time, Failure, Outcome};
 
 const WINDOW: Duration = Duration::from_secs(4);
 const RATE: f64 = 40.0;
@@ -74,13 +74,11 @@ pub async fn run(nodes: &[NodeAddress; 3], dir: &Path, rounds: usize) -> Outcome
         let all = || before.iter().chain(&during).chain(&third);
         let late = all().map(|end| end.late).max().unwrap_or_default();
         if late > LATE {
-            return Err(format!(
-                "a command ended {} ms after its deadline",
-                late.as_millis()
-            ));
+            let why = format!("a command ended {} ms after its deadline", late.as_millis());
+            return Err(Failure::Late(why));
         }
         if let Some(lost) = expected(&before).or(expected(&during)) {
-            return Err(lost);
+            return Err(Failure::Late(lost));
         }
         drop(stopped);
         let recovered = recovery(&pool, &nodes[2]).await?;
@@ -96,11 +94,7 @@ pub async fn run(nodes: &[NodeAddress; 3], dir: &Path, rounds: usize) -> Outcome
         ));
     }
     let figures = figures.join("; ");
-    if median(&ratios) <= 1.1 {
-        Ok(figures)
-    } else {
-        Err(figures)
-    }
+    in_time(median(&ratios) <= 1.1, figures)
 }
 
 fn median(ratios: &[f64]) -> f64 {
@@ -134,7 +128,7 @@ fn expected(ends: &[End]) -> Option<String> {
 }
 
 /// How long it takes until commands to the node succeed again, one after the other.
-async fn recovery(pool: &Executor, node: &NodeAddress) -> Result<Duration, String> {
+async fn recovery(pool: &Executor, node: &NodeAddress) -> Outcome<Duration> {
     let load = Load {
         node: node.clone(),
         takes: Duration::ZERO,
@@ -143,14 +137,15 @@ async fn recovery(pool: &Executor, node: &NodeAddress) -> Result<Duration, Strin
     let began = Instant::now();
     while !load.once(pool).await.ok {
         if began.elapsed() > RECOVERY {
-            return Err(format!("no recovery within {} s", RECOVERY.as_secs()));
+            let why = format!("no recovery within {} s", RECOVERY.as_secs());
+            return Err(Failure::Late(why));
         }
         sleep(Duration::from_millis(50)).await;
     }
     let took = began.elapsed();
     for _ in 0..20 {
         if !load.once(pool).await.ok {
-            return Err("a command failed after the recovery".into());
+            return Err(Failure::Late("a command failed after the recovery".into()));
         }
     }
     Ok(took)

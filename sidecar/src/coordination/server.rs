@@ -269,7 +269,7 @@ fn spawn(directory: &Path, config: &str) -> Result<Child> {
 
 fn config(directory: &Path, port: u16, members: &[Ports]) -> String {
     let mut config = format!(
-        "tickTime=500\nminSessionTimeout=1000\ndataDir={}\nclientPort={port}\n\
+        "tickTime=500\nminSessionTimeout=1000\nmaxSessionTimeout=40000\ndataDir={}\nclientPort={port}\n\
          clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n\
          4lw.commands.whitelist=srvr,ruok\nautopurge.purgeInterval=1\n",
         directory.join("data").display(),

@@ -58,7 +58,7 @@ impl Counting {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), reached)
+        tokio::time::timeout(Duration::from_secs(60), reached)
             .await
             .expect("the store has not come back");
     }

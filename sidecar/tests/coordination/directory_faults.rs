@@ -1,5 +1,6 @@
 //! The embedded store with something broken.
 
+use std::io::Read;
 use std::time::Duration;
 
 use expanse_sidecar::coordination::{update, Error, Op, Owner, SessionState, Version};
@@ -125,25 +126,33 @@ async fn a_held_lock_does_not_outlast_the_deadline() {
         .await
         .unwrap();
     store.create("/a", b"0").await.unwrap();
-    let holder = std::process::Command::new("flock")
+    // Holds the lock until its standard input ends.
+    let mut holder = std::process::Command::new("flock")
         .arg(root(&place.url).join(".lock"))
-        .args(["sleep", "1"])
-        .spawn();
-    let mut holder = holder.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let started = std::time::Instant::now();
+        .args(["sh", "-c", "echo held; cat"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut held = [0; 5];
+    holder
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut held)
+        .unwrap();
     let ops = vec![Op::Put {
         path: "/a".to_owned(),
         data: Vec::new(),
         expected: Version(0),
     }];
     assert!(matches!(
-        store.multi(ops).await,
+        soon(store.multi(ops)).await,
         Err(Error::DeadlineExceeded { .. })
     ));
-    assert!(started.elapsed() < Duration::from_millis(900));
     // Readers do not wait for writers.
     assert_eq!(store.get("/a").await.unwrap().unwrap().data, b"0");
+    drop(holder.stdin.take());
     holder.wait().unwrap();
     store.put("/a", b"1", Version(0)).await.unwrap();
 }

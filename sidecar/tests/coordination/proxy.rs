@@ -22,6 +22,8 @@ pub enum Network {
 pub struct Proxy {
     pub port: u16,
     network: Arc<watch::Sender<Network>>,
+    /// How many times the connections have been broken: a connection that looks late sees it too.
+    breaks: Arc<watch::Sender<u64>>,
     task: JoinHandle<()>,
 }
 
@@ -30,16 +32,21 @@ impl Proxy {
         let port = crate::stores::port();
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let network = Arc::new(watch::Sender::new(Network::Whole));
-        let task = tokio::spawn(serve(listener, server, network.clone()));
+        let breaks = Arc::new(watch::Sender::new(0));
+        let task = tokio::spawn(serve(listener, server, network.clone(), breaks.clone()));
         Self {
             port,
             network,
+            breaks,
             task,
         }
     }
 
     pub fn set(&self, network: Network) {
         self.network.send_replace(network);
+        if network == Network::Broken {
+            self.breaks.send_modify(|breaks| *breaks += 1);
+        }
     }
 }
 
@@ -50,15 +57,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, server: u16, network: Arc<watch::Sender<Network>>) {
+async fn serve(
+    listener: TcpListener,
+    server: u16,
+    network: Arc<watch::Sender<Network>>,
+    breaks: Arc<watch::Sender<u64>>,
+) {
     loop {
         let Ok((client, _)) = listener.accept().await else {
             return;
         };
+        let mut broken = breaks.subscribe();
         if *network.borrow() == Network::Broken {
             continue;
         }
-        let mut broken = network.subscribe();
         let (requests, answers) = (network.subscribe(), network.subscribe());
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else {
@@ -67,7 +79,7 @@ async fn serve(listener: TcpListener, server: u16, network: Arc<watch::Sender<Ne
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             tokio::select! {
-                _ = broken.wait_for(|network| *network == Network::Broken) => {}
+                _ = broken.changed() => {}
                 () = relay(from_client, to_server, requests, |network| matches!(network, Network::Whole | Network::Mute)) => {}
                 () = relay(from_server, to_client, answers, |network| network == Network::Whole) => {}
             }
