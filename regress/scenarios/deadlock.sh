@@ -40,14 +40,14 @@ check 'only the older ones have written' [ "$(sql "$port" -c 'SELECT sum(v) FROM
 # Waits, at PORT, for a row whose key another transaction changes before its END (COMMIT or ROLLBACK).
 waiting() { # waiting PORT KEY END STATEMENT
     local waiter
-    open_session mover "$port" && done_by mover "BEGIN; UPDATE d SET k = k + 1000 WHERE k = $2" || return 1
+    open_session mover "$port" && done_by mover "BEGIN; UPDATE d SET k = k + 1000 WHERE k = $2 RETURNING k" || return 1
     sql "$1" -v VERBOSITY=verbose -c "$4" >"$dir/told" 2>&1 &
     waiter=$!
-    until_finds somebody_waits
+    until_finds somebody_waits || sessions >&2
     say mover "$3;"
     close_session mover
     wait $waiter
-    cat "$dir/told"
+    cat "$dir/told" "$dir/mover.out"
 }
 
 somebody_waits() { # for a row, on any node

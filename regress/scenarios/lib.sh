@@ -134,6 +134,15 @@ left_over() { # left_over PORT: how many things that only a running operation ma
 # What pgbench had sent when it was ended is still done: true once its last session is over.
 no_pgbench() { [[ $(sql "$port" -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'") == 0 ]]; }
 
+sessions() { # what every session on every node does, for whoever wonders why something does not happen
+    local at
+    for at in $(ports); do
+        fragment "$at" -c "SELECT '$at', pid, application_name, state, wait_event_type, wait_event, now() - query_start, left(query, 80)
+            FROM pg_stat_activity WHERE backend_type = 'client backend' AND (state <> 'idle' OR backend_xid IS NOT NULL)" \
+            -c "SELECT '$at prepared', * FROM pg_prepared_xacts"
+    done
+}
+
 summary() {
     echo "$passed passed, $failed failed"
     ((failed == 0))

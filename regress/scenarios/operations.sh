@@ -113,12 +113,53 @@ localized() {
     check 'with all its rows' test "$(sql "$port" -c 'SELECT count(*) FROM back')" = 5001
 }
 
+# A table joins the group after its rebind has been planned: by a transaction that the plan did not see.
+joined_late() {
+    local id
+    sql "$port" -c 'CREATE TABLE first (id int PRIMARY KEY)' -c "SELECT cluster_distribute_table('first', 'id')" \
+        -c 'INSERT INTO first SELECT generate_series(1, 2000)' -c 'CREATE TABLE late (id int PRIMARY KEY, note text)' \
+        -c "INSERT INTO late SELECT i, 'late' FROM generate_series(1, $rows) i" >/dev/null || return 1
+    grow || return 1
+    open_session joins "$port" && done_by joins "BEGIN; SELECT cluster_distribute_table('late', 'id', colocate_with => 'first')" || return 1
+    id=$(sql "$port" -c "SELECT cluster_rebind('first')") || return 1
+    until_finds done_with "$id" plan || return 1
+    say joins 'COMMIT;' && close_session joins || return 1
+    until_finds in_state "$id" succeeded || return 1
+    check 'it was planned again' grep -qs "planned again operation=$id" "$dir"/n*/expansed.log
+    check 'both follow' test "$(sql "$port" -c "SELECT count(DISTINCT hash_map_version) FROM cluster_tables WHERE relation IN ('first'::regclass, 'late'::regclass)")" = 1
+    check 'rows of the first' all_there first 2000
+    check 'rows of the late one' all_there late "$rows"
+    sql "$port" -c 'DROP TABLE first, late'
+}
+
+# A write of a replicated table is prepared, its coordinator gone, when a node is to become active.
+undecided() {
+    local id at name host new
+    sql "$port" -c 'CREATE TABLE kind (id int PRIMARY KEY, name text)' -c "SELECT cluster_replicate_table('kind')" \
+        -c "INSERT INTO kind VALUES (1, 'old'), (2, 'old')" >/dev/null || return 1
+    read -r name host new < <(add_server) || return 1
+    open_session gate "$port" && done_by gate 'BEGIN; LOCK TABLE expanse.gate_0 IN ROW EXCLUSIVE MODE' || return 1
+    id=$(sql "$port" -c "SELECT cluster_expand('$name', '$host', $new)") || return 1
+    until_finds done_with "$id" copy_replicated || return 1
+    for at in $(ports); do
+        [[ $at == "$new" ]] || fragment "$at" -c "BEGIN; UPDATE kind SET name = 'new' WHERE id = 1; PREPARE TRANSACTION 'held'" || return 1
+    done
+    say gate 'COMMIT;' && close_session gate || return 1
+    check 'it waits for the write' until_finds says "$id" "phase ~ 'prepared and not decided'" t
+    for at in $(ports); do [[ $at == "$new" ]] || fragment "$at" -c "COMMIT PREPARED 'held'" || return 1; done
+    until_finds in_state "$id" succeeded || return 1
+    check 'and has it' test "$(fragment "$new" -c 'SELECT string_agg(name, $$ $$ ORDER BY id) FROM kind')" = 'new old'
+    sql "$port" -c 'DROP TABLE kind'
+}
+
 filled || exit 1
 check 'paused and resumed' paused_and_resumed
 check 'whole after a pause' all_there moved "$rows"
 check 'cancelled while paused' cancelled_while_paused
 check 'whole after a cancelled pause' all_there moved "$rows"
+check 'a table joins while its group is planned' joined_late
 check 'an empty group follows at once' empty_follows_at_once
 check 'a version goes with its last table' last_table_goes
 check 'localized' localized
+check 'a write that is not decided' undecided
 summary

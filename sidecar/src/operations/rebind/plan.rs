@@ -83,6 +83,11 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// # Errors
 /// [`Error::Refused`] if the group cannot be moved.
 pub async fn make(context: &Context) -> Result<()> {
+    make_to(context, None).await
+}
+
+/// Plans the move to a version; to the one that was asked for or the current one without.
+async fn make_to(context: &Context, version: Option<i32>) -> Result<()> {
     let group_id = rewrite::group(context).ok_or_else(|| {
         refused(
             "XP025",
@@ -90,7 +95,8 @@ pub async fn make(context: &Context) -> Result<()> {
             "Submit the rebind again.",
         )
     })?;
-    let (from_version, to_version) = versions(context, group_id).await?;
+    let (from_version, wanted) = versions(context, group_id).await?;
+    let to_version = version.unwrap_or(wanted);
     let relations = relations(context, group_id).await?;
     check_replica_identity(context, &relations).await?;
     let column = rewrite::column_change(context);
@@ -346,8 +352,11 @@ async fn shares(
     Ok(shares)
 }
 
+/// Puts the group into motion: nothing joins it, leaves it or binds it from here on. What has done so since it was planned
+/// is planned again, for rows of a table that is not copied would be deleted with the old copies.
+///
 /// # Errors
-/// Those of the nodes.
+/// Those of the nodes; those of [`make`].
 pub async fn begin_move(context: &Context) -> Result<()> {
     let plan = MovePlan::of(context)?;
     context
@@ -359,7 +368,17 @@ pub async fn begin_move(context: &Context) -> Result<()> {
             &[&plan.group_id, &plan.to_version],
         )
         .await?;
-    Ok(())
+    let (from_version, _) = versions(context, plan.group_id).await?;
+    let as_planned = from_version == plan.from_version
+        && relations(context, plan.group_id).await? == plan.relations;
+    if as_planned {
+        return Ok(());
+    }
+    tracing::info!(
+        operation = context.id(),
+        "the group has changed, planned again"
+    );
+    make_to(context, Some(plan.to_version)).await
 }
 
 /// The streams of the plan in one direction, one a pair.
