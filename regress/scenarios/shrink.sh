@@ -125,6 +125,45 @@ undone() {
     operation 'cluster_rebind_all()'
 }
 
+# A node does not answer, and is not given up after all: the removal is cancelled while a long writer stands in its way.
+kept() {
+    local id key
+    key=$(sql "$port" -c "SELECT min(key) FROM app.item WHERE cluster_owner('app.item', key) = 'n1'")
+    open_session writes "$port" && done_by writes "BEGIN; UPDATE app.item SET kind = kind WHERE key = $key" || return 1
+    kill -9 "$(head -n 1 "$dir/n4/data/postmaster.pid")" || return 1
+    id=$(sql "$port" -c "SELECT cluster_shrink('n4', lose_data => true)") || return 1
+    until_finds noted n4 || return 1
+    sql "$port" -c "SELECT cluster_cancel($id)" >/dev/null || return 1
+    until_finds in_state "$id" cancelled || return 1
+    say writes 'COMMIT;' && close_session writes || return 1
+    check 'its note is gone' not_noted n4
+    restart
+    until_finds sql $((base + 3)) -o /dev/null -c 'SELECT count(*) FROM app.item' 2>/dev/null
+    sleep 3
+    check 'it was not set aside' test "$(fragment $((base + 3)) -c "SELECT count(*) FROM pg_namespace WHERE nspname = 'expanse_lost'")" = 0
+}
+
+noted() { grep -rqs "\"node_name\":\"$1\"" "$dir/coordination"/removed*; }
+not_noted() { ! noted "$1"; }
+
+# A node dies for good while a group moves onto it: it can be given up, and the move ends by itself.
+lost_while_it_gets_rows() {
+    local id shrink entries
+    entries=$(sql "$port" -c 'SELECT count(*) FROM app.entry')
+    grow || return 1
+    id=$(sql "$port" -c "SELECT cluster_rebind('app.entry', max_rate => '50kB')") || return 1
+    until_finds done_with "$id" copy || return 1
+    kill -9 "$(<"$dir/n6/expansed.pid")" "$(head -n 1 "$dir/n6/data/postmaster.pid")" || return 1
+    until_finds started_shrink || return 1
+    shrink=$(sql "$port" -c "SELECT max(operation_id) FROM cluster_operations WHERE kind = 'shrink'")
+    until_finds in_state "$shrink" succeeded || return 1
+    until_finds nothing_runs || return 1
+    check 'the move has ended' in_state "$id" failed
+    check 'nothing of it is left' all_there app.entry "$entries"
+}
+
+started_shrink() { sql "$port" -c "SELECT cluster_shrink('n6', lose_data => true)" >/dev/null 2>&1; } # once somebody leads
+
 lost() {
     local id pid
     pid=$(head -n 1 "$dir/n4/data/postmaster.pid")
@@ -171,9 +210,13 @@ whole 'again four'
 check 'a shrink is undone' undone
 check 'still four' balanced 4
 whole 'undone'
+check 'a node is not given up after all' kept
+whole 'kept'
 check 'a node is lost' lost
 check 'three share what is left' balanced 3
 check 'a lost node that comes back is set aside' set_aside
+check 'a node is lost while it gets rows' lost_while_it_gets_rows
+check 'three share again' balanced 3
 check 'the leader leaves' leader_leaves
 check 'two share' balanced 2
 summary

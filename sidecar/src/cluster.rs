@@ -17,6 +17,11 @@ impl Node {
         &self.address.node_name
     }
 
+    /// It was taken out, and keeps what it has: it may never answer again.
+    pub fn leaving(&self) -> bool {
+        self.state == "leaving"
+    }
+
     /// Statements are coordinated there.
     pub fn active(&self) -> bool {
         self.state == "active"

@@ -334,12 +334,12 @@ impl Context {
     /// One node by its name.
     ///
     /// # Errors
-    /// Those of the local server; [`Error::Refused`] if there is no such node.
+    /// Those of the local server; [`Error::Refused`] if there is no such node, or not any more.
     pub async fn node(&self, node_name: &str) -> Result<Node> {
         let nodes = self.nodes().await?;
         nodes
             .into_iter()
-            .find(|node| node.address.node_name == node_name)
+            .find(|node| node.address.node_name == node_name && !node.leaving())
             .ok_or_else(|| {
                 Error::Refused(
                     ControlError::new("XP004", format!("node \"{node_name}\" does not exist"))

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -11,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{maintenance, Context};
 use super::error::Result;
+use crate::cluster;
 use crate::config::Config;
 use crate::coordination::{Coordination, Op};
 use crate::executor::Executor;
 use crate::membership::local::local_server;
 use crate::membership::LocalNode;
+use crate::postgres::NodeAddress;
 
 /// A JSON array of [`Removed`].
 const REMOVED: &str = "/removed";
@@ -33,22 +36,40 @@ struct Removed {
 /// # Errors
 /// Those of the store.
 pub async fn note(context: &Context, nodes: &[(i32, String)]) -> Result<()> {
+    change(context, |removed| {
+        for (node_id, node_name) in nodes {
+            if !removed.iter().any(|known| known.node_id == *node_id) {
+                removed.push(Removed {
+                    node_id: *node_id,
+                    node_name: node_name.clone(),
+                });
+            }
+        }
+    })
+    .await
+}
+
+/// Takes back what [`note`] has noted: the nodes stay.
+///
+/// # Errors
+/// Those of the store.
+pub async fn take_back(context: &Context, nodes: &[(i32, String)]) -> Result<()> {
+    change(context, |removed| {
+        removed.retain(|known| nodes.iter().all(|(node_id, _)| known.node_id != *node_id));
+    })
+    .await
+}
+
+async fn change(context: &Context, edit: impl FnOnce(&mut Vec<Removed>)) -> Result<()> {
     let store = context.journal().store();
     let found = store.get_fresh(REMOVED).await?;
     let mut removed: Vec<Removed> = match &found {
         Some(entry) => entry.json(REMOVED)?,
         None => Vec::new(),
     };
-    let before = removed.len();
-    for (node_id, node_name) in nodes {
-        if !removed.iter().any(|known| known.node_id == *node_id) {
-            removed.push(Removed {
-                node_id: *node_id,
-                node_name: node_name.clone(),
-            });
-        }
-    }
-    if removed.len() == before {
+    let before = removed.clone();
+    edit(&mut removed);
+    if removed == before {
         return Ok(());
     }
     let data = serde_json::to_vec(&removed).expect("names and numbers are plain data");
@@ -80,7 +101,9 @@ pub async fn watch(
         loop {
             let node_id = local.borrow().as_ref().map(|node| node.status.node_id);
             if let Some(node_id) = node_id {
-                if is_removed(&*store, node_id).await {
+                if is_removed(&*store, node_id).await
+                    && confirmed(&executor, &server, node_id).await
+                {
                     tracing::warn!(
                         node_id,
                         "this node was taken out of the cluster while it was away: its tables are set aside"
@@ -101,6 +124,29 @@ pub async fn watch(
         }
     };
     stop.run_until_cancelled(look).await;
+}
+
+/// Whether another node of this cluster says that it was taken out: it is noted before it is done.
+async fn confirmed(executor: &Executor, server: &NodeAddress, node_id: i32) -> bool {
+    const SQL: &str = "SELECT (SELECT cluster_id::text FROM expanse.cluster), \
+        EXISTS (SELECT FROM expanse.node WHERE node_id = $1 AND state = 'active')";
+    let look = || maintenance("look whether the node was taken out");
+    let said = |node: NodeAddress| async move {
+        let rows = executor.query(&node, look(), SQL, &[&node_id]).await.ok()?;
+        let row = rows.first()?;
+        Some((row.get::<_, Option<String>>(0)?, row.get::<_, bool>(1)))
+    };
+    let (Some((cluster, _)), Ok(nodes)) = (
+        said(server.clone()).await,
+        cluster::nodes_by(executor, server, look()).await,
+    ) else {
+        return false;
+    };
+    let others = nodes.into_iter().filter(|node| node.node_id != node_id);
+    let said = join_all(others.map(|node| said(node.address))).await;
+    said.into_iter()
+        .flatten()
+        .any(|(theirs, active)| theirs == cluster && !active)
 }
 
 async fn is_removed(store: &dyn Coordination, node_id: i32) -> bool {

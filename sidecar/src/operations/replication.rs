@@ -265,20 +265,47 @@ pub async fn subscribe_from(context: &Context, stream: &Stream, from: &str) -> R
     Ok(executor.batch(&stream.target, command, &enable).await?)
 }
 
-/// Removes every subscription, slot and publication from `nodes` whose name begins with `prefix`.
+/// Removes every subscription, slot and publication from `nodes` whose name begins with `prefix`. Nodes that have left, and
+/// those that were to join and are gone, keep what they have: whoever waits for them waits for ever.
 ///
 /// # Errors
 /// Those of the nodes.
 pub async fn sweep(context: &Context, nodes: &[Node], prefix: &str) -> Result<()> {
-    let mut sync_slots = Vec::new();
+    let mut there = Vec::new();
     for node in nodes {
+        if !node.leaving() && (node.active() || answers(context, &node.address).await) {
+            there.push(node);
+        }
+    }
+    let nodes = there;
+    let mut sync_slots = Vec::new();
+    for node in &nodes {
         sync_slots.extend(drop_subscriptions(context, &node.address, prefix).await?);
     }
-    for node in nodes {
+    for node in &nodes {
         drop_slots(context, &node.address, prefix, &sync_slots).await?;
         drop_publications(context, &node.address, prefix).await?;
     }
     Ok(())
+}
+
+/// Whether a server answers within the time after which an operation gives up.
+async fn answers(context: &Context, node: &NodeAddress) -> bool {
+    let patience = Duration::from_millis(context.config().operations.give_up_after_ms);
+    let started = Instant::now();
+    loop {
+        let look = maintenance("look for the server");
+        match context.executor().query(node, look, "SELECT", &[]).await {
+            Err(error) if error.is_absence() => {
+                if started.elapsed() > patience {
+                    tracing::warn!(operation = context.id(), %error, "the server keeps what it got");
+                    return false;
+                }
+            }
+            _ => return true,
+        }
+        context.poll_interval().await;
+    }
 }
 
 /// Patterns of the slots that the dropped subscriptions' own copy workers may have left.

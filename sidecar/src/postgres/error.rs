@@ -70,6 +70,7 @@ impl Error {
     /// * Serialization failure, deadlock, lock not available, cancelled by a timeout, too many
     ///   connections, server starting or stopping: transient by PostgreSQL's own definition.
     /// * `XP006`, `XP007`: the node could not reach another one. `XP030`: a freeze was over.
+    ///   `XP028`: a transaction is not decided yet.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. }
@@ -91,6 +92,7 @@ impl Error {
                             | "XP006"
                             | "XP007"
                             | "XP026"
+                            | "XP028"
                             | "XP030"
                     )
             }
@@ -106,6 +108,11 @@ impl Error {
             Self::Sql { code, .. } => matches!(code.code(), "57P03" | "53300"),
             _ => false,
         }
+    }
+
+    /// Whether no connection to the node can be made, now or lately.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::NotAsked { .. })
     }
 
     /// Whether the node cannot be reached, or says that it starts or stops.

@@ -203,7 +203,7 @@ pub async fn empty_server(context: &Context) -> Result<()> {
             Ok(context.executor().batch(&new, command, SQL).await?)
         };
         match emptied.await {
-            Err(Error::Postgres(error @ crate::postgres::Error::Connect { .. })) => {
+            Err(Error::Postgres(error)) if error.is_absence() => {
                 tracing::warn!(operation = context.id(), %error, "the new server keeps what it got");
             }
             other => other?,

@@ -10,6 +10,7 @@ use super::super::replication::{prefix, sweep};
 use super::pace;
 use super::plan::MovePlan;
 use super::reverse::may_have_switched;
+use crate::postgres::NodeAddress;
 
 /// How long the server waits in one call for statements to end.
 const WAIT_MS: i32 = 1_000;
@@ -77,10 +78,17 @@ pub async fn undo_copy(context: &Context) -> Result<()> {
     if may_have_switched(context) {
         wait_for_statements(context).await?;
     }
-    for target in plan.targets() {
-        delete_surplus(context, target, plan.group_id).await?;
+    for target in staying(context, &plan.targets()).await? {
+        delete_surplus(context, &target, plan.group_id).await?;
     }
     Ok(())
+}
+
+/// Nodes whose rows count. Those of one that was lost, and taken out meanwhile, went with it.
+async fn staying(context: &Context, names: &[&str]) -> Result<Vec<NodeAddress>> {
+    let nodes = context.nodes().await?.into_iter();
+    let staying = nodes.filter(|node| !node.leaving() && names.contains(&node.name()));
+    Ok(staying.map(|node| node.address).collect())
 }
 
 /// # Errors
@@ -88,8 +96,8 @@ pub async fn undo_copy(context: &Context) -> Result<()> {
 pub async fn delete_surplus_of_sources(context: &Context) -> Result<()> {
     let plan = MovePlan::of(context)?;
     let mut deleted = 0;
-    for source in plan.sources() {
-        deleted += delete_surplus(context, source, plan.group_id).await?;
+    for source in staying(context, &plan.sources()).await? {
+        deleted += delete_surplus(context, &source, plan.group_id).await?;
     }
     context
         .report(|operation| {
@@ -104,12 +112,11 @@ pub async fn delete_surplus_of_sources(context: &Context) -> Result<()> {
 ///
 /// # Errors
 /// Those of the node.
-pub async fn delete_surplus(context: &Context, node: &str, group_id: i32) -> Result<i64> {
-    let node = context.node(node).await?;
+pub async fn delete_surplus(context: &Context, node: &NodeAddress, group_id: i32) -> Result<i64> {
     Ok(context
         .executor()
         .value(
-            &node.address,
+            node,
             maintenance("delete surplus rows")
                 .in_cluster()
                 .limit(DELETE_LIMIT),

@@ -24,7 +24,8 @@ pub async fn start(context: &Context) -> Result<()> {
     if context.remembered::<bool>("targets_cleared").is_none() {
         sweep(context, &context.nodes().await?, &prefix(context.id())).await?;
         for target in plan.targets() {
-            delete_surplus(context, target, plan.group_id).await?;
+            let node = context.node(target).await?;
+            delete_surplus(context, &node.address, plan.group_id).await?;
         }
         context.remember("targets_cleared", true).await?;
     }

@@ -90,6 +90,7 @@ pub async fn build(context: &Context) -> Result<()> {
     let nodes = context.nodes().await?;
     let building = nodes
         .iter()
+        .filter(|node| !node.leaving())
         .filter_map(|node| Some((node, resting.get(node.name())?)))
         .map(|(node, names)| build_on(context, &plan, node, names));
     try_join_all(building).await?;

@@ -174,7 +174,7 @@ pub async fn lift(context: &Context, plan: &MovePlan) -> Result<()> {
 async fn tell(context: &Context, plan: &MovePlan, source: &str, rate: Option<i64>) -> Result<()> {
     let nodes = context.nodes().await?;
     // One that has left the cluster for good sends nothing.
-    let Some(node) = nodes.iter().find(|node| node.name() == source) else {
+    let Some(node) = nodes.iter().find(|n| n.name() == source && !n.leaving()) else {
         return Ok(());
     };
     let command = maintenance("limit the copies").in_cluster();

@@ -63,6 +63,11 @@ impl Found {
         self.leaving.iter().map(|s| s.node_name.clone()).collect()
     }
 
+    pub fn ids(&self) -> Vec<(i32, String)> {
+        let leaving = self.leaving.iter();
+        leaving.map(|s| (s.node_id, s.node_name.clone())).collect()
+    }
+
     /// A server that stays, this sidecar's own if it does.
     pub fn stays(&self, context: &Context) -> NodeAddress {
         let local = &context.local().node_name;

@@ -41,6 +41,7 @@ pub async fn settle(context: &Context) -> Result<()> {
             }
         }
     }
+    refuse_in_use(context, &found).await?;
     context
         .executor()
         .query(
@@ -51,6 +52,28 @@ pub async fn settle(context: &Context) -> Result<()> {
         )
         .await?;
     Ok(())
+}
+
+/// While any group moves no hash map is dropped, and a rebind onto a lost node first has to find out and go back.
+async fn refuse_in_use(context: &Context, found: &Found) -> Result<()> {
+    const SQL: &str = "SELECT group_id FROM expanse.colocation_group WHERE moving_to IS NOT NULL AND EXISTS (\
+        SELECT FROM expanse.hash_map_range JOIN expanse.node USING (node_id) WHERE node_name = ANY ($1::text[])) \
+        ORDER BY 1 LIMIT 1";
+    let look = maintenance("look for hash maps of the nodes");
+    let rows = context
+        .executor()
+        .query(&found.stays(context), look, SQL, &[&found.names()])
+        .await?;
+    match rows.first() {
+        None => Ok(()),
+        Some(row) => Err(Error::NotYet(ControlError::new(
+            "XP041",
+            format!(
+                "colocation group {} moves, and a hash map still names the nodes",
+                row.get::<_, i32>(0)
+            ),
+        ))),
+    }
 }
 
 /// Whether a transaction that a lost node coordinated has committed went with it; none was acknowledged that is not
@@ -96,7 +119,7 @@ pub async fn empty(context: &Context) -> Result<()> {
     }
     for server in &found.leaving {
         match empty_server(context, &found, server).await {
-            Err(Error::Postgres(error @ crate::postgres::Error::Connect { .. })) => {
+            Err(Error::Postgres(error)) if error.is_absence() => {
                 tracing::warn!(operation = context.id(), %error, "the server keeps what it has");
             }
             other => other?,

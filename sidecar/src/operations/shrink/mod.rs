@@ -43,7 +43,7 @@ pub static PLAN: Plan = Plan {
             name: "remove",
             phase: "remove",
             action: |c| Box::pin(remove::run(c)),
-            undo: None,
+            undo: Some(|c| Box::pin(remove::undo_note(c))),
         },
         Step {
             name: "settle",
@@ -60,7 +60,7 @@ pub static PLAN: Plan = Plan {
     ],
     turning_point: "remove",
     turned: |c| Box::pin(remove::turned(c)),
-    uninterruptible: &[],
+    uninterruptible: &["remove"],
     calm: Some(|c| Box::pin(children::pause(c))),
     wake: Some(|c| Box::pin(children::resume(c))),
 };

@@ -127,15 +127,18 @@ async fn bound(context: &Context, found: &Found) -> Result<Vec<String>> {
 /// [`Error::NotYet`] with what stands in the way.
 pub async fn run(context: &Context) -> Result<()> {
     let found = Found::of(context)?;
-    // A table may have been put beside an older one meanwhile.
-    rebind(context).await?;
+    // A table may have been put beside an older one meanwhile. What follows is not left in the middle: the nodes could be
+    // taken out after it was looked whether they are.
+    tokio::select! {
+        biased;
+        () = context.cancelled().cancelled() => return Err(Error::Cancelled),
+        rebound = rebind(context) => rebound?,
+    }
     let budget = Duration::from_millis(context.config().operations.max_write_freeze_ms);
     let layout = layout(context);
     let names = found.names();
     if found.lost {
-        let lost = found.leaving.iter();
-        let lost: Vec<_> = lost.map(|s| (s.node_id, s.node_name.clone())).collect();
-        removed::note(context, &lost).await?;
+        removed::note(context, &found.ids()).await?;
     }
     let _alone = context.exclusive().lock().await;
     context.still_leads()?;
@@ -169,6 +172,18 @@ pub async fn run(context: &Context) -> Result<()> {
             error.into()
         }
     })
+}
+
+/// Lost nodes that are not taken out after all are not to set themselves aside when they come back.
+///
+/// # Errors
+/// Those of the store.
+pub async fn undo_note(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    if found.lost {
+        removed::take_back(context, &found.ids()).await?;
+    }
+    Ok(())
 }
 
 /// Whether the nodes are out.
