@@ -44,6 +44,7 @@ pub fn parse_layout(text: &str) -> Layout {
 
 fn activate(metadata: &Metadata, nodes: &[Node], layout: Layout) -> i32 {
     groups::freeze_everywhere(metadata, REPLICATED_GROUP);
+    refuse_undecided(metadata);
     for node in nodes {
         check_tables(node);
         copy_replicated(metadata, node.id);
@@ -69,6 +70,21 @@ fn activate(metadata: &Metadata, nodes: &[Node], layout: Layout) -> i32 {
         join::send_metadata(node.id);
     }
     version
+}
+
+/// Refused while a write of a replicated table is prepared here: it is in no copy that is made now.
+fn refuse_undecided(metadata: &Metadata) {
+    let undecided = format!(
+        "SELECT EXISTS (SELECT FROM pg_locks l JOIN expanse.distributed_table t ON t.relation::oid = l.relation \
+         WHERE l.pid IS NULL AND t.group_id = {REPLICATED_GROUP})"
+    );
+    if spi::holds(&undecided) {
+        let node = metadata.nodes.get(&metadata.local_node);
+        Error::InDoubt {
+            node: node.map(|node| node.name.clone()).unwrap_or_default(),
+        }
+        .raise();
+    }
 }
 
 pub fn weight_of(node: &Node) -> NodeWeight {

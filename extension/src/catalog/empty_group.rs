@@ -21,6 +21,9 @@ crate::sql_function! {
             Some(false)
         } else if found.version == Some(version) {
             Some(true)
+        } else if holds_rows(&metadata, group) {
+            // Seen without making anybody wait.
+            Some(false)
         } else {
             // Writers wait on every node until the commit, so what is empty stays empty.
             groups::freeze_everywhere(&metadata, group);

@@ -7,6 +7,11 @@ use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
+/// Of the other server: its session notices within seconds that this one is gone, also while it waits for a lock, and gives
+/// its own locks back.
+const SERVER_OPTIONS: &str = " -c client_connection_check_interval=2s -c tcp_keepalives_idle=10 \
+     -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20s";
+
 /// As whom to log in, and which role to take there.
 struct Login {
     user: String,
@@ -23,6 +28,7 @@ pub fn connect(host: &str, port: i32, label: &str, internal: bool) -> Result<Pq,
          -c default_transaction_read_only=off -c default_transaction_deferrable=off \
          -c array_nulls=on",
     );
+    options.push_str(SERVER_OPTIONS);
     if let (true, Some(known)) = (internal, metadata()) {
         options.push_str(&format!(" -c expanse.peer_key={}", known.peer_key));
     }

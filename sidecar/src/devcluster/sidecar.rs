@@ -13,7 +13,7 @@ use super::state::{BoxNode, State};
 use super::BoxError;
 use crate::sys::{signal, Signal};
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the sidecar, unless it runs, and waits until it listens.
@@ -44,11 +44,13 @@ pub fn start(
         .stdout(output)
         .stderr(errors)
         .process_group(0);
-    let child = command.spawn().map_err(BoxError::io(&programs.expansed))?;
+    let mut child = command.spawn().map_err(BoxError::io(&programs.expansed))?;
     fs::write(pid_file(&directory), child.id().to_string()).map_err(BoxError::io(&directory))?;
     let patience = Instant::now() + START_TIMEOUT;
     while UnixStream::connect(directory.join("expansed.sock")).is_err() {
-        if running(&directory).is_none() || Instant::now() > patience {
+        // Not by `running`: the command line of a process that has just begun may still be empty.
+        let ended = !matches!(child.try_wait(), Ok(None));
+        if ended || Instant::now() > patience {
             return Err(BoxError::Sidecar {
                 node: node.name.clone(),
                 log: end_of(&log),

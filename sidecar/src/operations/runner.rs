@@ -180,7 +180,10 @@ async fn backwards(context: &Context, plan: &Plan) -> Result<()> {
         }
         let step = plan.done_before(at);
         context
-            .change(|entry| entry.operation.step = step.to_owned())
+            .change(|entry| {
+                entry.operation.step = step.to_owned();
+                entry.operation.phase = "rollback".into();
+            })
             .await?;
     }
     Ok(())
@@ -274,7 +277,11 @@ async fn retried<'a, T>(
         tracing::info!(operation = context.id(), %error, "will try again");
         let control = error.to_control();
         let shown = context
-            .report(|operation| operation.error = Some(control))
+            .report(|operation| match operation.state {
+                // Why it is rolled back is what counts in the end.
+                OperationState::RollingBack => operation.phase = format!("rollback: {error}"),
+                _ => operation.error = Some(control),
+            })
             .await;
         if matches!(shown, Err(Error::Deposed)) {
             return Err(Error::Deposed);

@@ -118,6 +118,7 @@ async fn frozen(
             limits(budget)
         );
         binder.batch("freeze writes", &freeze, budget).await?;
+        undecided(&source, budget).await?;
         let targets: Vec<&Session> = targets.iter().map(|target| &**target).collect();
         drain(&source, &targets, &names, deadline).await?;
         context.still_leads()?;
@@ -138,6 +139,26 @@ async fn frozen(
             .await;
     }
     (started.elapsed(), outcome)
+}
+
+/// A write whose coordinator has died between preparing and ending it holds no gate, and is not in the stream yet.
+///
+/// # Errors
+/// [`Error::NotYet`] while there is one.
+async fn undecided(source: &Session, limit: Duration) -> Result<()> {
+    const SQL: &str =
+        "SELECT EXISTS (SELECT FROM pg_locks l JOIN expanse.distributed_table t ON t.relation::oid = l.relation \
+        WHERE l.pid IS NULL AND t.group_id = $1)";
+    if source
+        .value("look for prepared writes", SQL, &[&REPLICATED], limit)
+        .await?
+    {
+        return Err(Error::NotYet(ControlError::new(
+            "XP028",
+            "a write of a replicated table is prepared and not decided yet",
+        )));
+    }
+    Ok(())
 }
 
 /// Held inside the node: the transaction ends when its sidecar has gone away.

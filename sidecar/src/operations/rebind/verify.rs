@@ -64,6 +64,23 @@ impl Snapshots {
         Ok(try_join_all(take).await?.into_iter().collect())
     }
 
+    /// Keeps them for as long as summing up takes: a node that has done its part waits for those that have more to do.
+    ///
+    /// # Errors
+    /// Those of the nodes.
+    async fn stay(&self) -> Result<()> {
+        let sql = format!(
+            "SET LOCAL idle_in_transaction_session_timeout = '{}s'",
+            DIGEST_LIMIT.as_secs()
+        );
+        let stay = self
+            .0
+            .values()
+            .map(|session| session.batch("keep a snapshot", &sql, PREPARATION));
+        try_join_all(stay).await?;
+        Ok(())
+    }
+
     /// What each node holds of the moving buckets of `relation`.
     async fn digests(&self, plan: &MovePlan, relation: &str) -> Result<BTreeMap<&str, Digests>> {
         let ask = self.0.iter().map(|(name, session)| async move {
@@ -84,31 +101,31 @@ impl Snapshots {
             FROM expanse.bucket_digests($1::text::regclass, $2, $3, $4, $5, $6, $7)";
         let (first, last): (Vec<i32>, Vec<i32>) = pair.ranges.iter().copied().unzip();
         let (old_first, old_last): (Vec<i32>, Vec<i32>) = pair.old_ranges.iter().copied().unzip();
+        let (first, last, old_first, old_last) = (&first, &last, &old_first, &old_last);
         let sides = self
             .0
             .iter()
             .filter(|(name, _)| **name == pair.source || **name == pair.target);
-        let mut found = BTreeMap::new();
-        for (name, session) in sides {
+        let ask = sides.map(|(name, session)| async move {
             let rows = session
                 .query(
                     "sum up rows",
                     SQL,
                     &[
                         &relation,
-                        &first,
-                        &last,
+                        first,
+                        last,
                         &change.to,
                         &change.from,
-                        &old_first,
-                        &old_last,
+                        old_first,
+                        old_last,
                     ],
                     DIGEST_LIMIT,
                 )
                 .await?;
-            found.insert(name.as_str(), digests(&rows));
-        }
-        Ok(found)
+            Ok::<_, Error>((name.as_str(), digests(&rows)))
+        });
+        Ok(try_join_all(ask).await?.into_iter().collect())
     }
 }
 
@@ -161,6 +178,7 @@ pub async fn run(context: &Context) -> Result<()> {
             taken.ok_or_else(|| not_held("a freeze to compare took no snapshots"))?
         }
     };
+    snapshots.stay().await?;
     let mut differences = Vec::new();
     let mut rows = 0;
     for relation in &plan.relations {

@@ -9,6 +9,7 @@ use crate::postgres::literal;
 
 /// In the journal: the group that the table had.
 const GROUP_BEFORE: &str = "group_before";
+const NOT_DISTRIBUTED: &str = "XP018";
 
 /// The table has a group of its own from here on, which nobody else changes.
 ///
@@ -60,7 +61,7 @@ async fn binding(context: &Context) -> Result<(i32, String)> {
         .await?;
     let row = rows.first().ok_or_else(|| {
         refused(
-            "XP018",
+            NOT_DISTRIBUTED,
             format!("relation \"{relation}\" is not distributed"),
             "See SELECT * FROM cluster_tables.",
         )
@@ -76,8 +77,11 @@ pub async fn undo_set_apart(context: &Context) -> Result<()> {
     if column(context).is_none() {
         return Ok(());
     }
-    let Ok((group, _)) = binding(context).await else {
-        return Ok(());
+    let group = match binding(context).await {
+        Ok((group, _)) => group,
+        // Dropped since, or a plain table still.
+        Err(Error::Refused(error)) if error.sqlstate == NOT_DISTRIBUTED => return Ok(()),
+        Err(error) => return Err(error),
     };
     let name = literal(&relation(context));
     if context.parameter::<String>("node").is_some() {
@@ -125,7 +129,9 @@ pub async fn join(context: &Context) -> Result<()> {
                 "looked for a group to join"
             ),
             // Dropped since, or a plain table again.
-            Err(Error::Postgres(error)) if error.has_code("42P01") || error.has_code("XP018") => {
+            Err(Error::Postgres(error))
+                if error.has_code("42P01") || error.has_code(NOT_DISTRIBUTED) =>
+            {
                 return Ok(())
             }
             Err(error) => return Err(error),
