@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::ageing;
 use super::conflict::must_wait;
 use super::context::{Context, Shared};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::journal::{ids_of, Journal};
 use super::members::members;
 use super::rebind::Copies;
@@ -166,7 +166,16 @@ async fn start_new(
         if running.lock().contains(&-id) {
             continue;
         }
-        let Some((entry, version)) = shared.journal.get(id).await? else {
+        let found = match shared.journal.get(id).await {
+            // One that can not be read does not keep the others from going on.
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::warn!(operation = id, %error, "skipped");
+                running.lock().insert(-id);
+                continue;
+            }
+            found => found?,
+        };
+        let Some((entry, version)) = found else {
             continue;
         };
         if entry.state().finished() {

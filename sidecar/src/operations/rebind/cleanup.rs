@@ -95,16 +95,11 @@ async fn staying(context: &Context, names: &[&str]) -> Result<Vec<NodeAddress>> 
 /// Those of the nodes.
 pub async fn delete_surplus_of_sources(context: &Context) -> Result<()> {
     let plan = MovePlan::of(context)?;
-    let mut deleted = 0;
     for source in staying(context, &plan.sources()).await? {
-        deleted += delete_surplus(context, &source, plan.group_id).await?;
+        delete_surplus(context, &source, plan.group_id).await?;
     }
     context
-        .report(|operation| {
-            operation.rows_total = deleted;
-            operation.rows_done = deleted;
-            operation.bytes_done = operation.bytes_total;
-        })
+        .report(|operation| operation.bytes_done = operation.bytes_total)
         .await
 }
 
@@ -112,10 +107,10 @@ pub async fn delete_surplus_of_sources(context: &Context) -> Result<()> {
 ///
 /// # Errors
 /// Those of the node.
-pub async fn delete_surplus(context: &Context, node: &NodeAddress, group_id: i32) -> Result<i64> {
-    Ok(context
+pub async fn delete_surplus(context: &Context, node: &NodeAddress, group_id: i32) -> Result<()> {
+    context
         .executor()
-        .value(
+        .query(
             node,
             maintenance("delete surplus rows")
                 .in_cluster()
@@ -123,7 +118,8 @@ pub async fn delete_surplus(context: &Context, node: &NodeAddress, group_id: i32
             "SELECT expanse.delete_surplus($1)",
             &[&group_id],
         )
-        .await?)
+        .await?;
+    Ok(())
 }
 
 /// Ends the move; the group is bound to what it is bound to. A plan that was never made has

@@ -209,6 +209,13 @@ pub async fn run(context: &Context) -> Result<()> {
             .sum::<i64>();
     }
     if differences.is_empty() {
+        // Both sides were counted.
+        context
+            .report(|operation| {
+                operation.rows_total = rows / 2;
+                operation.rows_done = rows / 2;
+            })
+            .await?;
         tracing::info!(operation = context.id(), rows, "old and new copies agree");
         return Ok(());
     }
