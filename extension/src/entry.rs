@@ -138,5 +138,12 @@ pub mod raw {
         ) -> bool;
         pub fn CopyFromErrorCallback(state: *mut std::ffi::c_void);
         pub fn ExecReScan(node: *mut PlanState);
+        /// Handed to PostgreSQL as it is, which calls it below a guard of the caller's.
+        pub fn RangeVarCallbackOwnsRelation(
+            range: *const RangeVar,
+            relation: Oid,
+            before: Oid,
+            argument: *mut std::ffi::c_void,
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::catalog::spi;
 use crate::compat;
-use crate::entry::guarded;
+use crate::entry::{guarded, raw};
 use crate::error::Error;
 use pgrx::pg_sys::{self, IndexStmt, NodeTag, Oid, RawStmt};
 use std::ffi::CString;
@@ -43,22 +43,10 @@ fn define(definition: &str) -> Oid {
             (*stmt).relation,
             pg_sys::ShareLock as i32,
             0,
-            Some(owns),
+            Some(raw::RangeVarCallbackOwnsRelation),
             std::ptr::null_mut(),
         );
         let stmt = guarded(|| compat::transformIndexStmt(table, stmt, source.as_ptr()));
         compat::define_unbuilt_index(table, stmt)
     }
-}
-
-/// # Safety
-/// Called by PostgreSQL with what it calls such functions with.
-unsafe extern "C-unwind" fn owns(
-    range: *const pg_sys::RangeVar,
-    relation: Oid,
-    before: Oid,
-    argument: *mut std::ffi::c_void,
-) {
-    // SAFETY: passed on as it came.
-    unsafe { pg_sys::RangeVarCallbackOwnsRelation(range, relation, before, argument) }
 }

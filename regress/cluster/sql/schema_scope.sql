@@ -1,0 +1,33 @@
+-- How far a schema change reaches: all nodes, or this one where it is about this one's objects alone; else it is refused.
+SELECT port AS n1 FROM cluster_nodes WHERE node_name = 'n1' \gset
+SELECT port AS n2 FROM cluster_nodes WHERE node_name = 'n2' \gset
+CREATE SCHEMA scope;
+SET search_path = scope;
+SET client_min_messages = warning;
+CREATE TABLE d (k int PRIMARY KEY, v int);
+CREATE TABLE r (k int PRIMARY KEY, v int);
+SELECT cluster_distribute_table('d', 'k'), cluster_replicate_table('r');
+INSERT INTO d SELECT g, g FROM generate_series(1, 9) g;
+INSERT INTO r SELECT g, g FROM generate_series(1, 9) g;
+CREATE VIEW on_nodes AS SELECT node_name, result FROM cluster_run_on_nodes($$
+    SELECT string_agg(format('%s %s', attrelid::regclass, attname), '; ' ORDER BY attrelid::regclass::text, attnum)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'c') AND relnamespace = 'scope'::regnamespace$$);
+
+-- An index that is not built yet is added by the owner of the table, and by nobody else.
+CREATE ROLE expanse_other;
+SET expanse.internal = on;
+SET ROLE expanse_other;
+SELECT expanse.add_unbuilt_index('CREATE INDEX ON pg_catalog.pg_class (relname)');
+SELECT expanse.add_unbuilt_index('CREATE INDEX ON scope.d (v)');
+\echo :LAST_ERROR_SQLSTATE
+RESET ROLE;
+SELECT expanse.add_unbuilt_index('CREATE INDEX ON pg_catalog.pg_class (relname)');
+\echo :LAST_ERROR_SQLSTATE
+RESET expanse.internal;
+DROP ROLE expanse_other;
+
+DROP SCHEMA scope CASCADE;
+SELECT count(*) FROM pg_prepared_xacts;
+\c - - - :n2
+SELECT to_regnamespace('scope'), count(*) FROM cluster_tables;
