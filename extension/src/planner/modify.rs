@@ -1,6 +1,7 @@
 //! Writes that run as statements on several nodes.
 
 use super::exchange::{self, Taken};
+use super::fragment::raw;
 use super::pins::{self, Key};
 use super::ship::{ship, volatile_here};
 use super::statement::{self, Place, Plan};
@@ -8,6 +9,7 @@ use super::tables::Mentions;
 use super::unspreadable::{tells_by_place, uses_system_columns};
 use super::{list::nodes, local_only};
 use crate::catalog::{Metadata, Table, TableKind};
+use crate::entry::guarded;
 use crate::error::Error;
 use pgrx::pg_sys::{self, CmdType, PlannedStmt, Query, RangeTblEntry};
 use std::ffi::CStr;
@@ -127,7 +129,7 @@ fn replicated(
         && !local_only(query, metadata)
         && !uses_system_columns(query)
         // SAFETY: reads the analysed tree.
-        && !unsafe { depends_on_order(query.cast(), std::ptr::null_mut()) };
+        && !unsafe { guarded(|| depends_on_order(query.cast(), std::ptr::null_mut())) };
     if let (true, Some(taken)) = (alike, taken) {
         let shipped = ship(query);
         if !shipped.reads_unseen {
@@ -156,7 +158,7 @@ pub fn lock(query: *mut Query, metadata: &Metadata) -> Option<Plan> {
     // SAFETY: reads the analysed tree.
     let alike = unsafe {
         !pg_sys::contain_volatile_functions(query.cast())
-            && !depends_on_order(query.cast(), std::ptr::null_mut())
+            && !guarded(|| depends_on_order(query.cast(), std::ptr::null_mut()))
             && !(*query).hasModifyingCTE
     };
     if !alike || local_only(query, metadata) {
@@ -188,9 +190,9 @@ unsafe extern "C-unwind" fn depends_on_order(
                 || !(*query).limitOffset.is_null()
                 || (*query).hasDistinctOn
                 || (*query).hasWindowFuncs
-                || pg_sys::query_tree_walker(query, Some(depends_on_order), context, 0);
+                || raw::query_tree_walker(query, depends_on_order, context, 0);
         }
-        pg_sys::expression_tree_walker(node, Some(depends_on_order), context)
+        raw::expression_tree_walker(node, depends_on_order, context)
     }
 }
 

@@ -8,8 +8,10 @@
 
 use super::casts::strip_alike;
 use super::equality::{self, Equality};
+use super::fragment::raw;
 use super::list::nodes;
 use crate::catalog::Metadata;
+use crate::entry::guarded;
 use crate::is_a;
 use pgrx::pg_sys::{self, Node, Query};
 use std::ffi::c_void;
@@ -146,15 +148,9 @@ fn check_nested(
 pub fn links(query: *mut Query) -> Vec<*mut Query> {
     let mut links: Vec<*mut Query> = Vec::new();
     let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
+    let context = std::ptr::from_mut(&mut links).cast();
     // SAFETY: PostgreSQL's analysed query tree; the collector only gathers pointers.
-    unsafe {
-        pg_sys::query_tree_walker(
-            query,
-            Some(gather),
-            std::ptr::from_mut(&mut links).cast(),
-            flags as i32,
-        );
-    }
+    unsafe { guarded(|| raw::query_tree_walker(query, gather, context, flags as i32)) };
     links
 }
 
@@ -164,8 +160,9 @@ pub fn links(query: *mut Query) -> Vec<*mut Query> {
 /// A valid expression or list of expressions, or null.
 pub unsafe fn links_of(node: *mut Node) -> Vec<*mut Query> {
     let mut links: Vec<*mut Query> = Vec::new();
+    let context = std::ptr::from_mut(&mut links).cast();
     // SAFETY: as the caller promises; the collector only gathers pointers.
-    unsafe { gather(node, std::ptr::from_mut(&mut links).cast()) };
+    unsafe { guarded(|| gather(node, context)) };
     links
 }
 
@@ -179,7 +176,7 @@ unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> boo
         return false;
     }
     // SAFETY: a valid expression tree.
-    unsafe { pg_sys::expression_tree_walker(node, Some(gather), context) }
+    unsafe { raw::expression_tree_walker(node, gather, context) }
 }
 
 fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {
@@ -256,10 +253,14 @@ pub fn value(node: *mut Node) -> Option<*mut Node> {
 /// Any column, aggregate or executor parameter, at any level?
 pub fn contains_column(node: *mut Node) -> bool {
     // SAFETY: the walker reads a valid expression.
-    unsafe { find_column(node, std::ptr::null_mut()) }
+    unsafe { guarded(|| find_column(node, std::ptr::null_mut())) }
 }
 
-unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -> bool {
+/// The same for callbacks of walks.
+///
+/// # Safety
+/// A valid expression, or null.
+pub unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -> bool {
     if node.is_null() {
         return false;
     }
@@ -277,7 +278,7 @@ unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -
             pg_sys::NodeTag::T_Param => {
                 (*node.cast::<pg_sys::Param>()).paramkind != pg_sys::ParamKind::PARAM_EXTERN
             }
-            _ => pg_sys::expression_tree_walker(node, Some(find_column), context),
+            _ => raw::expression_tree_walker(node, find_column, context),
         }
     }
 }

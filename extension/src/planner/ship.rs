@@ -5,7 +5,9 @@
 //! columns (`now()`, `current_user`) become `$1`, `$2`, ...; they are computed here at execution and sent as values, so
 //! that a statement means the same wherever it runs. `pg_get_querydef` writes the copy with every name qualified.
 
+use super::fragment::raw;
 use super::pins;
+use crate::entry::guarded;
 use crate::executor::faithful::Faithful;
 use pgrx::pg_sys::{self, List, Node, Query};
 use std::ffi::{c_void, CStr};
@@ -49,7 +51,7 @@ pub fn parameterize(query: *mut Query) -> (*mut Query, *mut List) {
     // SAFETY: a valid tree; the mutator returns one of the same shape.
     unsafe {
         let context = std::ptr::from_mut(&mut replacing).cast();
-        let query = pg_sys::query_tree_mutator(query, mutator(), context, 0);
+        let query = guarded(|| raw::query_tree_mutator(query, replace, context, 0));
         (query, replacing.parameters)
     }
 }
@@ -57,7 +59,7 @@ pub fn parameterize(query: *mut Query) -> (*mut Query, *mut List) {
 /// Does the query call functions of users that may read tables?
 pub fn reads_unseen(query: *mut Query) -> bool {
     // SAFETY: a valid tree, read only.
-    unsafe { calls_unseen(query.cast(), std::ptr::null_mut()) }
+    unsafe { guarded(|| calls_unseen(query.cast(), std::ptr::null_mut())) }
 }
 
 /// Does anything call a function of a user that is not immutable?
@@ -68,10 +70,10 @@ unsafe extern "C-unwind" fn calls_unseen(node: *mut Node, context: *mut c_void) 
     // SAFETY: a valid tree, read only.
     unsafe {
         if (*node).type_ == pg_sys::NodeTag::T_Query {
-            return pg_sys::query_tree_walker(node.cast(), Some(calls_unseen), context, 0);
+            return raw::query_tree_walker(node.cast(), calls_unseen, context, 0);
         }
-        pg_sys::check_functions_in_node(node, Some(unseen), context)
-            || pg_sys::expression_tree_walker(node, Some(calls_unseen), context)
+        raw::check_functions_in_node(node, unseen, context)
+            || raw::expression_tree_walker(node, calls_unseen, context)
     }
 }
 
@@ -83,9 +85,9 @@ pub unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_v
     // SAFETY: catalog lookups of an existing function. Our own are meant to run on that node.
     function.to_u32() >= pg_sys::FirstNormalObjectId
         && unsafe {
-            pg_sys::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE
-                && pg_sys::get_func_namespace(function)
-                    != pg_sys::get_namespace_oid(c"expanse".as_ptr(), true)
+            raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE
+                && raw::get_func_namespace(function)
+                    != raw::get_namespace_oid(c"expanse".as_ptr(), true)
         }
 }
 
@@ -100,7 +102,7 @@ const PLACELESS: [u32; 4] = [
 /// Does the query call a volatile function that can not be called on any other node instead?
 pub fn volatile_here(query: *mut Query) -> bool {
     // SAFETY: a valid tree, read only.
-    unsafe { calls_volatile(query.cast(), std::ptr::null_mut()) }
+    unsafe { guarded(|| calls_volatile(query.cast(), std::ptr::null_mut())) }
 }
 
 unsafe extern "C-unwind" fn calls_volatile(node: *mut Node, context: *mut c_void) -> bool {
@@ -110,18 +112,18 @@ unsafe extern "C-unwind" fn calls_volatile(node: *mut Node, context: *mut c_void
     // SAFETY: a valid tree, read only.
     unsafe {
         if (*node).type_ == pg_sys::NodeTag::T_Query {
-            return pg_sys::query_tree_walker(node.cast(), Some(calls_volatile), context, 0);
+            return raw::query_tree_walker(node.cast(), calls_volatile, context, 0);
         }
         (*node).type_ == pg_sys::NodeTag::T_NextValueExpr
-            || pg_sys::check_functions_in_node(node, Some(bound_to_place), context)
-            || pg_sys::expression_tree_walker(node, Some(calls_volatile), context)
+            || raw::check_functions_in_node(node, bound_to_place, context)
+            || raw::expression_tree_walker(node, calls_volatile, context)
     }
 }
 
 unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut c_void) -> bool {
     // SAFETY: a catalog lookup of an existing function.
     !PLACELESS.contains(&function.to_u32())
-        && unsafe { pg_sys::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
+        && unsafe { raw::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
 }
 
 /// The query's text with all names qualified but those of pg_catalog, and constants without loss.
@@ -167,17 +169,6 @@ unsafe fn name_target_once(query: *mut Query) {
     }
 }
 
-/// PostgreSQL 15 declares mutators without parameters and calls them with two.
-fn mutator() -> Option<unsafe extern "C-unwind" fn() -> *mut Node> {
-    // SAFETY: the walkers call the pointer with (node, context), which is what `replace` takes.
-    Some(unsafe {
-        std::mem::transmute::<
-            unsafe extern "C-unwind" fn(*mut Node, *mut c_void) -> *mut Node,
-            unsafe extern "C-unwind" fn() -> *mut Node,
-        >(replace)
-    })
-}
-
 unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *mut Node {
     if node.is_null() {
         return node;
@@ -186,10 +177,10 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
     unsafe {
         match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
-                return pg_sys::query_tree_mutator(node.cast(), mutator(), context, 0).cast();
+                return raw::query_tree_mutator(node.cast(), replace, context, 0).cast();
             }
             pg_sys::NodeTag::T_Param | pg_sys::NodeTag::T_SQLValueFunction
-                if !pins::contains_column(node) =>
+                if !pins::find_column(node, std::ptr::null_mut()) =>
             {
                 return parameter(node, context);
             }
@@ -205,7 +196,7 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
             }
             _ => {}
         }
-        pg_sys::expression_tree_mutator(node, mutator(), context)
+        raw::expression_tree_mutator(node, replace, context)
     }
 }
 
@@ -213,17 +204,17 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
 unsafe fn moment(node: *mut Node) -> bool {
     // SAFETY: walks a valid expression.
     unsafe {
-        !pins::contains_column(node)
-            && !pg_sys::checkExprHasSubLink(node)
-            && pg_sys::contain_mutable_functions(node)
-            && !pg_sys::contain_volatile_functions(node)
+        !pins::find_column(node, std::ptr::null_mut())
+            && !raw::checkExprHasSubLink(node)
+            && raw::contain_mutable_functions(node)
+            && !raw::contain_volatile_functions(node)
             && !returns_set(node)
     }
 }
 
 unsafe fn returns_set(node: *mut Node) -> bool {
     // SAFETY: walks a valid expression.
-    unsafe { pg_sys::expression_returns_set(node) }
+    unsafe { raw::expression_returns_set(node) }
 }
 
 /// A new parameter that stands for the expression; the same expression gives the same parameter.
@@ -232,13 +223,13 @@ unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
     unsafe {
         let replacing = &mut *context.cast::<Replacing>();
         let known = super::list::nodes::<Node>(replacing.parameters)
-            .position(|other| pg_sys::equal(other.cast(), node.cast()));
+            .position(|other| raw::equal(other.cast(), node.cast()));
         let index = known.unwrap_or_else(|| {
             replacing.parameters =
-                pg_sys::lappend(replacing.parameters, pg_sys::copyObjectImpl(node.cast()));
+                raw::lappend(replacing.parameters, raw::copyObjectImpl(node.cast()));
             (*replacing.parameters).length as usize - 1
         });
-        let param = pg_sys::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
+        let param = raw::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
         (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
         (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
         (*param).paramid = index as i32 + 1;

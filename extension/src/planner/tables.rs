@@ -1,6 +1,8 @@
 //! Which distributed and replicated tables a query touches, at any depth, and whether it writes them.
 
+use super::fragment::raw;
 use crate::catalog::{Metadata, TableKind};
+use crate::entry::guarded;
 use pgrx::pg_sys::{self, Node, Oid, Query};
 use std::ffi::c_void;
 
@@ -44,7 +46,7 @@ pub fn collect(query: *mut Query, metadata: &Metadata) -> Mentions {
         others: false,
     };
     // SAFETY: the query is PostgreSQL's analysed tree; the walker only reads it.
-    unsafe { visit_query(query, &mut walk) };
+    unsafe { guarded(|| visit_query(query, &mut walk)) };
     walk.found
 }
 
@@ -56,15 +58,16 @@ pub fn others(query: *mut Query, metadata: &Metadata) -> bool {
         others: false,
     };
     // SAFETY: as in `collect`.
-    unsafe { visit_query(query, &mut walk) };
+    unsafe { guarded(|| visit_query(query, &mut walk)) };
     walk.others
 }
 
 /// All relations in a query, whatever they are.
 pub fn relations(query: *mut Query) -> Vec<Oid> {
     let mut found: Vec<Oid> = Vec::new();
+    let context = std::ptr::from_mut(&mut found).cast();
     // SAFETY: as in `collect`; the context outlives the walk.
-    unsafe { visit_relations(query.cast(), std::ptr::from_mut(&mut found).cast()) };
+    unsafe { guarded(|| visit_relations(query.cast(), context)) };
     found
 }
 
@@ -75,9 +78,9 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
     // SAFETY: PostgreSQL walks a valid tree and passes on the context it was given.
     unsafe {
         match (*node).type_ {
-            pg_sys::NodeTag::T_Query => pg_sys::query_tree_walker(
+            pg_sys::NodeTag::T_Query => raw::query_tree_walker(
                 node.cast(),
-                Some(visit_relations),
+                visit_relations,
                 context,
                 pg_sys::QTW_EXAMINE_RTES_BEFORE as i32,
             ),
@@ -88,7 +91,7 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
                 }
                 false
             }
-            _ => pg_sys::expression_tree_walker(node, Some(visit_relations), context),
+            _ => raw::expression_tree_walker(node, visit_relations, context),
         }
     }
 }
@@ -112,7 +115,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     continue;
                 };
                 let written = index + 1 == (*query).resultRelation
-                    || !pg_sys::get_parse_rowmark(query, (index + 1) as u32).is_null();
+                    || !raw::get_parse_rowmark(query, (index + 1) as u32).is_null();
                 let mention = Mention {
                     relation: (*rte).relid,
                     written,
@@ -123,7 +126,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                 }
             }
         }
-        pg_sys::query_tree_walker(query, Some(visit), std::ptr::from_mut(walk).cast(), 0);
+        raw::query_tree_walker(query, visit, std::ptr::from_mut(walk).cast(), 0);
     }
 }
 
@@ -137,6 +140,6 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
             visit_query(node.cast(), &mut *context.cast::<Walk>());
             return false;
         }
-        pg_sys::expression_tree_walker(node, Some(visit), context)
+        raw::expression_tree_walker(node, visit, context)
     }
 }

@@ -1,8 +1,10 @@
 //! Writes of which only the node that has the row could say what they mean, and would not.
 
+use super::fragment::raw;
 use super::list::nodes;
 use super::modify::{kind_of, refuse_on, target};
 use crate::catalog::Metadata;
+use crate::entry::guarded;
 use pgrx::pg_sys::{self, Node, Query};
 use std::ffi::c_void;
 
@@ -15,7 +17,7 @@ pub fn check(query: *mut Query, metadata: &Metadata) {
     let (view_check, current_of) = unsafe {
         let view_check = nodes::<pg_sys::WithCheckOption>((*query).withCheckOptions)
             .any(|check| (*check).kind == pg_sys::WCOKind::WCO_VIEW_CHECK);
-        let current = names_cursor((*query).jointree.cast(), std::ptr::null_mut());
+        let current = guarded(|| names_cursor((*query).jointree.cast(), std::ptr::null_mut()));
         (view_check, current)
     };
     if view_check {
@@ -44,7 +46,7 @@ unsafe extern "C-unwind" fn names_cursor(node: *mut Node, context: *mut c_void) 
     // SAFETY: a valid tree, read only.
     unsafe {
         crate::is_a!(node, T_CurrentOfExpr)
-            || pg_sys::expression_tree_walker(node, Some(names_cursor), context)
+            || raw::expression_tree_walker(node, names_cursor, context)
     }
 }
 
@@ -54,7 +56,7 @@ pub fn uses_system_columns(query: *mut Query) -> bool {
     // SAFETY: PostgreSQL's analysed query tree; the list is put back.
     unsafe {
         let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
-        let found = names_column(query.cast(), is_system);
+        let found = guarded(|| names_column(query.cast(), is_system));
         (*query).returningList = returned;
         found
     }
@@ -89,9 +91,9 @@ unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -
                 (*context.cast::<Wanted>())(i32::from((*node.cast::<pg_sys::Var>()).varattno))
             }
             pg_sys::NodeTag::T_Query => {
-                pg_sys::query_tree_walker(node.cast(), Some(find_column), context, 0)
+                raw::query_tree_walker(node.cast(), find_column, context, 0)
             }
-            _ => pg_sys::expression_tree_walker(node, Some(find_column), context),
+            _ => raw::expression_tree_walker(node, find_column, context),
         }
     }
 }
@@ -103,7 +105,7 @@ pub fn tells_by_place(query: *mut Query) -> bool {
     // SAFETY: PostgreSQL's analysed query tree; the list is put back.
     unsafe {
         let returned = std::mem::replace(&mut (*query).returningList, std::ptr::null_mut());
-        let found = compares_place(query.cast(), std::ptr::null_mut());
+        let found = guarded(|| compares_place(query.cast(), std::ptr::null_mut()));
         (*query).returningList = returned;
         found
     }
@@ -117,7 +119,7 @@ unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void
     unsafe {
         let mixed = match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
-                return pg_sys::query_tree_walker(node.cast(), Some(compares_place), context, 0)
+                return raw::query_tree_walker(node.cast(), compares_place, context, 0)
             }
             pg_sys::NodeTag::T_OpExpr
             | pg_sys::NodeTag::T_DistinctExpr
@@ -147,7 +149,7 @@ unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void
             }
             _ => false,
         };
-        mixed || pg_sys::expression_tree_walker(node, Some(compares_place), context)
+        mixed || raw::expression_tree_walker(node, compares_place, context)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{columns, Source};
 use crate::executor::statement_scan::next_number;
 use crate::planner::fragment::list::{copy, items, make};
 use crate::planner::fragment::owned::as_subquery;
+use crate::planner::fragment::raw;
 use crate::planner::ship::ship;
 use pgrx::pg_sys::{self, *};
 use std::ffi::{CStr, CString};
@@ -138,8 +139,8 @@ pub unsafe fn returned_here(entry: *mut RangeTblEntry) -> bool {
         }
         let oid = (*(*function).funcexpr.cast::<FuncExpr>()).funcid;
         oid.to_u32() >= FirstNormalObjectId
-            && get_func_namespace(oid) == get_namespace_oid(c"expanse".as_ptr(), true)
-            && CStr::from_ptr(get_func_name(oid)) == Kept::Here(0).function()
+            && raw::get_func_namespace(oid) == raw::get_namespace_oid(c"expanse".as_ptr(), true)
+            && CStr::from_ptr(raw::get_func_name(oid)) == Kept::Here(0).function()
     }
 }
 

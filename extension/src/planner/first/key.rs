@@ -6,6 +6,7 @@
 
 use super::{moving, multiple, source_of, First};
 use crate::catalog::{spi, Metadata, TableKind};
+use crate::entry::guarded;
 use crate::planner::exchange::{self, columns_of};
 use crate::planner::fragment::list::{copy, items, make};
 use crate::planner::modify::{refuse, target};
@@ -55,7 +56,7 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
                 "Delete the row and insert it again, in a transaction.",
             );
         }
-        if multiple((*query).targetList.cast(), std::ptr::null_mut()) {
+        if guarded(|| multiple((*query).targetList.cast(), std::ptr::null_mut())) {
             object(
                 "in an assignment of several columns from one subquery",
                 "Assign each column by itself.",

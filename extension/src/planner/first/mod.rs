@@ -17,6 +17,7 @@ mod with;
 pub use key::change_key;
 
 use super::exchange::{Source, Taken};
+use super::fragment::raw;
 use super::list::nodes;
 use super::ship;
 use super::statement::{self, Reading};
@@ -111,6 +112,6 @@ unsafe extern "C-unwind" fn multiple(node: *mut Node, context: *mut std::ffi::c_
             let kind = (*node.cast::<pg_sys::Param>()).paramkind;
             return kind == pg_sys::ParamKind::PARAM_MULTIEXPR;
         }
-        pg_sys::expression_tree_walker(node, Some(multiple), context)
+        raw::expression_tree_walker(node, multiple, context)
     }
 }
