@@ -3,12 +3,16 @@
 //!
 //! Copies of a replicated table must come out alike: nothing may depend on the moment, on chance or on the node. Conversions between
 //! types may depend on settings, which are the same on all nodes. Rows of a distributed table may differ in that, but a
-//! function of a user may read tables, of which each node would see its own part.
+//! function of a user may read tables, of which each node would see its own part, and a sequence gives each node values of
+//! its own only once the statement has run.
 
+use super::nodes::list;
 use super::refuse;
 use crate::catalog::{names, spi, Metadata, TableKind};
+use crate::entry::guarded;
+use crate::planner::fragment::raw;
 use crate::planner::ship::unseen;
-use pgrx::pg_sys::{self, CoercionForm, Node, NodeTag, Oid};
+use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -38,6 +42,54 @@ pub fn check_default(metadata: &Metadata, relation: Oid, column: &str) {
     );
 }
 
+/// Does a sequence fill the rows of a new column, by the column's own default or by that of its type?
+pub fn from_sequence(column: &pg_sys::ColumnDef) -> bool {
+    // SAFETY: the parser's definition of a column; what is analysed is a copy, and the results are palloc'd trees or null.
+    let analysed = catch_unwind(AssertUnwindSafe(|| unsafe {
+        let mut own = list::<pg_sys::Constraint>(column.constraints)
+            .into_iter()
+            .filter(|&constraint| (*constraint).contype == ConstrType::CONSTR_DEFAULT);
+        if let Some(own) = own.next() {
+            let pstate = pg_sys::make_parsestate(std::ptr::null_mut());
+            let copy = pg_sys::copyObjectImpl((*own).raw_expr.cast()).cast();
+            let kind = pg_sys::ParseExprKind::EXPR_KIND_COLUMN_DEFAULT;
+            return pg_sys::transformExpr(pstate, copy, kind);
+        }
+        let of_type = pg_sys::LookupTypeNameOid(std::ptr::null_mut(), column.typeName, true);
+        if of_type == pg_sys::InvalidOid {
+            return std::ptr::null_mut();
+        }
+        pg_sys::get_typdefault(of_type)
+    }));
+    // What is wrong with it PostgreSQL says in its own words when it runs the statement.
+    analysed.is_ok_and(takes_numbers)
+}
+
+/// Does an analysed expression, or null, take values from a sequence?
+fn takes_numbers(expression: *mut Node) -> bool {
+    // SAFETY: read only; the walk keeps nothing droppable on the stack.
+    unsafe { guarded(|| numbers(expression, std::ptr::null_mut())) }
+}
+
+unsafe extern "C-unwind" fn numbers(node: *mut Node, context: *mut c_void) -> bool {
+    if node.is_null() {
+        return false;
+    }
+    // SAFETY: a valid tree, read only.
+    unsafe {
+        (*node).type_ == NodeTag::T_NextValueExpr
+            || raw::check_functions_in_node(node, of_sequence, context)
+            || raw::expression_tree_walker(node, numbers, context)
+    }
+}
+
+unsafe extern "C-unwind" fn of_sequence(function: Oid, _context: *mut c_void) -> bool {
+    matches!(
+        function.to_u32(),
+        pg_sys::F_NEXTVAL | pg_sys::F_CURRVAL | pg_sys::F_LASTVAL
+    )
+}
+
 /// A USING as the parser made it.
 pub fn check_using(metadata: &Metadata, relation: Oid, raw: *mut Node) {
     if raw.is_null() {
@@ -62,6 +114,14 @@ pub fn check_using(metadata: &Metadata, relation: Oid, raw: *mut Node) {
     // SAFETY: opened above.
     unsafe { pg_sys::relation_close(open, pg_sys::NoLock as i32) };
     let Ok(expression) = analysed else { return };
+    if takes_numbers(expression) && holds_rows(relation) {
+        refuse::raise(
+            metadata,
+            relation,
+            "ALTER COLUMN ... TYPE ... USING with a sequence",
+            "Change the type first, and then UPDATE the column.",
+        );
+    }
     refuse_if_differing(
         metadata,
         relation,
@@ -82,15 +142,15 @@ fn refuse_if_differing(
         return;
     };
     let nothing = std::ptr::null_mut();
-    // SAFETY: an analysed expression, or null, read only.
+    // SAFETY: an analysed expression, or null, read only; the walks keep nothing droppable on the stack.
     let (differs, with) = unsafe {
         match table.kind {
             TableKind::Replicated => (
-                differs(expression, nothing),
+                guarded(|| differs(expression, nothing)),
                 "a function that is not immutable",
             ),
             TableKind::Distributed { .. } => (
-                may_read(expression, nothing),
+                guarded(|| may_read(expression, nothing)),
                 "a function that may read tables",
             ),
         }
@@ -109,15 +169,13 @@ unsafe extern "C-unwind" fn differs(node: *mut Node, context: *mut c_void) -> bo
     unsafe {
         let changing = match (*node).type_ {
             NodeTag::T_SQLValueFunction | NodeTag::T_NextValueExpr => true,
-            NodeTag::T_CoerceViaIO => {
-                pg_sys::check_functions_in_node(node, Some(volatile_or_made), context)
-            }
+            NodeTag::T_CoerceViaIO => raw::check_functions_in_node(node, volatile_or_made, context),
             NodeTag::T_FuncExpr if converts(node.cast()) => {
-                pg_sys::check_functions_in_node(node, Some(volatile_or_made), context)
+                raw::check_functions_in_node(node, volatile_or_made, context)
             }
-            _ => pg_sys::check_functions_in_node(node, Some(mutable), context),
+            _ => raw::check_functions_in_node(node, mutable, context),
         };
-        changing || pg_sys::expression_tree_walker(node, Some(differs), context)
+        changing || raw::expression_tree_walker(node, differs, context)
     }
 }
 
@@ -132,14 +190,14 @@ unsafe fn converts(call: *mut pg_sys::FuncExpr) -> bool {
 
 unsafe extern "C-unwind" fn mutable(function: Oid, _context: *mut c_void) -> bool {
     // SAFETY: a catalog lookup of an existing function.
-    unsafe { pg_sys::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
+    unsafe { raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
 }
 
 /// Of a conversion: PostgreSQL's own stable ones depend on settings only.
 unsafe extern "C-unwind" fn volatile_or_made(function: Oid, context: *mut c_void) -> bool {
     // SAFETY: catalog lookups of an existing function.
     unsafe {
-        pg_sys::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
+        raw::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
             || unseen(function, context)
     }
 }
@@ -150,8 +208,8 @@ unsafe extern "C-unwind" fn may_read(node: *mut Node, context: *mut c_void) -> b
     }
     // SAFETY: a valid tree, read only.
     unsafe {
-        pg_sys::check_functions_in_node(node, Some(unseen), context)
-            || pg_sys::expression_tree_walker(node, Some(may_read), context)
+        raw::check_functions_in_node(node, unseen, context)
+            || raw::expression_tree_walker(node, may_read, context)
     }
 }
 

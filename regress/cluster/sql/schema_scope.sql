@@ -27,6 +27,22 @@ SELECT expanse.add_unbuilt_index('CREATE INDEX ON pg_catalog.pg_class (relname)'
 RESET expanse.internal;
 DROP ROLE expanse_other;
 
+-- A new column is not filled from a sequence of which every node has its own; a column that is there may be from then on.
+CREATE SEQUENCE s;
+\set VERBOSITY terse
+ALTER TABLE d ADD n bigint DEFAULT nextval('s');
+\echo :LAST_ERROR_SQLSTATE
+ALTER TABLE r ADD n bigint DEFAULT 1 + nextval('s'::text::regclass);
+ALTER TABLE d ALTER v TYPE bigint USING nextval('s');
+\set VERBOSITY default
+ALTER TABLE d ADD n bigint;
+ALTER TABLE d ALTER n SET DEFAULT nextval('s');
+INSERT INTO d SELECT g FROM generate_series(10, 40) g;
+SELECT count(n), count(DISTINCT n) FROM d;
+CREATE DOMAIN numbered AS bigint DEFAULT nextval('s');
+ALTER TABLE d ADD m numbered;
+DROP DOMAIN numbered;
+
 DROP SCHEMA scope CASCADE;
 SELECT count(*) FROM pg_prepared_xacts;
 \c - - - :n2
