@@ -4,6 +4,10 @@
 //! PostgreSQL tells the object access hook of every object it drops. Every node removes its own entry there and then,
 //! directly in the catalog, so nobody needs privileges on the metadata to drop a table of their own. The node
 //! that coordinates the statement also notes the names, and drops the tables on the other nodes after it.
+//!
+//! # Invariants
+//! Each statement has notes of its own: the function of an event trigger runs statements inside another one. [`begin`]
+//! opens them and [`end`] takes them; those of a statement that fails are closed with its (sub)transaction ([`close`]).
 
 use super::refuse;
 use crate::catalog::{groups, marker, metadata, names, Metadata, Table};
@@ -16,12 +20,21 @@ use std::os::raw::{c_int, c_void};
 static mut PREVIOUS: pg_sys::object_access_hook_type = None;
 
 thread_local! {
-    /// Qualified names of the tables that the running statement has dropped.
-    static DROPPED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Those of the running statements, the innermost last.
+    static NOTES: RefCell<Vec<Notes>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a statement about spread tables has done so far.
+#[derive(Default)]
+pub struct Notes {
+    /// How deep in subtransactions it began.
+    level: i32,
+    /// Qualified names of the tables that it has dropped.
+    pub dropped: Vec<String>,
     /// Spread tables that have lost a column, a constraint or a default.
-    static LESSENED: RefCell<Vec<Oid>> = const { RefCell::new(Vec::new()) };
+    lessened: Vec<Oid>,
     /// Functions that it has made or replaced.
-    static FUNCTIONS: RefCell<Vec<Oid>> = const { RefCell::new(Vec::new()) };
+    pub functions: Vec<Oid>,
 }
 
 /// Installs the hook; called once at load.
@@ -49,40 +62,47 @@ unsafe extern "C-unwind" fn on_access(
     if access == ObjectAccessType::OAT_DROP {
         entry(|| dropped(class, object, sub_object));
     } else if access == ObjectAccessType::OAT_POST_CREATE && class == pg_sys::ProcedureRelationId {
-        entry(|| FUNCTIONS.with_borrow_mut(|made| made.push(object)));
+        entry(|| note(|notes| notes.functions.push(object)));
     }
 }
 
 /// A statement about spread tables begins.
 pub fn begin() {
-    DROPPED.take();
-    LESSENED.take();
-    FUNCTIONS.take();
+    // SAFETY: reads the state of the transaction.
+    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    let notes = Notes {
+        level,
+        ..Notes::default()
+    };
+    NOTES.with_borrow_mut(|all| all.push(notes));
 }
 
-/// The functions that the statement has made or replaced.
-pub fn take_functions() -> Vec<Oid> {
-    FUNCTIONS.take()
+/// It has run: what it has done.
+pub fn end() -> Notes {
+    NOTES.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
-/// The tables that the statement has dropped.
-pub fn take_dropped() -> Vec<String> {
-    DROPPED.take()
+/// A (sub)transaction has failed, and the statements that began in it have.
+pub fn close(level: i32) {
+    NOTES.with_borrow_mut(|all| all.retain(|notes| notes.level < level));
 }
 
-/// Refuses (raises) a statement that has taken a part of a spread table with it, and would do so on this node alone.
-pub fn check_lessened(metadata: &Metadata) {
-    let kept = LESSENED
-        .take()
-        .into_iter()
-        .find(|&table| metadata.table(table).is_some());
-    if let Some(table) = kept {
-        refuse::raise(
-            metadata,
-            table,
-            "dropping a part of it by CASCADE",
-            "Run ALTER TABLE ... DROP COLUMN or DROP CONSTRAINT first.",
-        );
+fn note(what: impl FnOnce(&mut Notes)) {
+    NOTES.with_borrow_mut(|all| all.last_mut().map(what));
+}
+
+impl Notes {
+    /// Refuses (raises) a statement that has taken a part of a spread table with it, and would do so on this node alone.
+    pub fn check_lessened(&self, metadata: &Metadata) {
+        let mut lessened = self.lessened.iter();
+        if let Some(&table) = lessened.find(|&&table| metadata.table(table).is_some()) {
+            refuse::raise(
+                metadata,
+                table,
+                "dropping a part of it by CASCADE",
+                "Run ALTER TABLE ... DROP COLUMN or DROP CONSTRAINT first.",
+            );
+        }
     }
 }
 
@@ -95,7 +115,7 @@ fn dropped(class: Oid, object: Oid, sub_object: i32) {
     } else if let Some(table) = part_of(class, object).filter(|&oid| metadata.table(oid).is_some())
     {
         if !crate::state::internal_session() {
-            LESSENED.with_borrow_mut(|lessened| lessened.push(table));
+            note(|notes| notes.lessened.push(table));
         }
     }
 }
@@ -131,7 +151,7 @@ fn dropped_table(metadata: &Metadata, table: &Table) {
         groups::refuse_if_locked();
         groups::refuse_in_motion(metadata, table.group);
         if let Some(name) = names::qualified(table.relation) {
-            DROPPED.with_borrow_mut(|dropped| dropped.push(name));
+            note(|notes| notes.dropped.push(name));
         }
     }
     remove_entry(table.relation);

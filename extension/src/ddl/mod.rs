@@ -243,6 +243,7 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     let _ = qc;
     // SAFETY: made by `before` of the same call of the hook, and used once.
     let concern = unsafe { Box::from_raw(state.cast::<Concern>()) };
+    let notes = forget::end();
     match (&concern.action, concern.tables.as_slice()) {
         _ if concern.creates_concurrently() => return concurrently::build_created(),
         (Action::Rebuild(sql), &[table, ..]) => return concurrently::rebuild(table, sql),
@@ -253,7 +254,7 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
     refuse_spread_since(&concern);
     rename::follow(&concern);
     rules::check(&concern);
-    send::send(&concern);
+    send::send(&concern, &notes);
     if concern.triggers {
         watch_keys(&concern.tables);
     }

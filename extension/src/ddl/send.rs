@@ -2,7 +2,7 @@
 
 use super::classify::shared::{self, Shared, When};
 use super::classify::{Action, Concern};
-use super::forget::{self, check_lessened, take_dropped};
+use super::forget::Notes;
 use super::tablespace;
 use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::catalog::{definition, dependencies, metadata, spi, spread, standing, NodeId};
@@ -12,8 +12,7 @@ use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 
 /// Sends what the statement means for other nodes.
-pub fn send(concern: &Concern) {
-    let dropped = take_dropped();
+pub fn send(concern: &Concern, notes: &Notes) {
     match &concern.action {
         Action::Own | Action::Check | Action::Shared | Action::Plain | Action::Rebuild(_) => {}
         Action::Schema(sql) => send_schema(concern, sql),
@@ -23,13 +22,13 @@ pub fn send(concern: &Concern) {
             None => Error::Internal("the new index is not found".into()).raise(),
         },
         Action::Drop { cascade } => {
-            if dropped.is_empty() {
+            if notes.dropped.is_empty() {
                 if let Some(metadata) = metadata() {
-                    check_lessened(&metadata);
+                    notes.check_lessened(&metadata);
                 }
             } else {
                 let tail = if *cascade { " CASCADE" } else { "" };
-                let sql = format!("DROP TABLE IF EXISTS {}{tail}", dropped.join(", "));
+                let sql = format!("DROP TABLE IF EXISTS {}{tail}", notes.dropped.join(", "));
                 on_others(&others(&cluster()), &sql);
             }
         }
@@ -37,13 +36,12 @@ pub fn send(concern: &Concern) {
         Action::Vacuum(sql) => vacuum(sql),
     }
     if let Some(shared) = &concern.shared {
-        send_shared(shared);
+        send_shared(shared, &notes.functions);
     }
 }
 
 /// An object that every node has.
-fn send_shared(shared: &Shared) {
-    let made = forget::take_functions();
+fn send_shared(shared: &Shared, made: &[Oid]) {
     let metadata = cluster();
     let nodes = others(&metadata);
     if nodes.is_empty() {

@@ -29,7 +29,7 @@ pub mod serializable;
 pub mod statement;
 pub mod victim;
 
-use crate::ddl::concurrently;
+use crate::ddl::{concurrently, forget};
 use crate::entry::entry;
 use crate::executor::{exchange, moving_scan, pending};
 use pgrx::pg_sys::{self, SubTransactionId, SubXactEvent, XactEvent};
@@ -80,6 +80,7 @@ unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *m
             pending::forget(1);
             constraints::forget(1);
             concurrently::forget();
+            forget::close(1);
             abort::after();
         }
         _ => {}
@@ -112,6 +113,7 @@ unsafe extern "C-unwind" fn on_subtransaction(
             moving_scan::forget(level);
             pending::forget(id);
             constraints::forget(level);
+            forget::close(level);
             savepoint::roll_back(level, id);
         }
         _ => {}

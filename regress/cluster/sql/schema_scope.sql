@@ -27,6 +27,26 @@ SELECT expanse.add_unbuilt_index('CREATE INDEX ON pg_catalog.pg_class (relname)'
 RESET expanse.internal;
 DROP ROLE expanse_other;
 
+-- The function of an event trigger runs statements of its own, some of which fail.
+CREATE FUNCTION dropped() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TABLE IF NOT EXISTS scope.log (t text);
+    BEGIN
+        CREATE TABLE scope.log (t text);
+    EXCEPTION WHEN duplicate_table THEN
+        INSERT INTO scope.log SELECT object_identity FROM pg_event_trigger_dropped_objects() WHERE object_type = 'table';
+    END;
+END $$;
+CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION dropped();
+CREATE TABLE e (k int PRIMARY KEY);
+SELECT cluster_distribute_table('e', 'k');
+DROP TABLE e;
+TABLE log;
+SELECT node_name, result FROM cluster_run_on_nodes('SELECT to_regclass(''scope.e'')');
+DROP EVENT TRIGGER dropped;
+DROP FUNCTION dropped;
+DROP TABLE log;
+
 -- A new column is not filled from a sequence of which every node has its own; a column that is there may be from then on.
 CREATE SEQUENCE s;
 \set VERBOSITY terse
