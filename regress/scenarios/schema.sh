@@ -176,11 +176,28 @@ check 'and concurrently' meanwhile 'ALTER TABLE a RENAME TO new; ALTER TABLE old
 check 'its own index' meanwhile 'CREATE INDEX i3 ON a (v)' 'CREATE INDEX i4 ON a (v)'
 for index in i1 i2 i3 i4; do check "$index is on all nodes" on_all "$index" valid; done
 check 'each on its table' [ "$(sql "$port" -c "SELECT string_agg(indrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indexrelid::regclass::text ~ '^i[0-9]'")" = 'new a a a' ]
-for statement in 'CREATE INDEX ON p (k)' 'ALTER TABLE p ADD v int' 'TRUNCATE p'; do
+sql "$port" -c 'CREATE SCHEMA apart'
+plain_table() {
+    sql "$port" -c 'CREATE TABLE p (k int NOT NULL CONSTRAINT positive CHECK (k > 0), v int)' -c 'CREATE INDEX pi ON p (v)' \
+        -c 'CREATE STATISTICS ps ON k, v FROM p' -c 'CREATE POLICY py ON p' \
+        -c 'CREATE TRIGGER pt BEFORE UPDATE ON p FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()'
+}
+sql "$port" -c 'DROP TABLE p'
+for statement in 'CREATE INDEX ON p (k)' 'ALTER TABLE p ADD w int' 'TRUNCATE p' 'ALTER TABLE p RENAME TO q' 'ALTER TABLE p RENAME v TO w' \
+    'ALTER TABLE p RENAME CONSTRAINT positive TO pc' 'ALTER INDEX pi RENAME TO pj' 'ALTER TABLE p SET SCHEMA apart' \
+    'CREATE TRIGGER pu BEFORE UPDATE ON p FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()' \
+    'ALTER TRIGGER pt ON p RENAME TO pu' 'DROP TRIGGER pt ON p' 'CREATE POLICY pz ON p' 'ALTER POLICY py ON p TO postgres' 'DROP POLICY py ON p' \
+    'CREATE RULE pr AS ON DELETE TO p DO ALSO NOTIFY p' 'CREATE STATISTICS pv ON v, k FROM p' 'COMMENT ON TABLE p IS NULL' \
+    'DROP INDEX pi' 'DROP INDEX CONCURRENTLY pi' 'CREATE INDEX CONCURRENTLY pj ON p (k)'; do
+    plain_table
     meanwhile "SELECT cluster_distribute_table('p', 'k')" "$statement"
     check "$statement is told" grep -q 'table "p" has been spread meanwhile' "$dir/said"
-    sql "$port" -c 'DROP TABLE p' -c 'CREATE TABLE p (k int)'
+    sql "$port" -c 'DROP TABLE p'
 done
+plain_table
+check 'alone, an index is made concurrently' sql "$port" -c 'CREATE INDEX CONCURRENTLY pj ON p (k)'
+check 'and dropped' sql "$port" -c 'DROP INDEX CONCURRENTLY pj'
+sql "$port" -c 'DROP TABLE p'
 
 for index in r1 r2 r3 e1 e2 e3; do check "$index is there" on_all "$index" valid; done
 for index in d1 d2 d3; do check "$index is gone" on_all "$index" none; done

@@ -157,10 +157,21 @@ fn under_locks(
             };
             attempts::take(&concern.wanted, patience, || lock(&cluster(), &concern));
         }
-        if concern.tables.is_empty() {
+        if concern.tables.is_empty() && !concern.concurrently {
             return Some(concern);
         }
+        let plain = concern.tables.is_empty();
+        if plain {
+            wait_for_spread(&concern);
+        }
         let again = classify::classify(pstmt, query_string, &cluster())?;
+        if plain {
+            if again.tables.is_empty() && again.plain == concern.plain {
+                return None;
+            }
+            concern = again;
+            continue;
+        }
         let set = |tables: &[Oid]| tables.iter().map(|t| t.to_u32()).collect::<BTreeSet<_>>();
         if set(&again.tables) == set(&concern.tables) {
             return Some(again);
@@ -176,20 +187,29 @@ fn under_locks(
     .raise()
 }
 
+/// An index of a table of this node alone is made or dropped concurrently: what ends in another transaction can not be undone.
+/// So whoever spreads the table is waited for first. PostgreSQL's own statement holds on to the lock.
+fn wait_for_spread(concern: &Concern) {
+    for &(table, _) in &concern.plain {
+        if compat::owns(table) {
+            // SAFETY: locks a relation until the transaction ends; if it is gone, the statement itself says so.
+            unsafe { LockRelationOid(table, ShareUpdateExclusiveLock as i32) };
+        }
+    }
+    refuse_spread_since(concern);
+}
+
 /// A table of this node alone may have been spread while the statement waited for it.
 fn refuse_spread_since(concern: &Concern) {
     let Some(metadata) = metadata() else { return };
     let spread = concern
         .plain
         .iter()
-        .find(|&&oid| metadata.table(oid).is_some());
-    if let Some(&table) = spread {
+        .find(|&&(oid, _)| metadata.table(oid).is_some());
+    if let Some((_, name)) = spread {
         Raised {
             sqlstate: "40001".into(),
-            message: format!(
-                "table \"{}\" has been spread meanwhile",
-                crate::catalog::names::bare(table)
-            ),
+            message: format!("table \"{name}\" has been spread meanwhile"),
             hint: Some("Repeat the statement.".into()),
             ..Raised::default()
         }

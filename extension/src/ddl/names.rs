@@ -5,18 +5,26 @@ use pgrx::pg_sys::{self, Oid};
 
 /// The spread table that a relation is, or is an index or a sequence of.
 pub fn spread_table(metadata: &Metadata, relation: Oid) -> Option<Oid> {
-    if metadata.table(relation).is_some() {
-        return Some(relation);
-    }
+    metadata
+        .table(table_of(relation))
+        .map(|table| table.relation)
+}
+
+/// The table that a relation is an index or a sequence of; else the relation itself.
+pub fn table_of(relation: Oid) -> Oid {
     // SAFETY: system-cache lookups by OID; missing objects give InvalidOid or false.
     let table = unsafe {
         match pg_sys::get_rel_relkind(relation) as u8 {
             pg_sys::RELKIND_INDEX => pg_sys::IndexGetRelation(relation, true),
             pg_sys::RELKIND_SEQUENCE => owner_of_sequence(relation),
-            _ => return None,
+            _ => relation,
         }
     };
-    metadata.table(table).map(|table| table.relation)
+    if table == pg_sys::InvalidOid {
+        relation
+    } else {
+        table
+    }
 }
 
 fn owner_of_sequence(sequence: Oid) -> Oid {

@@ -7,11 +7,11 @@ mod tables;
 mod upkeep;
 
 use super::attempts::Wanted;
-use super::names::spread_table;
+use super::names::{spread_table, table_of};
 use super::nodes::{list, relation, tag};
 use super::refuse;
 use super::tablespace;
-use crate::catalog::Metadata;
+use crate::catalog::{names, Metadata};
 use pgrx::pg_sys::{self, DropBehavior, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
 use shared::Shared;
 use std::os::raw::c_char;
@@ -46,8 +46,8 @@ pub enum Action {
 pub struct Concern {
     pub tables: Vec<Oid>,
     pub action: Action,
-    /// Tables of this node alone, which must still be that once the statement has their locks.
-    pub plain: Vec<Oid>,
+    /// Tables of this node alone, and their names, which must still be that once the statement has their locks.
+    pub plain: Vec<(Oid, String)>,
     /// Table, old and new name of a renamed column.
     pub renamed_column: Option<(Oid, String, String)>,
     /// What is locked in short attempts before the statement runs.
@@ -90,11 +90,26 @@ impl Concern {
         self.concurrently && matches!(self.action, Action::Index { .. })
     }
 
-    /// A statement about tables of this node alone.
-    fn plain(tables: Vec<Oid>, action: Action) -> Option<Concern> {
+    /// A statement about tables of this node alone, or their indexes and sequences.
+    fn plain(relations: Vec<Oid>, action: Action) -> Option<Concern> {
         let mut concern = Concern::new(Vec::new(), action);
-        concern.plain = tables;
+        concern.plain = Concern::tables_here(relations.into_iter());
         (!concern.plain.is_empty()).then_some(concern)
+    }
+
+    /// For `Concern::plain`.
+    fn tables_here(relations: impl Iterator<Item = Oid>) -> Vec<(Oid, String)> {
+        relations
+            .map(table_of)
+            .map(|table| (table, names::bare(table)))
+            .collect()
+    }
+
+    /// A CREATE or DROP INDEX CONCURRENTLY of such tables, which ends in another transaction than it begins in.
+    fn plain_concurrently(relations: Vec<Oid>) -> Option<Concern> {
+        let mut concern = Concern::plain(relations, Action::Plain)?;
+        concern.concurrently = true;
+        Some(concern)
     }
 }
 
@@ -169,13 +184,12 @@ fn by_statement(
     let about = |tables: Vec<Oid>| {
         (!tables.is_empty()).then(|| Concern::new(tables, Action::Schema(source())))
     };
-    let one = |table: Option<Oid>| {
-        about(
-            table
-                .and_then(|oid| spread_table(metadata, oid))
-                .into_iter()
-                .collect(),
-        )
+    let one = |relation: Option<Oid>| {
+        let relation = relation?;
+        match spread_table(metadata, relation) {
+            Some(table) => about(vec![table]),
+            None => Concern::plain(vec![relation], Action::Plain),
+        }
     };
     // SAFETY: each node is read as the type that its tag names.
     unsafe {
@@ -256,14 +270,9 @@ fn by_statement(
                 (*node.cast::<pg_sys::AlterDomainStmt>()).typeName,
             )),
             NodeTag::T_RuleStmt => {
-                let range = (*node.cast::<pg_sys::RuleStmt>()).relation;
-                refuse::if_spread(
-                    metadata,
-                    relation(range),
-                    "a rule",
-                    "A trigger can do its work.",
-                );
-                None
+                let table = relation((*node.cast::<pg_sys::RuleStmt>()).relation);
+                refuse::if_spread(metadata, table, "a rule", "A trigger can do its work.");
+                one(table)
             }
             NodeTag::T_AlterSeqStmt => {
                 let range = (*node.cast::<pg_sys::AlterSeqStmt>()).sequence;

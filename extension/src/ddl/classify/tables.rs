@@ -28,8 +28,10 @@ pub fn alter_table(
 pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
     let table = relation(stmt.relation)?;
     if metadata.table(table).is_none() {
-        // One built concurrently ends in another transaction than it begins in.
-        return (!stmt.concurrent).then(|| Concern::plain(vec![table], Action::Plain))?;
+        return match stmt.concurrent {
+            true => Concern::plain_concurrently(vec![table]),
+            false => Concern::plain(vec![table], Action::Plain),
+        };
     }
     let newest = rules::newest_index(table);
     let if_missing = stmt.if_not_exists;
@@ -52,7 +54,9 @@ pub fn rename(
         ObjectType::OBJECT_COLUMN => {
             let table = relation(stmt.relation);
             let mut concern = one(table)?;
-            concern.renamed_column = Some((table?, text(stmt.subname)?, text(stmt.newname)?));
+            if !concern.tables.is_empty() {
+                concern.renamed_column = Some((table?, text(stmt.subname)?, text(stmt.newname)?));
+            }
             Some(concern)
         }
         ObjectType::OBJECT_STATISTIC_EXT => one(statistics_table(stmt.object.cast())),
@@ -110,7 +114,10 @@ pub fn drop_indexes(
     cascade: bool,
 ) -> Option<Concern> {
     let indexes = objects.iter().filter_map(|&names| relation_named(names));
-    let spread: Vec<(Oid, String)> = indexes
+    let (spread, plain): (Vec<Oid>, Vec<Oid>) =
+        indexes.partition(|&index| spread_table(metadata, index).is_some());
+    let spread: Vec<(Oid, String)> = spread
+        .into_iter()
         .filter_map(|index| {
             Some((
                 spread_table(metadata, index)?,
@@ -118,7 +125,12 @@ pub fn drop_indexes(
             ))
         })
         .collect();
-    spread.first()?;
+    if spread.is_empty() {
+        return match stmt.concurrent {
+            true => Concern::plain_concurrently(plain),
+            false => Concern::plain(plain, Action::Plain),
+        };
+    }
     if stmt.concurrent && (cascade || objects.len() > 1) {
         // PostgreSQL refuses it.
         return None;
@@ -127,6 +139,7 @@ pub fn drop_indexes(
     let sql = format!("DROP INDEX IF EXISTS {}{tail}", joined(&spread));
     let mut concern = Concern::new(oids(&spread), Action::Schema(sql));
     concern.concurrently = stmt.concurrent;
+    concern.plain = Concern::tables_here(plain.into_iter());
     Some(concern)
 }
 
@@ -161,7 +174,9 @@ pub fn grant(
         .iter()
         .filter_map(|&oid| spread_table(metadata, oid))
         .collect();
-    let first = *spread.first()?;
+    let Some(&first) = spread.first() else {
+        return Concern::plain(named, Action::Plain);
+    };
     let shared = named.iter().filter(|&&oid| is_shared_view(oid, metadata));
     if spread.len() + shared.count() < named.len() {
         let hint = "Name them in a statement of their own.";

@@ -31,7 +31,10 @@ pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Conc
             ""
         },
     );
-    Some(Concern::new(oids(&spread), Action::Truncate(sql)))
+    let mut concern = Concern::new(oids(&spread), Action::Truncate(sql));
+    concern.plain =
+        Concern::tables_here(named.into_iter().filter(|&t| metadata.table(t).is_none()));
+    Some(concern)
 }
 
 pub fn reindex(
@@ -155,12 +158,13 @@ pub fn lock(stmt: &pg_sys::LockStmt, metadata: &Metadata) -> Option<Concern> {
         "EXCLUSIVE",
         "ACCESS EXCLUSIVE",
     ];
-    let named = list::<RangeVar>(stmt.relations)
+    let named: Vec<Oid> = list::<RangeVar>(stmt.relations)
         .into_iter()
-        .filter_map(relation);
-    let spread = spread_names(metadata, named);
+        .filter_map(relation)
+        .collect();
+    let spread = spread_names(metadata, named.iter().copied());
     if spread.is_empty() {
-        return None;
+        return Concern::plain(named, Action::Plain);
     }
     let mode = MODES[usize::try_from(stmt.mode - 1).unwrap_or(7).min(7)];
     let nowait = if stmt.nowait { " NOWAIT" } else { "" };
