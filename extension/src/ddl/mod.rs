@@ -35,7 +35,7 @@ mod tablespace;
 mod unbuilt;
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
-use crate::catalog::metadata::no_tables;
+use crate::catalog::metadata::{no_tables, REPLICATED_GROUP};
 use crate::catalog::{groups, key_trigger, metadata, Metadata};
 use crate::compat;
 use crate::error::Raised;
@@ -236,6 +236,11 @@ fn lock(metadata: &Metadata, concern: &Concern) {
         }
         Action::Truncate(_) => {
             others(metadata);
+            // A node that joins has its copy already, and follows rows only.
+            if groups.contains(&REPLICATED_GROUP) {
+                lock_metadata(metadata);
+                groups::refuse_if_locked();
+            }
             for group in groups {
                 groups::lock_gate_for_writing(metadata, group);
                 groups::refuse_in_motion(&cluster(), group);

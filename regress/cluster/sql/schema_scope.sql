@@ -63,6 +63,26 @@ CREATE DOMAIN numbered AS bigint DEFAULT nextval('s');
 ALTER TABLE d ADD m numbered;
 DROP DOMAIN numbered;
 
+-- TRUNCATE reaches tables by their foreign keys.
+CREATE TABLE w (k int PRIMARY KEY, v int REFERENCES r);
+CREATE TABLE x (k int PRIMARY KEY, w int);
+SELECT cluster_distribute_table('w', 'k'), cluster_distribute_table('x', 'k');
+ALTER TABLE x ADD FOREIGN KEY (k) REFERENCES w;
+SELECT colocation_group AS grp, hash_map_version AS version FROM cluster_tables WHERE relation = 'w'::regclass \gset
+SELECT expanse.begin_move(:grp, :version);
+\set VERBOSITY sqlstate
+TRUNCATE x;
+TRUNCATE r CASCADE;
+SELECT expanse.end_move(:grp);
+SELECT expanse.lock_schema(77);
+TRUNCATE r CASCADE;
+TRUNCATE x;
+SELECT expanse.unlock_schema(77);
+\set VERBOSITY default
+SELECT count(*) FROM r;
+TRUNCATE r CASCADE;
+SELECT count(*) FROM r;
+
 DROP SCHEMA scope CASCADE;
 SELECT count(*) FROM pg_prepared_xacts;
 \c - - - :n2

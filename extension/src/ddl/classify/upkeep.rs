@@ -31,10 +31,34 @@ pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Conc
             ""
         },
     );
-    let mut concern = Concern::new(oids(&spread), Action::Truncate(sql));
+    let mut tables = oids(&spread);
+    if stmt.behavior == DropBehavior::DROP_CASCADE {
+        tables.extend(pointing_to(&tables, metadata));
+    }
+    let mut concern = Concern::new(tables, Action::Truncate(sql));
     concern.plain =
         Concern::tables_here(named.into_iter().filter(|&t| metadata.table(t).is_none()));
     Some(concern)
+}
+
+/// The other spread tables whose foreign keys point to these, however indirectly.
+fn pointing_to(tables: &[Oid], metadata: &Metadata) -> Vec<Oid> {
+    let named: Vec<String> = tables.iter().map(|oid| oid.to_u32().to_string()).collect();
+    let pointing = spi::qualified(|| {
+        spi::column(&format!(
+            "WITH RECURSIVE reached (oid) AS ( \
+                SELECT unnest('{{{}}}'::oid[]) \
+              UNION \
+                SELECT k.conrelid FROM pg_constraint k JOIN reached r ON k.confrelid = r.oid WHERE k.contype = 'f' \
+             ) SELECT oid FROM reached ORDER BY oid",
+            named.join(",")
+        ))
+    });
+    pointing
+        .iter()
+        .filter_map(|oid| oid.parse::<u32>().ok().map(Oid::from))
+        .filter(|oid| metadata.table(*oid).is_some() && !tables.contains(oid))
+        .collect()
 }
 
 pub fn reindex(
