@@ -1,6 +1,6 @@
 //! Differences between PostgreSQL versions, one function a difference; and what pgrx does not declare.
 
-use pgrx::pg_sys::{self, IndexStmt, InvalidOid, Oid};
+use pgrx::pg_sys::{self, IndexStmt, InvalidOid, ObjectAddress, Oid};
 use std::os::raw::c_char;
 
 extern "C-unwind" {
@@ -10,6 +10,9 @@ extern "C-unwind" {
         stmt: *mut IndexStmt,
         query_string: *const c_char,
     ) -> *mut IndexStmt;
+
+    /// catalog/pg_attrdef.h: table and column that a default belongs to. Called in the same way.
+    pub fn GetAttrDefaultColumnAddress(default: Oid) -> ObjectAddress;
 }
 
 /// Does the current user own this relation? Another function from PostgreSQL 16 on.

@@ -7,8 +7,17 @@ use pgrx::pg_sys::Oid;
 
 /// Statements in the order in which they must run.
 pub fn of(relation: Oid) -> Vec<String> {
+    statements(relation, &[EXTENSIONS, SCHEMAS, OBJECTS])
+}
+
+/// Of these, what makes the schemas.
+pub fn schemas(relation: Oid) -> Vec<String> {
+    statements(relation, &[SCHEMAS])
+}
+
+fn statements(relation: Oid, kinds: &[&str]) -> Vec<String> {
     let needed = NEEDED.replace("$oid", &relation.to_u32().to_string());
-    [EXTENSIONS, SCHEMAS, OBJECTS]
+    kinds
         .iter()
         .flat_map(|query| spi::column(&format!("{needed} {query}")))
         .collect()

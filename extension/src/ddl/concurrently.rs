@@ -16,7 +16,7 @@
 //! deadlock that one of them is told of.
 
 use super::attempts::Wanted;
-use super::classify::{Action, Concern};
+use super::classify::{Action, Concern, Needs};
 use super::{rules, send};
 use crate::catalog::everywhere::{cluster, others};
 use crate::catalog::{names, spi, Node};
@@ -81,7 +81,7 @@ pub fn at_commit() {
 fn send_definition(table: Oid, newest: u32) {
     let if_missing = false;
     let mut concern = Concern::new(vec![table], Action::Index { newest, if_missing });
-    concern.needs = true;
+    concern.needs = Needs::Everything;
     let Some((index, definition)) = send::new_index(&concern.tables, newest) else {
         Error::Internal("the new index is not found".into()).raise();
     };

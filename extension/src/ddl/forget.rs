@@ -11,7 +11,8 @@
 
 use super::refuse;
 use crate::catalog::{groups, marker, metadata, names, Metadata, Table};
-use crate::entry::entry;
+use crate::compat;
+use crate::entry::{entry, guarded};
 use pgrx::pg_sys::{self, ObjectAccessType, Oid};
 use pgrx::FromDatum;
 use std::cell::RefCell;
@@ -100,7 +101,7 @@ impl Notes {
                 metadata,
                 table,
                 "dropping a part of it by CASCADE",
-                "Run ALTER TABLE ... DROP COLUMN or DROP CONSTRAINT first.",
+                "Run ALTER TABLE ... DROP COLUMN, DROP CONSTRAINT or ALTER COLUMN ... DROP DEFAULT first.",
             );
         }
     }
@@ -120,14 +121,21 @@ fn dropped(class: Oid, object: Oid, sub_object: i32) {
     }
 }
 
+/// `pg_attrdef`.
+const DEFAULTS: u32 = 2604;
 /// `pg_constraint`, and its column `conrelid`.
 const CONSTRAINTS: u32 = 2606;
 const CONRELID: i16 = 8;
 
-/// The relation that a column or a constraint belongs to.
+/// The relation that a column, a default or a constraint belongs to.
 fn part_of(class: Oid, object: Oid) -> Option<Oid> {
     if class == pg_sys::RelationRelationId {
         return Some(object);
+    }
+    if class.to_u32() == DEFAULTS {
+        // SAFETY: a catalog lookup of a default that still exists, or InvalidOid.
+        let column = unsafe { guarded(|| compat::GetAttrDefaultColumnAddress(object)) };
+        return Some(column.objectId);
     }
     if class.to_u32() != CONSTRAINTS {
         return None;

@@ -1,7 +1,7 @@
 //! The other nodes do what this one has done, in the same transaction.
 
 use super::classify::shared::{self, Shared, When};
-use super::classify::{Action, Concern};
+use super::classify::{Action, Concern, Needs};
 use super::forget::Notes;
 use super::tablespace;
 use crate::catalog::everywhere::{cluster, on_others, others};
@@ -81,17 +81,12 @@ pub fn send_schema(concern: &Concern, sql: &str) {
     let metadata = cluster();
     let nodes = others(&metadata);
     if !nodes.is_empty() {
-        let tables = if concern.needs {
-            concern.tables.as_slice()
-        } else {
-            &[]
+        let of = |&table: &Oid| match concern.needs {
+            Needs::Nothing => Vec::new(),
+            Needs::Schemas => dependencies::schemas(table),
+            Needs::Everything => dependencies::of(table),
         };
-        let needed: Vec<String> = spi::qualified(|| {
-            tables
-                .iter()
-                .flat_map(|&table| dependencies::of(table))
-                .collect()
-        });
+        let needed: Vec<String> = spi::qualified(|| concern.tables.iter().flat_map(of).collect());
         if !needed.is_empty() {
             on_others(&nodes, &definition::block(&needed));
         }

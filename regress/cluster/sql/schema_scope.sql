@@ -63,6 +63,26 @@ CREATE DOMAIN numbered AS bigint DEFAULT nextval('s');
 ALTER TABLE d ADD m numbered;
 DROP DOMAIN numbered;
 
+-- That sequence belongs to all nodes, too.
+ALTER SEQUENCE s RESTART WITH 1;
+\echo :LAST_ERROR_SQLSTATE
+DROP SEQUENCE s CASCADE;
+\echo :LAST_ERROR_SQLSTATE
+CREATE SCHEMA apart;
+ALTER SEQUENCE s SET SCHEMA apart;
+DROP SCHEMA apart CASCADE;
+\echo :LAST_ERROR_SQLSTATE
+ALTER SEQUENCE apart.s RENAME TO t;
+SELECT DISTINCT result FROM cluster_run_on_nodes('SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = ''scope.d''::regclass');
+ALTER TABLE d ALTER n DROP DEFAULT;
+CREATE TABLE numbered (k serial PRIMARY KEY, v int);
+SELECT cluster_distribute_table('numbered', 'k');
+ALTER TABLE numbered SET SCHEMA apart;
+INSERT INTO apart.numbered (v) VALUES (1), (2), (3);
+SELECT node_name, result FROM cluster_run_on_nodes('SELECT pg_get_serial_sequence(''apart.numbered'', ''k'')');
+DROP TABLE apart.numbered;
+DROP SCHEMA apart CASCADE;
+
 -- TRUNCATE reaches tables by their foreign keys.
 CREATE TABLE w (k int PRIMARY KEY, v int REFERENCES r);
 CREATE TABLE x (k int PRIMARY KEY, w int);

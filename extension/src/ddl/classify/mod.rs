@@ -42,6 +42,16 @@ pub enum Action {
     Vacuum(String),
 }
 
+/// What is made on the other nodes, where it is missing, before they run a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// Where something moves to: types and sequences that move are there under their old names.
+    Schemas,
+    /// Schemas, types, functions and sequences.
+    Everything,
+}
+
 /// A statement about spread tables.
 pub struct Concern {
     pub tables: Vec<Oid>,
@@ -58,8 +68,8 @@ pub struct Concern {
     pub sequences: bool,
     /// Columns that ALTER TABLE adds.
     pub new_columns: Vec<String>,
-    /// The tables may need schemas, types and functions that they did not need before.
-    pub needs: bool,
+    /// What the tables may need that they did not need before.
+    pub needs: Needs,
     /// The table has a trigger more, or less.
     pub triggers: bool,
     /// A function has been made or changed.
@@ -79,7 +89,7 @@ impl Concern {
             concurrently: false,
             sequences: false,
             new_columns: Vec::new(),
-            needs: false,
+            needs: Needs::Nothing,
             triggers: false,
             functions: false,
             shared: None,
@@ -130,16 +140,16 @@ pub fn classify(
     concern.shared = shared.filter(|_| !matches!(concern.action, Action::Schema(_)));
     // SAFETY: PostgreSQL passes a utility statement.
     let tag = tag(unsafe { (*pstmt).utilityStmt });
-    concern.needs = matches!(
-        tag,
+    concern.needs = match tag {
+        NodeTag::T_AlterObjectSchemaStmt => Needs::Schemas,
         NodeTag::T_AlterTableStmt
-            | NodeTag::T_AlterObjectSchemaStmt
-            | NodeTag::T_IndexStmt
-            | NodeTag::T_CreateTrigStmt
-            | NodeTag::T_CreatePolicyStmt
-            | NodeTag::T_AlterPolicyStmt
-            | NodeTag::T_CreateStatsStmt
-    );
+        | NodeTag::T_IndexStmt
+        | NodeTag::T_CreateTrigStmt
+        | NodeTag::T_CreatePolicyStmt
+        | NodeTag::T_AlterPolicyStmt
+        | NodeTag::T_CreateStatsStmt => Needs::Everything,
+        _ => Needs::Nothing,
+    };
     // SAFETY: PostgreSQL passes a utility statement.
     concern.wanted = locks::of(unsafe { (*pstmt).utilityStmt }, &concern, metadata);
     concern.triggers = tag == NodeTag::T_CreateTrigStmt || drops_trigger(pstmt);
