@@ -83,6 +83,40 @@ SELECT node_name, result FROM cluster_run_on_nodes('SELECT pg_get_serial_sequenc
 DROP TABLE apart.numbered;
 DROP SCHEMA apart CASCADE;
 
+-- Composite types change on all nodes, temporary ones are nobody else's.
+CREATE TYPE pair AS (a int);
+CREATE TABLE p (k int PRIMARY KEY, pair pair);
+SELECT cluster_distribute_table('p', 'k');
+ALTER TYPE pair ADD ATTRIBUTE b int, ADD ATTRIBUTE c int;
+ALTER TYPE pair DROP ATTRIBUTE c;
+ALTER TYPE pair RENAME ATTRIBUTE b TO b2;
+INSERT INTO p SELECT g, (g, -g)::pair FROM generate_series(1, 9) g;
+SELECT sum((pair).b2) FROM p;
+TABLE on_nodes;
+ALTER TYPE pair ALTER ATTRIBUTE a TYPE bigint;
+DROP TABLE p;
+ALTER TYPE pair ALTER ATTRIBUTE a TYPE bigint;
+SELECT node_name, result FROM cluster_run_on_nodes('SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = ''scope.pair''::regclass AND attname = ''a''');
+CREATE TYPE pg_temp.mood AS ENUM ('low');
+ALTER TYPE pg_temp.mood ADD VALUE 'high';
+COMMENT ON TYPE pg_temp.mood IS 'changes';
+GRANT USAGE ON TYPE pg_temp.mood TO PUBLIC;
+ALTER TYPE pg_temp.mood RENAME TO temper;
+CREATE DOMAIN pg_temp.small AS int CHECK (value < 10);
+ALTER DOMAIN pg_temp.small RENAME CONSTRAINT small_check TO below;
+COMMENT ON CONSTRAINT below ON DOMAIN pg_temp.small IS 'ten';
+ALTER DOMAIN pg_temp.small DROP CONSTRAINT below;
+CREATE TYPE pg_temp.span AS RANGE (SUBTYPE = float8);
+CREATE TYPE pg_temp.two AS (a int);
+ALTER TYPE pg_temp.two ADD ATTRIBUTE b int;
+ALTER TYPE pg_temp.two RENAME ATTRIBUTE b TO c;
+SET search_path = pg_temp, scope;
+CREATE TYPE unnamed AS ENUM ('one');
+SET search_path = scope;
+SELECT typname FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND typname !~ '^_' ORDER BY 1;
+DROP TYPE pg_temp.temper, unnamed;
+DROP DOMAIN pg_temp.small;
+
 -- TRUNCATE reaches tables by their foreign keys.
 CREATE TABLE w (k int PRIMARY KEY, v int REFERENCES r);
 CREATE TABLE x (k int PRIMARY KEY, w int);

@@ -42,7 +42,9 @@ fn mode(node: *mut Node) -> Option<i32> {
         match tag(node) {
             NodeTag::T_AlterTableStmt => {
                 let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
-                Some(pg_sys::AlterTableGetLockLevel(stmt.cmds))
+                // Of a composite type: its tables are left alone.
+                (stmt.objtype != ObjectType::OBJECT_TYPE)
+                    .then(|| pg_sys::AlterTableGetLockLevel(stmt.cmds))
             }
             NodeTag::T_IndexStmt => Some(SHARE),
             NodeTag::T_ReindexStmt => {

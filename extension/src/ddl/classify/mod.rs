@@ -4,6 +4,7 @@ mod locks;
 mod objects;
 pub mod shared;
 mod tables;
+mod temporary;
 mod upkeep;
 
 use super::attempts::Wanted;

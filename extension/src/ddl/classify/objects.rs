@@ -82,6 +82,11 @@ pub fn using_type(metadata: &Metadata, names: *mut pg_sys::List) -> Vec<Oid> {
     if type_oid == pg_sys::InvalidOid {
         return Vec::new();
     }
+    with_type(metadata, type_oid)
+}
+
+/// Spread tables with a column of this type.
+pub fn with_type(metadata: &Metadata, type_oid: Oid) -> Vec<Oid> {
     let uses = |table: Oid| {
         spi::holds(&format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = {} AND atttypid = {} AND NOT attisdropped)",

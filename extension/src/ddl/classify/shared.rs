@@ -2,6 +2,7 @@
 //! that need nothing of one node alone.
 
 use super::objects::source_text;
+use super::temporary;
 use crate::catalog::standing::{is_shared_view, stands_anywhere};
 use crate::catalog::{self, spi, Metadata};
 use crate::ddl::nodes::{list, names, relation, relation_named, tag, text};
@@ -33,6 +34,9 @@ pub fn of(
 ) -> Option<Shared> {
     // SAFETY: PostgreSQL passes a utility statement.
     let node = unsafe { (*pstmt).utilityStmt };
+    if temporary::is_about(node) {
+        return None;
+    }
     let source = || source_text(pstmt, query_string);
     let always = |sql: String| {
         Some(Shared {
@@ -114,7 +118,9 @@ pub fn of(
             }
             NodeTag::T_AlterTableStmt => {
                 let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
-                always(source()).filter(|_| of_view(stmt.relation, metadata))
+                let shared =
+                    stmt.objtype == ObjectType::OBJECT_TYPE || of_view(stmt.relation, metadata);
+                always(source()).filter(|_| shared)
             }
             NodeTag::T_CommentStmt => {
                 let stmt = &*node.cast::<pg_sys::CommentStmt>();

@@ -1,6 +1,8 @@
 //! Statements that change tables, their indexes, names and privileges.
 
-use super::objects::{in_schema, joined, oids, spread_names, statistics_table, using_type};
+use super::objects::{
+    in_schema, joined, oids, spread_names, statistics_table, using_type, with_type,
+};
 use super::{Action, Concern};
 use crate::catalog::standing::is_shared_view;
 use crate::catalog::{self, Metadata};
@@ -15,6 +17,11 @@ pub fn alter_table(
     source: impl Fn() -> String,
 ) -> Option<Concern> {
     let target = relation(stmt.relation)?;
+    if stmt.objtype == ObjectType::OBJECT_TYPE {
+        // SAFETY: a system-cache lookup of a relation that exists.
+        let using = with_type(metadata, unsafe { pg_sys::get_rel_type_id(target) });
+        return (!using.is_empty()).then(|| Concern::new(using, Action::Schema(source())));
+    }
     let Some(table) = spread_table(metadata, target) else {
         return Concern::plain(vec![target], Action::Check);
     };
