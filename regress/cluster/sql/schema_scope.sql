@@ -117,6 +117,25 @@ SELECT typname FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND typname
 DROP TYPE pg_temp.temper, unnamed;
 DROP DOMAIN pg_temp.small;
 
+-- What comes with a schema, or as a foreign table.
+CREATE SCHEMA with_grant GRANT SELECT ON scope.d TO PUBLIC;
+\echo :LAST_ERROR_SQLSTATE
+CREATE SCHEMA with_grant GRANT SELECT ON ALL TABLES IN SCHEMA scope TO PUBLIC;
+CREATE SCHEMA with_child CREATE TABLE c () INHERITS (scope.d);
+\echo :LAST_ERROR_SQLSTATE
+CREATE SCHEMA with_key CREATE TABLE c (k int REFERENCES scope.d);
+\echo :LAST_ERROR_SQLSTATE
+CREATE SCHEMA with_own CREATE TABLE d (k int REFERENCES scope.r) GRANT SELECT ON d TO PUBLIC;
+SELECT has_table_privilege('public', 'with_own.d', 'select'), has_table_privilege('public', 'scope.d', 'select');
+DROP SCHEMA with_own CASCADE;
+CREATE FOREIGN DATA WRAPPER expanse_nothing;
+CREATE SERVER expanse_nowhere FOREIGN DATA WRAPPER expanse_nothing;
+CREATE FOREIGN TABLE f () INHERITS (d) SERVER expanse_nowhere;
+\echo :LAST_ERROR_SQLSTATE
+DROP SERVER expanse_nowhere;
+DROP FOREIGN DATA WRAPPER expanse_nothing;
+SELECT node_name, result FROM cluster_run_on_nodes('SELECT count(*) FROM pg_namespace WHERE nspname ~ ''^with_''');
+
 -- TRUNCATE reaches tables by their foreign keys.
 CREATE TABLE w (k int PRIMARY KEY, v int REFERENCES r);
 CREATE TABLE x (k int PRIMARY KEY, w int);

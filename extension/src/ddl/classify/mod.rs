@@ -1,5 +1,6 @@
 //! What a utility statement is about: which spread tables, and what the other nodes have to do.
 
+mod elements;
 mod locks;
 mod objects;
 pub mod shared;
@@ -207,17 +208,15 @@ fn by_statement(
         match tag(node) {
             NodeTag::T_AlterTableStmt => tables::alter_table(&*node.cast(), metadata, source),
             NodeTag::T_CreateStmt => {
-                let stmt = &*node.cast::<pg_sys::CreateStmt>();
-                for parent in list::<RangeVar>(stmt.inhRelations) {
-                    refuse::if_spread(
-                        metadata,
-                        relation(parent),
-                        "inheritance",
-                        "Only ordinary tables can be spread.",
-                    );
-                }
+                tables::check_parents(&*node.cast(), metadata, |_| true);
                 Some(Concern::new(Vec::new(), Action::Check))
             }
+            NodeTag::T_CreateForeignTableStmt => {
+                let stmt = &*node.cast::<pg_sys::CreateForeignTableStmt>();
+                tables::check_parents(&stmt.base, metadata, |_| true);
+                Some(Concern::new(Vec::new(), Action::Check))
+            }
+            NodeTag::T_CreateSchemaStmt => elements::check(&*node.cast(), metadata),
             NodeTag::T_IndexStmt => tables::index(&*node.cast(), metadata),
             NodeTag::T_RenameStmt => tables::rename(&*node.cast(), metadata, one, about),
             NodeTag::T_AlterObjectSchemaStmt => {

@@ -32,6 +32,20 @@ pub fn alter_table(
     Some(concern)
 }
 
+/// Refuses (raises) a new table that inherits from a spread one; only what `counts` is looked at.
+pub fn check_parents(
+    stmt: &pg_sys::CreateStmt,
+    metadata: &Metadata,
+    counts: impl Fn(*mut RangeVar) -> bool,
+) {
+    for parent in list::<RangeVar>(stmt.inhRelations) {
+        if counts(parent) {
+            let hint = "Only ordinary tables can be spread.";
+            refuse::if_spread(metadata, relation(parent), "inheritance", hint);
+        }
+    }
+}
+
 pub fn index(stmt: &pg_sys::IndexStmt, metadata: &Metadata) -> Option<Concern> {
     let table = relation(stmt.relation)?;
     if metadata.table(table).is_none() {
