@@ -158,11 +158,14 @@ fn under_locks(
             attempts::take(&concern.wanted, patience, || lock(&cluster(), &concern));
         }
         if concern.tables.is_empty() && !concern.concurrently {
+            if concern.beside {
+                wait_for_spread(&concern, AccessShareLock);
+            }
             return Some(concern);
         }
         let plain = concern.tables.is_empty();
         if plain {
-            wait_for_spread(&concern);
+            wait_for_spread(&concern, ShareUpdateExclusiveLock);
         }
         let again = classify::classify(pstmt, query_string, &cluster())?;
         if plain {
@@ -187,13 +190,14 @@ fn under_locks(
     .raise()
 }
 
-/// An index of a table of this node alone is made or dropped concurrently: what ends in another transaction can not be undone.
-/// So whoever spreads the table is waited for first. PostgreSQL's own statement holds on to the lock.
-fn wait_for_spread(concern: &Concern) {
+/// Whoever spreads a table of this node alone is waited for before the statement begins. An index that is made or dropped
+/// concurrently could not be undone; PostgreSQL's own statement holds on to the lock. One that is renamed is locked, and its
+/// table is not.
+fn wait_for_spread(concern: &Concern, mode: u32) {
     for &(table, _) in &concern.plain {
         if compat::owns(table) {
             // SAFETY: locks a relation until the transaction ends; if it is gone, the statement itself says so.
-            unsafe { LockRelationOid(table, ShareUpdateExclusiveLock as i32) };
+            unsafe { LockRelationOid(table, mode as i32) };
         }
     }
     refuse_spread_since(concern);

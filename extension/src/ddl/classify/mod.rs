@@ -60,6 +60,8 @@ pub struct Concern {
     pub action: Action,
     /// Tables of this node alone, and their names, which must still be that once the statement has their locks.
     pub plain: Vec<(Oid, String)>,
+    /// The statement locks an index or a sequence of such a table, and not the table itself.
+    pub beside: bool,
     /// Table, old and new name of a renamed column.
     pub renamed_column: Option<(Oid, String, String)>,
     /// What is locked in short attempts before the statement runs.
@@ -86,6 +88,7 @@ impl Concern {
             tables,
             action,
             plain: Vec::new(),
+            beside: false,
             renamed_column: None,
             wanted: Vec::new(),
             concurrently: false,
@@ -105,6 +108,7 @@ impl Concern {
     /// A statement about tables of this node alone, or their indexes and sequences.
     fn plain(relations: Vec<Oid>, action: Action) -> Option<Concern> {
         let mut concern = Concern::new(Vec::new(), action);
+        concern.beside = relations.iter().any(|&oid| table_of(oid) != oid);
         concern.plain = Concern::tables_here(relations.into_iter());
         (!concern.plain.is_empty()).then_some(concern)
     }

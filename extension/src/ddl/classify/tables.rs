@@ -6,7 +6,7 @@ use super::objects::{
 use super::{Action, Concern};
 use crate::catalog::standing::is_shared_view;
 use crate::catalog::{self, Metadata};
-use crate::ddl::names::spread_table;
+use crate::ddl::names::{spread_table, table_of};
 use crate::ddl::nodes::{list, names, relation, relation_before_last, relation_named, text};
 use crate::ddl::{alter, refuse, rules};
 use pgrx::pg_sys::{self, DropBehavior, ObjectType, Oid, RangeVar};
@@ -149,7 +149,7 @@ pub fn drop_indexes(
     if spread.is_empty() {
         return match stmt.concurrent {
             true => Concern::plain_concurrently(plain),
-            false => Concern::plain(plain, Action::Plain),
+            false => Concern::plain(plain.into_iter().map(table_of).collect(), Action::Plain),
         };
     }
     if stmt.concurrent && (cascade || objects.len() > 1) {
