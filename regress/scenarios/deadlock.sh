@@ -125,7 +125,23 @@ dumped() { # what pg_dump sees of the three belongs together, too
     wait $!
 }
 
+# A row comes to a replicated table while a statement about all of its rows waits: after it on one node, before it on another.
+copies_differ() {
+    local waiter
+    sql "$port" -c 'INSERT INTO copied SELECT i, 0 FROM generate_series(101, 103) i' || return 1
+    open_session adds $((port + 1)) && done_by adds 'BEGIN; UPDATE copied SET v = v WHERE k = 101; INSERT INTO copied VALUES (200, 0)' || return 1
+    sql "$port" -v VERBOSITY=verbose -c 'UPDATE copied SET v = v + 0 WHERE k > 100' >"$dir/told" 2>&1 &
+    waiter=$!
+    until_finds somebody_waits
+    say adds 'COMMIT;' && close_session adds
+    wait $waiter
+    check 'it is told' grep -q 'ERROR:  40001: .*rows of a replicated table' "$dir/told"
+    sql "$port" -c 'DELETE FROM copied WHERE k > 100'
+    [[ $(for at in $(ports); do fragment "$at" -c 'SELECT md5(string_agg(c::text, chr(10) ORDER BY k)) FROM copied c'; done | uniq | wc -l) == 1 ]]
+}
+
 check 'three tables' three_tables
+check 'copies stay alike' copies_differ
 check 'a statement sees transactions as a whole' seen_whole in_one
 check 'so does a transaction with one snapshot' seen_whole in_transaction
 check 'and a report that begins with a plain table' seen_whole in_report

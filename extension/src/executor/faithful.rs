@@ -1,9 +1,9 @@
 //! Values cross between nodes as they are, whatever this session has set for its client.
 //!
 //! # How it works
-//! While values are read from another node or written for one, three variables of PostgreSQL's hold what loses nothing: floats with
-//! all of their digits (`extra_float_digits`), a NULL in an array's text read as null (`array_nulls`), and the client's encoding
-//! that of the database, since receive functions convert what they take for a client's text. The variables themselves are set
+//! While values are read from another node or written for one, four variables of PostgreSQL's hold what loses nothing: floats with
+//! all of their digits (`extra_float_digits`), times with the offset of their zone and not with an abbreviation that means another
+//! zone elsewhere (`DateStyle`), a NULL in an array's text read as null (`array_nulls`), and the client's encoding that of the database, since receive functions convert what they take for a client's text. The variables themselves are set
 //! and put back, without a word to PostgreSQL's bookkeeping of settings: nothing else runs meanwhile but functions of types.
 //!
 //! # Invariants
@@ -17,6 +17,7 @@ use std::cell::Cell;
 #[derive(Clone, Copy)]
 struct Found {
     digits: i32,
+    date_style: i32,
     array_nulls: bool,
     encoding: i32,
 }
@@ -27,6 +28,8 @@ thread_local! {
 
 /// Fewest `extra_float_digits` with which a float's text is exact.
 pub const EXACT_DIGITS: i32 = 1;
+
+const ISO: i32 = pg_sys::USE_ISO_DATES as i32;
 
 /// As long as it lives, values are read and written exactly; only inside of [`crate::entry::entry`].
 pub struct Faithful(bool);
@@ -50,16 +53,20 @@ pub fn begin() -> bool {
     // SAFETY: plain variables of the backend; the database's encoding needs no conversion, so it can always be set.
     unsafe {
         let encoding = pg_sys::pg_get_client_encoding();
-        let exact = pg_sys::extra_float_digits >= EXACT_DIGITS && pg_sys::Array_nulls;
+        let exact = pg_sys::extra_float_digits >= EXACT_DIGITS
+            && pg_sys::DateStyle == ISO
+            && pg_sys::Array_nulls;
         if exact && encoding == pg_sys::GetDatabaseEncoding() || FOUND.get().is_some() {
             return false;
         }
         FOUND.set(Some(Found {
             digits: pg_sys::extra_float_digits,
+            date_style: pg_sys::DateStyle,
             array_nulls: pg_sys::Array_nulls,
             encoding,
         }));
         pg_sys::extra_float_digits = pg_sys::extra_float_digits.max(EXACT_DIGITS);
+        pg_sys::DateStyle = ISO;
         pg_sys::Array_nulls = true;
         pg_sys::SetClientEncoding(pg_sys::GetDatabaseEncoding());
         true
@@ -72,6 +79,7 @@ pub fn end() {
     // SAFETY: plain variables of the backend; the encoding was in use, so its conversion is known.
     unsafe {
         pg_sys::extra_float_digits = found.digits;
+        pg_sys::DateStyle = found.date_style;
         pg_sys::Array_nulls = found.array_nulls;
         pg_sys::SetClientEncoding(found.encoding);
     }

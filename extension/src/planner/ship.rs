@@ -217,7 +217,8 @@ unsafe fn returns_set(node: *mut Node) -> bool {
     unsafe { raw::expression_returns_set(node) }
 }
 
-/// A new parameter that stands for the expression; the same expression gives the same parameter.
+/// A new parameter that stands for the expression, with its type written out when a user made it; the same expression gives the
+/// same parameter.
 unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
     // SAFETY: the context is the one that `ship` passed; makeNode's equivalent is a zeroed allocation with its tag.
     unsafe {
@@ -237,7 +238,20 @@ unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
         (*param).paramtypmod = pg_sys::exprTypmod(node);
         (*param).paramcollid = pg_sys::exprCollation(node);
         (*param).location = -1;
-        param.cast()
+        if (*param).paramtype.to_u32() < pg_sys::FirstNormalObjectId {
+            return param.cast();
+        }
+        // Its OID is another one there, so its name says what it is.
+        let cast = raw::palloc0(std::mem::size_of::<pg_sys::RelabelType>());
+        let cast = cast.cast::<pg_sys::RelabelType>();
+        (*cast).xpr.type_ = pg_sys::NodeTag::T_RelabelType;
+        (*cast).arg = param.cast();
+        (*cast).resulttype = (*param).paramtype;
+        (*cast).resulttypmod = -1;
+        (*cast).resultcollid = (*param).paramcollid;
+        (*cast).relabelformat = pg_sys::CoercionForm::COERCE_EXPLICIT_CAST;
+        (*cast).location = -1;
+        cast.cast()
     }
 }
 

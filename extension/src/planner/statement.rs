@@ -211,6 +211,17 @@ pub fn names_by_oid(type_oid: pg_sys::Oid) -> bool {
         pg_sys::REGCONFIGOID,
         pg_sys::REGDICTIONARYOID,
         pg_sys::REGCOLLATIONOID,
+        pg_sys::REGPROCARRAYOID,
+        pg_sys::REGPROCEDUREARRAYOID,
+        pg_sys::REGOPERARRAYOID,
+        pg_sys::REGOPERATORARRAYOID,
+        pg_sys::REGCLASSARRAYOID,
+        pg_sys::REGTYPEARRAYOID,
+        pg_sys::REGROLEARRAYOID,
+        pg_sys::REGNAMESPACEARRAYOID,
+        pg_sys::REGCONFIGARRAYOID,
+        pg_sys::REGDICTIONARYARRAYOID,
+        pg_sys::REGCOLLATIONARRAYOID,
     ]
     .contains(&type_oid)
 }

@@ -40,7 +40,7 @@ fn recover() -> i32 {
     let mut finished = 0;
     let mut all_answered = true;
     for node in known.nodes.values().filter(|n| n.id != known.local_node) {
-        match answering(|| recover_on(node, known.local_node)) {
+        match answering(|| recover_on(node, known.local_node)).flatten() {
             Some((count, left)) => {
                 finished += count;
                 held.extend(left);
@@ -67,13 +67,14 @@ fn answering<T>(work: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// Finishes what one node holds: how many, and the transactions it held when asked.
-fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
+/// Finishes what one node holds: how many, and the transactions it held when asked. `None` when it was not asked: what is
+/// needed to decide there is kept.
+fn recover_on(node: &Node, coordinator: i32) -> Option<(i32, Vec<TransactionName>)> {
     let connection = pool::connection(node.id);
     let mut connection = connection.borrow_mut();
     if connection.participant.in_transaction() {
         // Only when somebody calls this in the middle of a transaction of their own.
-        return (0, Vec::new());
+        return None;
     }
     let prepared = ask(
         &mut connection,
@@ -108,7 +109,7 @@ fn recover_on(node: &Node, coordinator: i32) -> (i32, Vec<TransactionName>) {
             count += 1;
         }
     }
-    (count, held)
+    Some((count, held))
 }
 
 /// Names of prepared transactions, and whether they have been there for a while.

@@ -98,3 +98,49 @@ DROP OWNED BY settings_reader;
 DROP ROLE settings_reader;
 SET client_min_messages = warning;
 DROP SCHEMA settings CASCADE;
+RESET search_path;
+
+-- Times cross between nodes with the offset of their zone: an abbreviation may mean another zone.
+CREATE TABLE times (k int PRIMARY KEY, at timestamptz);
+SELECT cluster_distribute_table('times', 'k');
+SET TimeZone = 'Asia/Shanghai';
+SET DateStyle = 'SQL';
+PREPARE at(int, timestamptz) AS INSERT INTO times VALUES ($1, $2);
+SELECT format('EXECUTE at(%s, %L)', k, '2026-01-15 10:00:00+08') FROM generate_series(1, 8) k \gexec
+INSERT INTO times SELECT k, '2026-01-15 10:00:00+08' FROM generate_series(9, 16) k;
+SELECT at, count(*) FROM times GROUP BY at;
+SELECT count(*) FROM times WHERE at > timestamptz '2026-01-15 09:59:00+08';
+RESET TimeZone;
+RESET DateStyle;
+DROP TABLE times;
+
+-- Built-in functions are meant by their names on other nodes, whatever search_path says.
+CREATE SCHEMA hides;
+CREATE FUNCTION hides.lower(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'hidden';
+CREATE TABLE words (k int PRIMARY KEY, word text);
+SELECT cluster_distribute_table('words', 'k');
+INSERT INTO words SELECT k, 'X' FROM generate_series(1, 10) k;
+SET search_path = hides, pg_catalog, public;
+\set VERBOSITY verbose
+\set SHOW_CONTEXT never
+SELECT count(*) FROM words WHERE pg_catalog.lower(word) = 'x';
+\set VERBOSITY terse
+SET search_path = public, pg_catalog;
+SELECT count(*) FROM words WHERE lower(word) = 'x';
+SET search_path = hides, public;
+SELECT count(*) FROM words WHERE lower(word) = 'x';
+RESET search_path;
+DROP TABLE words;
+DROP SCHEMA hides CASCADE;
+
+-- Parameters of types that users made.
+CREATE TYPE feeling AS ENUM ('glad', 'sad', 'cross');
+CREATE TABLE felt (k int PRIMARY KEY, f feeling, seen regclass[]);
+SELECT cluster_distribute_table('felt', 'k');
+INSERT INTO felt SELECT k, 'sad', ARRAY['felt'::regclass] FROM generate_series(1, 12) k;
+SET plan_cache_mode = force_generic_plan;
+PREPARE feels(int, feeling, feeling) AS SELECT k, f, seen FROM felt WHERE k = $1 AND ($2 IS NULL OR f = $2) AND $2 < $3;
+SELECT format('EXECUTE feels(%s, ''sad'', ''cross'')', k) FROM generate_series(1, 12) k \gexec
+RESET plan_cache_mode;
+DROP TABLE felt;
+DROP TYPE feeling;

@@ -13,6 +13,7 @@
 //! Only the settings listed in [`NAMES`] and those of [`custom`] are kept in step.
 
 mod custom;
+mod search_path;
 
 use super::faithful::EXACT_DIGITS;
 use custom::Custom;
@@ -106,6 +107,7 @@ impl Settings {
             }
             let value = match (variable, &wanted[index]) {
                 (Variable::Digits(_), Value::Number(digits)) => digits.to_string(),
+                _ if *name == c"search_path" => search_path::for_others(current(name)),
                 _ => current(name),
             };
             calls.push(format!(

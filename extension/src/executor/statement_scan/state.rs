@@ -3,7 +3,7 @@
 use super::prepared::{prepared, Prepared};
 use crate::catalog::{metadata, Metadata, NodeId};
 use crate::entry::guarded;
-use crate::error::Error;
+use crate::error::{Error, Raised};
 use crate::executor::exchange::deliver::{deliver, Value};
 use crate::executor::pending::{self, Pending};
 use crate::executor::remote::{Access, Command, Stream};
@@ -43,6 +43,8 @@ pub struct Inner {
     started: bool,
     /// Everywhere: the first node's turn is over.
     first_done: bool,
+    /// Everywhere: how many rows the nodes that are done have changed.
+    changed: Option<u64>,
     local_first: bool,
     /// The subtransaction in which the scan began.
     begun_in: pg_sys::SubTransactionId,
@@ -101,6 +103,7 @@ impl Inner {
                 streams: VecDeque::new(),
                 started: false,
                 first_done: false,
+                changed: None,
                 begun_in: pg_sys::GetCurrentSubTransactionId(),
                 pending: None,
                 failed: false,
@@ -195,11 +198,31 @@ impl Inner {
     }
 
     fn finish_first(&mut self) {
-        for stream in &mut self.streams {
+        for mut stream in std::mem::take(&mut self.streams) {
             while stream.advance() {}
+            if self.plan.statement.writes {
+                self.changed_alike(stream.affected());
+            }
         }
-        self.streams.clear();
         self.first_done = true;
+    }
+
+    /// Every node changes a replicated table by a snapshot of its own, one after the other. Who adds or removes rows meanwhile
+    /// may come before the statement on one node and after it on another.
+    fn changed_alike(&mut self, affected: u64) {
+        let before = *self.changed.get_or_insert(affected);
+        if before != affected {
+            Raised {
+                sqlstate: "40001".into(),
+                message: format!(
+                    "the statement would change {before} rows of a replicated table on one node and {affected} on another"
+                ),
+                detail: Some("Another transaction has added, changed or removed rows meanwhile.".into()),
+                hint: Some("Repeat the transaction.".into()),
+                ..Raised::default()
+            }
+            .raise();
+        }
     }
 
     fn send(&mut self, nodes: std::ops::Range<usize>, values: &[Option<Vec<u8>>]) {
@@ -266,9 +289,18 @@ impl Inner {
             }
             let affected = stream.affected();
             self.streams.pop_front();
-            if self.plan.statement.writes && self.plan.statement.place != Place::Everywhere {
+            if self.plan.statement.writes {
                 // SAFETY: the executor's state of this very query.
-                unsafe { count(node, affected) };
+                unsafe {
+                    if self.plan.statement.place != Place::Everywhere {
+                        count(node, affected);
+                    } else {
+                        if let Some(here) = changed_here(node).filter(|_| self.local) {
+                            self.changed_alike(here);
+                        }
+                        self.changed_alike(affected);
+                    }
+                }
             }
         }
         false
@@ -277,8 +309,20 @@ impl Inner {
     /// Forgets what has been read, to run again.
     pub fn restart(&mut self) {
         self.streams.clear();
+        self.changed = None;
         self.started = false;
         self.failed = false;
+    }
+}
+
+/// What this node's own plan has changed; `None` where PostgreSQL does not count it.
+unsafe fn changed_here(node: *mut CustomScanState) -> Option<u64> {
+    // SAFETY: the caller's query is running.
+    unsafe {
+        let estate = (*node).ss.ps.state;
+        let stmt = &*(*estate).es_plannedstmt;
+        let counted = stmt.commandType != pg_sys::CmdType::CMD_SELECT && !stmt.hasModifyingCTE;
+        counted.then_some((*estate).es_processed)
     }
 }
 
