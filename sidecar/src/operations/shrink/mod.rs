@@ -43,7 +43,7 @@ pub static PLAN: Plan = Plan {
             name: "remove",
             phase: "remove",
             action: |c| Box::pin(remove::run(c)),
-            undo: Some(|c| Box::pin(remove::undo_note(c))),
+            undo: None,
         },
         Step {
             name: "settle",

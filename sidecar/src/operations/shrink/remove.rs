@@ -58,15 +58,19 @@ fn layout(context: &Context) -> String {
         .unwrap_or_else(|| "minimal".into())
 }
 
-/// Makes the map from before the current one again, or one like it.
+/// Makes the map from before the current one again, or one like it. Lost nodes that are not taken out after all are not to
+/// set themselves aside when they come back.
 ///
 /// # Errors
-/// Those of the nodes.
+/// Those of the nodes and of the store.
 pub async fn undo(context: &Context) -> Result<()> {
+    let found = Found::of(context)?;
+    if found.lost {
+        return removed::take_back(context, &found.ids()).await;
+    }
     let Some(before) = context.remembered::<i32>("version_before") else {
         return Ok(());
     };
-    let found = Found::of(context)?;
     context
         .executor()
         .query(
@@ -172,18 +176,6 @@ pub async fn run(context: &Context) -> Result<()> {
             error.into()
         }
     })
-}
-
-/// Lost nodes that are not taken out after all are not to set themselves aside when they come back.
-///
-/// # Errors
-/// Those of the store.
-pub async fn undo_note(context: &Context) -> Result<()> {
-    let found = Found::of(context)?;
-    if found.lost {
-        removed::take_back(context, &found.ids()).await?;
-    }
-    Ok(())
 }
 
 /// Whether the nodes are out.
