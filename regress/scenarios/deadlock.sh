@@ -9,7 +9,7 @@ set -uo pipefail
 box=$1 dir=$2 port=$3
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
-limit_s=20
+limit_s=6
 
 sql "$port" -c 'CREATE TABLE d (k int PRIMARY KEY, v int NOT NULL)' \
     -c "SELECT cluster_distribute_table('d', 'k')" -c 'INSERT INTO d SELECT i, 0 FROM generate_series(1, 50) i' >/dev/null

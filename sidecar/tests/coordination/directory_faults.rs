@@ -141,6 +141,7 @@ async fn a_held_lock_does_not_outlast_the_deadline() {
         .unwrap()
         .read_exact(&mut held)
         .unwrap();
+    let started = std::time::Instant::now();
     let ops = vec![Op::Put {
         path: "/a".to_owned(),
         data: Vec::new(),
@@ -150,6 +151,7 @@ async fn a_held_lock_does_not_outlast_the_deadline() {
         soon(store.multi(ops)).await,
         Err(Error::DeadlineExceeded { .. })
     ));
+    assert!(started.elapsed() < Duration::from_millis(900));
     // Readers do not wait for writers.
     assert_eq!(store.get("/a").await.unwrap().unwrap().data, b"0");
     drop(holder.stdin.take());

@@ -40,7 +40,7 @@ async fn behind_proxy(
 
 /// The result of a call that must end within its deadline, and how long it took.
 pub async fn timely<T>(timeouts: Timeouts, call: impl Future<Output = Result<T>>) -> Result<T> {
-    let bound = timeouts.call + Duration::from_secs(5);
+    let bound = timeouts.call + Duration::from_millis(1_500);
     tokio::time::timeout(bound, call)
         .await
         .expect("a call outlived its deadline")
