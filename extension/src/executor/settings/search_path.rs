@@ -37,7 +37,7 @@ pub fn for_others(path: String) -> String {
     }
     let others = names.iter().filter(|name| *name != BUILT_IN);
     let quoted: Vec<String> = std::iter::once(BUILT_IN.to_owned())
-        .chain(others.map(|name| format!("\"{}\"", name.replace('"', "\"\""))))
+        .chain(others.map(|name| spi::identifier(name)))
         .collect();
     quoted.join(", ")
 }
