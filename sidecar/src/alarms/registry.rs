@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::webhook::{Notice, Notices};
-use crate::executor::Weight;
-use crate::operations::now;
+use crate::sys::now;
+use crate::weight::Weight;
 
 /// An alarm that has neither been repeated nor cleared for so long is over: nobody asks for it any more.
 const FADES_AFTER: Duration = Duration::from_secs(600);

@@ -6,15 +6,14 @@ use std::time::Duration;
 use expanse_core::wire::{ControlError, Request, Response};
 use tokio::time::timeout;
 
+use crate::cluster::local_server;
 use crate::config::Config;
 use crate::coordination;
 use crate::executor::Executor;
-use crate::membership::local::local_server;
-use crate::membership::publish::View;
-use crate::operations::error::Error;
-use crate::operations::journal::Journal;
+use crate::operations::request::Request as Wanted;
 use crate::operations::submit::submit;
-use crate::operations::wish::Wish;
+use crate::operations::{Desk, Error, Journal};
+use crate::overview::View;
 
 /// In this time the local server has been looked at again.
 const NEXT_LOOK: Duration = Duration::from_secs(3);
@@ -49,14 +48,11 @@ impl Answers {
             } => {
                 self.require_node().await?;
                 let server = local_server(&self.config);
-                let submitted = submit(
-                    self.journal()?,
-                    &self.executor,
-                    &server,
-                    kind,
-                    &target,
-                    parameters,
-                );
+                let desk = Desk {
+                    executor: &self.executor,
+                    local: &server,
+                };
+                let submitted = submit(self.journal()?, desk, kind, &target, parameters);
                 Ok(Response::Submitted {
                     operation_id: submitted.await?,
                 })
@@ -65,19 +61,19 @@ impl Answers {
                 operations: self.journal()?.list().await?,
             }),
             Request::Operation { operation_id } => self.operation(operation_id).await,
-            Request::Cancel { operation_id } => self.wish(operation_id, Wish::Cancel).await,
-            Request::Pause { operation_id } => self.wish(operation_id, Wish::Pause).await,
-            Request::Resume { operation_id } => self.wish(operation_id, Wish::Resume).await,
-            Request::Reverse { operation_id } => self.wish(operation_id, Wish::Reverse).await,
-            Request::Finish { operation_id } => self.wish(operation_id, Wish::Finish).await,
+            Request::Cancel { operation_id } => self.request(operation_id, Wanted::Cancel).await,
+            Request::Pause { operation_id } => self.request(operation_id, Wanted::Pause).await,
+            Request::Resume { operation_id } => self.request(operation_id, Wanted::Resume).await,
+            Request::Reverse { operation_id } => self.request(operation_id, Wanted::Reverse).await,
+            Request::Finish { operation_id } => self.request(operation_id, Wanted::Finish).await,
             Request::Status => Ok(Response::Status {
                 status: self.view.cluster(),
             }),
         }
     }
 
-    async fn wish(&self, operation_id: i64, wish: Wish) -> Result<Response, Error> {
-        self.journal()?.request(operation_id, wish).await?;
+    async fn request(&self, operation_id: i64, wanted: Wanted) -> Result<Response, Error> {
+        self.journal()?.request(operation_id, wanted).await?;
         self.operation(operation_id).await
     }
 

@@ -5,7 +5,6 @@
 //! answers, however long that takes.
 
 mod coordinated;
-mod heartbeat;
 mod logs;
 mod notify;
 mod parts;
@@ -22,7 +21,6 @@ use crate::config::Config;
 use crate::control::listen;
 use crate::coordination;
 
-pub use heartbeat::Heartbeat;
 pub use logs::init as init_logs;
 use reload::Reload;
 pub use reload::Source;

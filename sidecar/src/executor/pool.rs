@@ -17,9 +17,8 @@ use super::target::{Pass, Permit, Target};
 use super::{Command, Weight};
 use crate::alarms::{Alarms, Trouble};
 use crate::config::{ExecutorConfig, PostgresConfig};
-use crate::membership::local::THIS_SERVER;
 use crate::metrics::Snapshot;
-use crate::postgres::{connect, Error, NodeAddress, Result, Session};
+use crate::postgres::{connect, Error, NodeAddress, Result, Session, THIS_SERVER};
 
 /// Runs commands on nodes. Cheap to clone.
 #[derive(Clone)]

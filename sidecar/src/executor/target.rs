@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::admission::{choose, granted, worth_starting, Load, Weight};
+use super::admission::{choose, granted, worth_starting, Load};
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::settings::Shared;
-use super::Command;
+use super::{Command, Weight};
 use crate::postgres::{Error, Mode, NodeAddress, Session};
 
 /// An idle connection older than this is closed rather than used again.

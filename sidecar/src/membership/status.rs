@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::local::THIS_SERVER;
 use super::{LocalNode, STATUS};
 use crate::alarms::Alarms;
 use crate::coordination::{Coordination, Error, Owner};
+use crate::postgres::THIS_SERVER;
 
 /// How often a registration that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);

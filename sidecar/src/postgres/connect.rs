@@ -17,6 +17,9 @@ pub struct NodeAddress {
     pub port: u16,
 }
 
+/// What the local server is called while it is not known which node it is.
+pub const THIS_SERVER: &str = "local";
+
 /// What a session sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
