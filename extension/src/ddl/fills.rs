@@ -6,12 +6,13 @@
 //! function of a user may read tables, of which each node would see its own part, and a sequence gives each node values of
 //! its own only once the statement has run.
 
-use super::nodes::list;
-use super::refuse;
-use crate::catalog::{names, spi, Metadata, TableKind};
-use crate::entry::guarded;
-use crate::planner::fragment::raw;
-use crate::planner::ship::unseen;
+use crate::ddl::refuse;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::parse_tree::list;
+use crate::pg::walk;
+use crate::pg::{names, spi};
+use crate::plan::deparse::unseen;
 use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -78,8 +79,8 @@ unsafe extern "C-unwind" fn numbers(node: *mut Node, context: *mut c_void) -> bo
     // SAFETY: a valid tree, read only.
     unsafe {
         (*node).type_ == NodeTag::T_NextValueExpr
-            || raw::check_functions_in_node(node, of_sequence, context)
-            || raw::expression_tree_walker(node, numbers, context)
+            || walk::check_functions_in_node(node, of_sequence, context)
+            || walk::expression_tree_walker(node, numbers, context)
     }
 }
 
@@ -169,13 +170,15 @@ unsafe extern "C-unwind" fn differs(node: *mut Node, context: *mut c_void) -> bo
     unsafe {
         let changing = match (*node).type_ {
             NodeTag::T_SQLValueFunction | NodeTag::T_NextValueExpr => true,
-            NodeTag::T_CoerceViaIO => raw::check_functions_in_node(node, volatile_or_made, context),
-            NodeTag::T_FuncExpr if converts(node.cast()) => {
-                raw::check_functions_in_node(node, volatile_or_made, context)
+            NodeTag::T_CoerceViaIO => {
+                walk::check_functions_in_node(node, volatile_or_made, context)
             }
-            _ => raw::check_functions_in_node(node, mutable, context),
+            NodeTag::T_FuncExpr if converts(node.cast()) => {
+                walk::check_functions_in_node(node, volatile_or_made, context)
+            }
+            _ => walk::check_functions_in_node(node, mutable, context),
         };
-        changing || raw::expression_tree_walker(node, differs, context)
+        changing || walk::expression_tree_walker(node, differs, context)
     }
 }
 
@@ -190,14 +193,14 @@ unsafe fn converts(call: *mut pg_sys::FuncExpr) -> bool {
 
 unsafe extern "C-unwind" fn mutable(function: Oid, _context: *mut c_void) -> bool {
     // SAFETY: a catalog lookup of an existing function.
-    unsafe { raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
+    unsafe { walk::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
 }
 
 /// Of a conversion: PostgreSQL's own stable ones depend on settings only.
 unsafe extern "C-unwind" fn volatile_or_made(function: Oid, context: *mut c_void) -> bool {
     // SAFETY: catalog lookups of an existing function.
     unsafe {
-        raw::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
+        walk::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
             || unseen(function, context)
     }
 }
@@ -208,8 +211,8 @@ unsafe extern "C-unwind" fn may_read(node: *mut Node, context: *mut c_void) -> b
     }
     // SAFETY: a valid tree, read only.
     unsafe {
-        raw::check_functions_in_node(node, unseen, context)
-            || raw::expression_tree_walker(node, may_read, context)
+        walk::check_functions_in_node(node, unseen, context)
+            || walk::expression_tree_walker(node, may_read, context)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which distributed and replicated tables a query touches, at any depth, and whether it writes them.
 
-use super::fragment::raw;
-use crate::catalog::{Metadata, TableKind};
-use crate::entry::guarded;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::walk;
 use pgrx::pg_sys::{self, Node, Oid, Query};
 use std::ffi::c_void;
 
@@ -78,7 +78,7 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
     // SAFETY: PostgreSQL walks a valid tree and passes on the context it was given.
     unsafe {
         match (*node).type_ {
-            pg_sys::NodeTag::T_Query => raw::query_tree_walker(
+            pg_sys::NodeTag::T_Query => walk::query_tree_walker(
                 node.cast(),
                 visit_relations,
                 context,
@@ -91,7 +91,7 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
                 }
                 false
             }
-            _ => raw::expression_tree_walker(node, visit_relations, context),
+            _ => walk::expression_tree_walker(node, visit_relations, context),
         }
     }
 }
@@ -106,7 +106,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     .ptr_value
                     .cast::<pg_sys::RangeTblEntry>();
                 if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
-                    walk.others |= super::exchange::returned_here(rte);
+                    walk.others |= crate::planner::exchange::replace::returned_here(rte);
                     continue;
                 }
                 let Some(table) = walk.metadata.table((*rte).relid) else {
@@ -115,7 +115,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     continue;
                 };
                 let written = index + 1 == (*query).resultRelation
-                    || !raw::get_parse_rowmark(query, (index + 1) as u32).is_null();
+                    || !walk::get_parse_rowmark(query, (index + 1) as u32).is_null();
                 let mention = Mention {
                     relation: (*rte).relid,
                     written,
@@ -126,7 +126,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                 }
             }
         }
-        raw::query_tree_walker(query, visit, std::ptr::from_mut(walk).cast(), 0);
+        walk::query_tree_walker(query, visit, std::ptr::from_mut(walk).cast(), 0);
     }
 }
 
@@ -140,6 +140,6 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
             visit_query(node.cast(), &mut *context.cast::<Walk>());
             return false;
         }
-        raw::expression_tree_walker(node, visit, context)
+        walk::expression_tree_walker(node, visit, context)
     }
 }

@@ -11,10 +11,11 @@
 //! Once `PREPARE TRANSACTION` has been sent no timer runs any more: a node that crashes in the middle of the switch's own
 //! commit holds the writers of the others up until its outcome is known.
 
-use super::motion::distributed_group;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{spi, GroupId, Metadata};
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata};
+use crate::pg::spi;
+use crate::rebind::motion::distributed_group;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::os::raw::c_int;

@@ -1,0 +1,15 @@
+//! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
+
+pub mod compat;
+pub mod entry;
+pub mod function;
+pub mod list;
+pub mod memory;
+pub mod names;
+pub mod nodes;
+pub mod parse_tree;
+pub mod shared_memory;
+pub mod spi;
+pub mod utility;
+pub mod wait;
+pub mod walk;
