@@ -5,7 +5,8 @@
 //! the statement's memory.
 
 use crate::copy::job::Job;
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, QueryCompletion};
 use std::cell::Cell;
 use std::ffi::c_void;

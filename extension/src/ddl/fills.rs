@@ -10,7 +10,7 @@ use crate::ddl::refuse;
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::entry::guarded;
 use crate::pg::parse_tree::list;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::pg::{names, spi};
 use crate::plan::deparse::unseen;
 use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
@@ -79,8 +79,8 @@ unsafe extern "C-unwind" fn numbers(node: *mut Node, context: *mut c_void) -> bo
     // SAFETY: a valid tree, read only.
     unsafe {
         (*node).type_ == NodeTag::T_NextValueExpr
-            || walk::check_functions_in_node(node, of_sequence, context)
-            || walk::expression_tree_walker(node, numbers, context)
+            || raw::check_functions_in_node(node, of_sequence, context)
+            || raw::expression_tree_walker(node, numbers, context)
     }
 }
 
@@ -170,15 +170,13 @@ unsafe extern "C-unwind" fn differs(node: *mut Node, context: *mut c_void) -> bo
     unsafe {
         let changing = match (*node).type_ {
             NodeTag::T_SQLValueFunction | NodeTag::T_NextValueExpr => true,
-            NodeTag::T_CoerceViaIO => {
-                walk::check_functions_in_node(node, volatile_or_made, context)
-            }
+            NodeTag::T_CoerceViaIO => raw::check_functions_in_node(node, volatile_or_made, context),
             NodeTag::T_FuncExpr if converts(node.cast()) => {
-                walk::check_functions_in_node(node, volatile_or_made, context)
+                raw::check_functions_in_node(node, volatile_or_made, context)
             }
-            _ => walk::check_functions_in_node(node, mutable, context),
+            _ => raw::check_functions_in_node(node, mutable, context),
         };
-        changing || walk::expression_tree_walker(node, differs, context)
+        changing || raw::expression_tree_walker(node, differs, context)
     }
 }
 
@@ -193,14 +191,14 @@ unsafe fn converts(call: *mut pg_sys::FuncExpr) -> bool {
 
 unsafe extern "C-unwind" fn mutable(function: Oid, _context: *mut c_void) -> bool {
     // SAFETY: a catalog lookup of an existing function.
-    unsafe { walk::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
+    unsafe { raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
 }
 
 /// Of a conversion: PostgreSQL's own stable ones depend on settings only.
 unsafe extern "C-unwind" fn volatile_or_made(function: Oid, context: *mut c_void) -> bool {
     // SAFETY: catalog lookups of an existing function.
     unsafe {
-        walk::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
+        raw::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
             || unseen(function, context)
     }
 }
@@ -211,8 +209,8 @@ unsafe extern "C-unwind" fn may_read(node: *mut Node, context: *mut c_void) -> b
     }
     // SAFETY: a valid tree, read only.
     unsafe {
-        walk::check_functions_in_node(node, unseen, context)
-            || walk::expression_tree_walker(node, may_read, context)
+        raw::check_functions_in_node(node, unseen, context)
+            || raw::expression_tree_walker(node, may_read, context)
     }
 }
 

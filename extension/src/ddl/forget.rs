@@ -12,9 +12,9 @@
 use crate::catalog::groups;
 use crate::ddl::refuse;
 use crate::metadata::cache::{marker, metadata, Metadata, Table};
-use crate::pg::compat;
 use crate::pg::entry::{entry, guarded};
 use crate::pg::names;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, ObjectAccessType, Oid};
 use pgrx::FromDatum;
 use std::cell::RefCell;
@@ -136,7 +136,7 @@ fn part_of(class: Oid, object: Oid) -> Option<Oid> {
     }
     if class.to_u32() == DEFAULTS {
         // SAFETY: a catalog lookup of a default that still exists, or InvalidOid.
-        let column = unsafe { guarded(|| compat::GetAttrDefaultColumnAddress(object)) };
+        let column = unsafe { guarded(|| raw::GetAttrDefaultColumnAddress(object)) };
         return Some(column.objectId);
     }
     if class.to_u32() != CONSTRAINTS {

@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::pg::compat;
-use crate::pg::entry::{guarded, raw};
+use crate::pg::entry::guarded;
+use crate::pg::raw;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, IndexStmt, NodeTag, Oid, RawStmt};
 use std::ffi::CString;
@@ -48,7 +49,7 @@ fn define(definition: &str) -> Oid {
             Some(raw::RangeVarCallbackOwnsRelation),
             std::ptr::null_mut(),
         );
-        let stmt = guarded(|| compat::transformIndexStmt(table, stmt, source.as_ptr()));
+        let stmt = guarded(|| raw::transformIndexStmt(table, stmt, source.as_ptr()));
         compat::define_unbuilt_index(table, stmt)
     }
 }

@@ -6,7 +6,8 @@
 pub mod transactions;
 
 use crate::ddl;
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
+use crate::pg::raw;
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;

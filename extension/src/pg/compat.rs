@@ -1,19 +1,6 @@
-//! Differences between PostgreSQL versions, one function a difference; and what pgrx does not declare.
+//! Differences between PostgreSQL versions, one function a difference.
 
-use pgrx::pg_sys::{self, IndexStmt, InvalidOid, ObjectAddress, Oid};
-use std::os::raw::c_char;
-
-extern "C-unwind" {
-    /// parser/parse_utilcmd.h. An error in it `longjmp`s: called by way of [`crate::pg::entry::guarded`].
-    pub fn transformIndexStmt(
-        table: Oid,
-        stmt: *mut IndexStmt,
-        query_string: *const c_char,
-    ) -> *mut IndexStmt;
-
-    /// catalog/pg_attrdef.h: table and column that a default belongs to. Called in the same way.
-    pub fn GetAttrDefaultColumnAddress(default: Oid) -> ObjectAddress;
-}
+use pgrx::pg_sys::{self, IndexStmt, InvalidOid, Oid};
 
 /// Does the current user own this relation? Another function from PostgreSQL 16 on.
 pub fn owns(relation: Oid) -> bool {

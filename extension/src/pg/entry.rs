@@ -6,7 +6,7 @@
 //! PostgreSQL's memory and `ThrowErrorData` raises it, so that every field (SQLSTATE, constraint, context, ...)
 //! arrives as it was. Errors of PostgreSQL itself that happen inside pass through pgrx, which keeps only
 //! the main fields: code that calls into executor, planner or utility processing therefore calls the functions
-//! of [`raw`] *outside* of `entry`, with nothing droppable on the stack.
+//! of [`crate::pg::raw`] *outside* of `entry`, with nothing droppable on the stack.
 //!
 //! An error of ours that passes through PostgreSQL on its way (a statement of ours runs another) is known again and keeps its
 //! fields.
@@ -15,6 +15,7 @@
 //! `entry` returns plain data (`Copy`), so that a later `longjmp` crosses nothing that needs to be dropped.
 
 use crate::error::{encode_sqlstate, Raised};
+use crate::pg::raw;
 use pgrx::pg_sys::{self, panic::CaughtError};
 use pgrx::PgSqlErrorCode;
 use std::any::Any;
@@ -78,72 +79,4 @@ fn of_ours(payload: &(dyn Any + Send)) -> Option<Raised> {
 pub unsafe fn guarded<R>(call: impl FnOnce() -> R) -> R {
     // SAFETY: on the backend's only thread.
     unsafe { pg_sys::submodules::ffi::pg_guard_ffi_boundary(call) }
-}
-
-/// PostgreSQL functions without pgrx's guard: an error in them `longjmp`s straight to PostgreSQL's handler.
-/// Only for callers with nothing droppable on the stack.
-pub mod raw {
-    use pgrx::pg_sys::*;
-    use std::os::raw::{c_char, c_int};
-
-    extern "C-unwind" {
-        pub fn ThrowErrorData(edata: *mut ErrorData);
-        pub fn standard_planner(
-            parse: *mut Query,
-            query_string: *const c_char,
-            cursor_options: c_int,
-            bound_params: ParamListInfo,
-        ) -> *mut PlannedStmt;
-        pub fn standard_ProcessUtility(
-            pstmt: *mut PlannedStmt,
-            query_string: *const c_char,
-            read_only_tree: bool,
-            context: ProcessUtilityContext::Type,
-            params: ParamListInfo,
-            query_env: *mut QueryEnvironment,
-            dest: *mut DestReceiver,
-            qc: *mut QueryCompletion,
-        );
-        pub fn standard_ExecutorRun(
-            query: *mut QueryDesc,
-            direction: ScanDirection::Type,
-            count: u64,
-            once: bool,
-        );
-        pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
-        pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
-        pub fn ExecEndNode(node: *mut PlanState);
-        pub fn BeginCopyFrom(
-            pstate: *mut ParseState,
-            relation: Relation,
-            condition: *mut Node,
-            filename: *const c_char,
-            program: bool,
-            source: copy_data_source_cb,
-            columns: *mut List,
-            options: *mut List,
-        ) -> CopyFromState;
-        pub fn CopyFrom(state: CopyFromState) -> u64;
-        pub fn EndCopyFrom(state: CopyFromState);
-        pub fn NextCopyFrom(
-            state: CopyFromState,
-            context: *mut ExprContext,
-            values: *mut Datum,
-            nulls: *mut bool,
-        ) -> bool;
-        pub fn NextCopyFromRawFields(
-            state: CopyFromState,
-            fields: *mut *mut *mut c_char,
-            count: *mut c_int,
-        ) -> bool;
-        pub fn CopyFromErrorCallback(state: *mut std::ffi::c_void);
-        pub fn ExecReScan(node: *mut PlanState);
-        /// Handed to PostgreSQL as it is, which calls it below a guard of the caller's.
-        pub fn RangeVarCallbackOwnsRelation(
-            range: *const RangeVar,
-            relation: Oid,
-            before: Oid,
-            argument: *mut std::ffi::c_void,
-        );
-    }
 }

@@ -1,6 +1,6 @@
 //! Which columns a query uses, and whether it can stand by itself.
 
-use crate::pg::walk;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, Node, NodeTag, Query};
 use std::collections::BTreeSet;
 use std::ffi::c_void;
@@ -43,7 +43,7 @@ unsafe fn search(query: *mut Query, rti: i32) -> Search {
     let flags = pg_sys::QTW_EXAMINE_RTES_BEFORE as i32;
     // SAFETY: as the caller of the caller promises; the context outlives the walk.
     unsafe {
-        walk::query_tree_walker(query, visit, std::ptr::from_mut(&mut search).cast(), flags);
+        raw::query_tree_walker(query, visit, std::ptr::from_mut(&mut search).cast(), flags);
     }
     search
 }
@@ -67,7 +67,7 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
             NodeTag::T_Query => {
                 search.depth += 1;
                 let flags = pg_sys::QTW_EXAMINE_RTES_BEFORE as i32;
-                walk::query_tree_walker(node.cast(), visit, context, flags);
+                raw::query_tree_walker(node.cast(), visit, context, flags);
                 (*context.cast::<Search>()).depth -= 1;
                 false
             }
@@ -87,7 +87,7 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
                 search.outward = true;
                 false
             }
-            _ => walk::expression_tree_walker(node, visit, context),
+            _ => raw::expression_tree_walker(node, visit, context),
         }
     }
 }

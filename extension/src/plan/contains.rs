@@ -1,7 +1,7 @@
 //! Whether an expression can be computed before any row is there.
 
 use crate::pg::entry::guarded;
-use crate::pg::walk;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, Node};
 use std::ffi::c_void;
 
@@ -33,7 +33,7 @@ pub unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_voi
             pg_sys::NodeTag::T_Param => {
                 (*node.cast::<pg_sys::Param>()).paramkind != pg_sys::ParamKind::PARAM_EXTERN
             }
-            _ => walk::expression_tree_walker(node, find_column, context),
+            _ => raw::expression_tree_walker(node, find_column, context),
         }
     }
 }

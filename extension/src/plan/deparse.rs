@@ -6,7 +6,7 @@
 //! that a statement means the same wherever it runs. `pg_get_querydef` writes the copy with every name qualified.
 
 use crate::pg::entry::guarded;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::contains::find_column;
 use crate::remote::value_settings::Faithful;
 use pgrx::pg_sys::{self, List, Node, Query};
@@ -51,7 +51,7 @@ pub fn parameterize(query: *mut Query) -> (*mut Query, *mut List) {
     // SAFETY: a valid tree; the mutator returns one of the same shape.
     unsafe {
         let context = std::ptr::from_mut(&mut replacing).cast();
-        let query = guarded(|| walk::query_tree_mutator(query, replace, context, 0));
+        let query = guarded(|| raw::query_tree_mutator(query, replace, context, 0));
         (query, replacing.parameters)
     }
 }
@@ -70,10 +70,10 @@ unsafe extern "C-unwind" fn calls_unseen(node: *mut Node, context: *mut c_void) 
     // SAFETY: a valid tree, read only.
     unsafe {
         if (*node).type_ == pg_sys::NodeTag::T_Query {
-            return walk::query_tree_walker(node.cast(), calls_unseen, context, 0);
+            return raw::query_tree_walker(node.cast(), calls_unseen, context, 0);
         }
-        walk::check_functions_in_node(node, unseen, context)
-            || walk::expression_tree_walker(node, calls_unseen, context)
+        raw::check_functions_in_node(node, unseen, context)
+            || raw::expression_tree_walker(node, calls_unseen, context)
     }
 }
 
@@ -85,9 +85,9 @@ pub unsafe extern "C-unwind" fn unseen(function: pg_sys::Oid, _context: *mut c_v
     // SAFETY: catalog lookups of an existing function. Our own are meant to run on that node.
     function.to_u32() >= pg_sys::FirstNormalObjectId
         && unsafe {
-            walk::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE
-                && walk::get_func_namespace(function)
-                    != walk::get_namespace_oid(c"expanse".as_ptr(), true)
+            raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE
+                && raw::get_func_namespace(function)
+                    != raw::get_namespace_oid(c"expanse".as_ptr(), true)
         }
 }
 
@@ -112,18 +112,18 @@ unsafe extern "C-unwind" fn calls_volatile(node: *mut Node, context: *mut c_void
     // SAFETY: a valid tree, read only.
     unsafe {
         if (*node).type_ == pg_sys::NodeTag::T_Query {
-            return walk::query_tree_walker(node.cast(), calls_volatile, context, 0);
+            return raw::query_tree_walker(node.cast(), calls_volatile, context, 0);
         }
         (*node).type_ == pg_sys::NodeTag::T_NextValueExpr
-            || walk::check_functions_in_node(node, bound_to_place, context)
-            || walk::expression_tree_walker(node, calls_volatile, context)
+            || raw::check_functions_in_node(node, bound_to_place, context)
+            || raw::expression_tree_walker(node, calls_volatile, context)
     }
 }
 
 unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut c_void) -> bool {
     // SAFETY: a catalog lookup of an existing function.
     !PLACELESS.contains(&function.to_u32())
-        && unsafe { walk::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
+        && unsafe { raw::func_volatile(function) } as u8 == pg_sys::PROVOLATILE_VOLATILE
 }
 
 /// The query's text with all names qualified but those of pg_catalog, and constants without loss.
@@ -177,7 +177,7 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
     unsafe {
         match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
-                return walk::query_tree_mutator(node.cast(), replace, context, 0).cast();
+                return raw::query_tree_mutator(node.cast(), replace, context, 0).cast();
             }
             pg_sys::NodeTag::T_Param | pg_sys::NodeTag::T_SQLValueFunction
                 if !find_column(node, std::ptr::null_mut()) =>
@@ -196,7 +196,7 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
             }
             _ => {}
         }
-        walk::expression_tree_mutator(node, replace, context)
+        raw::expression_tree_mutator(node, replace, context)
     }
 }
 
@@ -205,16 +205,16 @@ unsafe fn moment(node: *mut Node) -> bool {
     // SAFETY: walks a valid expression.
     unsafe {
         !find_column(node, std::ptr::null_mut())
-            && !walk::checkExprHasSubLink(node)
-            && walk::contain_mutable_functions(node)
-            && !walk::contain_volatile_functions(node)
+            && !raw::checkExprHasSubLink(node)
+            && raw::contain_mutable_functions(node)
+            && !raw::contain_volatile_functions(node)
             && !returns_set(node)
     }
 }
 
 unsafe fn returns_set(node: *mut Node) -> bool {
     // SAFETY: walks a valid expression.
-    unsafe { walk::expression_returns_set(node) }
+    unsafe { raw::expression_returns_set(node) }
 }
 
 /// A new parameter that stands for the expression, with its type written out when a user made it; the same expression gives the
@@ -224,13 +224,13 @@ unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
     unsafe {
         let replacing = &mut *context.cast::<Replacing>();
         let known = crate::pg::list::nodes::<Node>(replacing.parameters)
-            .position(|other| walk::equal(other.cast(), node.cast()));
+            .position(|other| raw::equal(other.cast(), node.cast()));
         let index = known.unwrap_or_else(|| {
             replacing.parameters =
-                walk::lappend(replacing.parameters, walk::copyObjectImpl(node.cast()));
+                raw::lappend(replacing.parameters, raw::copyObjectImpl(node.cast()));
             (*replacing.parameters).length as usize - 1
         });
-        let param = walk::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
+        let param = raw::palloc0(std::mem::size_of::<pg_sys::Param>()).cast::<pg_sys::Param>();
         (*param).xpr.type_ = pg_sys::NodeTag::T_Param;
         (*param).paramkind = pg_sys::ParamKind::PARAM_EXTERN;
         (*param).paramid = index as i32 + 1;
@@ -242,7 +242,7 @@ unsafe fn parameter(node: *mut Node, context: *mut c_void) -> *mut Node {
             return param.cast();
         }
         // Its OID is another one there, so its name says what it is.
-        let cast = walk::palloc0(std::mem::size_of::<pg_sys::RelabelType>());
+        let cast = raw::palloc0(std::mem::size_of::<pg_sys::RelabelType>());
         let cast = cast.cast::<pg_sys::RelabelType>();
         (*cast).xpr.type_ = pg_sys::NodeTag::T_RelabelType;
         (*cast).arg = param.cast();

@@ -5,7 +5,7 @@
 use crate::metadata::bucket::{hash_function, BUCKETS};
 use crate::metadata::cache::{Metadata, NodeId, Table, TableKind};
 use crate::pg::nodes::{items, length, make};
-use crate::pg::walk;
+use crate::pg::raw;
 use expanse_core::hash_map::Range;
 use pgrx::pg_sys::{self, *};
 use std::ffi::c_void;
@@ -38,10 +38,10 @@ unsafe extern "C-unwind" fn visit(tree: *mut Node, context: *mut c_void) -> bool
     // SAFETY: PostgreSQL walks a valid tree; the context is ours.
     unsafe {
         if (*tree).type_ != NodeTag::T_Query {
-            return walk::expression_tree_walker(tree, visit, context);
+            return raw::expression_tree_walker(tree, visit, context);
         }
         let query = tree.cast::<Query>();
-        walk::query_tree_walker(query, visit, context, 0);
+        raw::query_tree_walker(query, visit, context, 0);
         let walk = &*context.cast::<Walk>();
         for entry in items::<RangeTblEntry>((*query).rtable) {
             if (*entry).rtekind != RTEKind::RTE_RELATION {

@@ -10,7 +10,7 @@ use crate::is_a;
 use crate::metadata::cache::Metadata;
 use crate::pg::entry::guarded;
 use crate::pg::list::nodes;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::casts::strip_alike;
 use crate::plan::contains::contains_column;
 use crate::planner::equality;
@@ -152,7 +152,7 @@ pub fn links(query: *mut Query) -> Vec<*mut Query> {
     let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
     let context = std::ptr::from_mut(&mut links).cast();
     // SAFETY: PostgreSQL's analysed query tree; the collector only gathers pointers.
-    unsafe { guarded(|| walk::query_tree_walker(query, gather, context, flags as i32)) };
+    unsafe { guarded(|| raw::query_tree_walker(query, gather, context, flags as i32)) };
     links
 }
 
@@ -178,7 +178,7 @@ unsafe extern "C-unwind" fn gather(node: *mut Node, context: *mut c_void) -> boo
         return false;
     }
     // SAFETY: a valid expression tree.
-    unsafe { walk::expression_tree_walker(node, gather, context) }
+    unsafe { raw::expression_tree_walker(node, gather, context) }
 }
 
 fn pin_more(equalities: &[Equality], level: &mut Level) -> bool {

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::metadata::cache::{Metadata, Table, TableKind};
 use crate::pg::entry::guarded;
 use crate::pg::list::nodes;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::deparse::{ship, volatile_here};
 use crate::plan::statement::Place;
 use crate::planner::exchange;
@@ -195,9 +195,9 @@ unsafe extern "C-unwind" fn depends_on_order(
                 || !(*query).limitOffset.is_null()
                 || (*query).hasDistinctOn
                 || (*query).hasWindowFuncs
-                || walk::query_tree_walker(query, depends_on_order, context, 0);
+                || raw::query_tree_walker(query, depends_on_order, context, 0);
         }
-        walk::expression_tree_walker(node, depends_on_order, context)
+        raw::expression_tree_walker(node, depends_on_order, context)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::metadata::cache::Metadata;
 use crate::pg::entry::guarded;
 use crate::pg::list::nodes;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::planner::modify::{kind_of, refuse_on, target};
 use pgrx::pg_sys::{self, Node, Query};
 use std::ffi::c_void;
@@ -46,7 +46,7 @@ unsafe extern "C-unwind" fn names_cursor(node: *mut Node, context: *mut c_void) 
     // SAFETY: a valid tree, read only.
     unsafe {
         crate::is_a!(node, T_CurrentOfExpr)
-            || walk::expression_tree_walker(node, names_cursor, context)
+            || raw::expression_tree_walker(node, names_cursor, context)
     }
 }
 
@@ -91,9 +91,9 @@ unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -
                 (*context.cast::<Wanted>())(i32::from((*node.cast::<pg_sys::Var>()).varattno))
             }
             pg_sys::NodeTag::T_Query => {
-                walk::query_tree_walker(node.cast(), find_column, context, 0)
+                raw::query_tree_walker(node.cast(), find_column, context, 0)
             }
-            _ => walk::expression_tree_walker(node, find_column, context),
+            _ => raw::expression_tree_walker(node, find_column, context),
         }
     }
 }
@@ -119,7 +119,7 @@ unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void
     unsafe {
         let mixed = match (*node).type_ {
             pg_sys::NodeTag::T_Query => {
-                return walk::query_tree_walker(node.cast(), compares_place, context, 0)
+                return raw::query_tree_walker(node.cast(), compares_place, context, 0)
             }
             pg_sys::NodeTag::T_OpExpr
             | pg_sys::NodeTag::T_DistinctExpr
@@ -149,7 +149,7 @@ unsafe extern "C-unwind" fn compares_place(node: *mut Node, context: *mut c_void
             }
             _ => false,
         };
-        mixed || walk::expression_tree_walker(node, compares_place, context)
+        mixed || raw::expression_tree_walker(node, compares_place, context)
     }
 }
 

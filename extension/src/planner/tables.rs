@@ -2,7 +2,7 @@
 
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::entry::guarded;
-use crate::pg::walk;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, Node, Oid, Query};
 use std::ffi::c_void;
 
@@ -78,7 +78,7 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
     // SAFETY: PostgreSQL walks a valid tree and passes on the context it was given.
     unsafe {
         match (*node).type_ {
-            pg_sys::NodeTag::T_Query => walk::query_tree_walker(
+            pg_sys::NodeTag::T_Query => raw::query_tree_walker(
                 node.cast(),
                 visit_relations,
                 context,
@@ -91,7 +91,7 @@ unsafe extern "C-unwind" fn visit_relations(node: *mut Node, context: *mut c_voi
                 }
                 false
             }
-            _ => walk::expression_tree_walker(node, visit_relations, context),
+            _ => raw::expression_tree_walker(node, visit_relations, context),
         }
     }
 }
@@ -115,7 +115,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     continue;
                 };
                 let written = index + 1 == (*query).resultRelation
-                    || !walk::get_parse_rowmark(query, (index + 1) as u32).is_null();
+                    || !raw::get_parse_rowmark(query, (index + 1) as u32).is_null();
                 let mention = Mention {
                     relation: (*rte).relid,
                     written,
@@ -126,7 +126,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                 }
             }
         }
-        walk::query_tree_walker(query, visit, std::ptr::from_mut(walk).cast(), 0);
+        raw::query_tree_walker(query, visit, std::ptr::from_mut(walk).cast(), 0);
     }
 }
 
@@ -140,6 +140,6 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
             visit_query(node.cast(), &mut *context.cast::<Walk>());
             return false;
         }
-        walk::expression_tree_walker(node, visit, context)
+        raw::expression_tree_walker(node, visit, context)
     }
 }

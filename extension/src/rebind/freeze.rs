@@ -14,6 +14,7 @@
 use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata};
+use crate::pg::raw;
 use crate::pg::spi;
 use crate::rebind::motion::distributed_group;
 use pgrx::pg_sys;
@@ -26,10 +27,6 @@ const LONGEST_MS: i32 = 60_000;
 
 /// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 13 to 18.
 const STATEMENT_TIMEOUT: c_int = 3;
-
-extern "C-unwind" {
-    fn enable_timeout_after(id: c_int, delay_ms: c_int);
-}
 
 thread_local! {
     /// Local transaction id and end of this backend's freeze.
@@ -115,7 +112,7 @@ fn hold_here() {
 
 fn limit_statement(left_ms: i32) {
     // SAFETY: the timeout is registered in every client backend; PostgreSQL disarms it at the end of the statement.
-    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, left_ms.max(1)) };
+    unsafe { raw::enable_timeout_after(STATEMENT_TIMEOUT, left_ms.max(1)) };
 }
 
 fn transaction() -> u32 {

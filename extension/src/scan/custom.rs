@@ -1,6 +1,7 @@
 //! What all custom scans have in common: tables of methods, their state, and the child of those over a child plan.
 
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
+use crate::pg::raw;
 use pgrx::pg_sys::{
     self, CustomExecMethods, CustomScan, CustomScanMethods, CustomScanState, EState, ExplainState,
     List, Node, PlanState, TupleTableSlot,

@@ -5,8 +5,9 @@
 //! ([`crate::exchange`]). Then the child plan's rows pass through by plain function pointers.
 
 use crate::exchange::deliver::{deliver, Value};
-use crate::pg::entry::{entry, guarded, raw};
+use crate::pg::entry::{entry, guarded};
 use crate::pg::list::nodes;
+use crate::pg::raw;
 use crate::plan::statement::{private_of, Reading};
 use crate::scan::custom;
 use crate::scan::custom::{ExecMethods, Methods};

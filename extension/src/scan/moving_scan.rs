@@ -10,7 +10,8 @@
 //! executor (or the resource owner of the aborted transaction) still holds the relation open. What PostgreSQL
 //! rebuilds in between after an invalidation gets the copy again.
 
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
+use crate::pg::raw;
 use crate::scan::custom;
 use crate::scan::custom::{ExecMethods, Methods};
 use pgrx::pg_sys::{

@@ -15,7 +15,7 @@
 
 use crate::error::Raised;
 use crate::pg::entry::entry;
-use crate::scan::fragment_scan::raw::{
+use crate::pg::raw::{
     bms_next_member, GetUserIdAndSecContext, PopActiveSnapshot, PushActiveSnapshot,
     SetUserIdAndSecContext,
 };

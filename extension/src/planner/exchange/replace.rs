@@ -1,7 +1,7 @@
 //! Putting `expanse.exchange_rows(n)` in the place of what is read elsewhere.
 
 use crate::pg::nodes::{copy, items, make};
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::columns;
 use crate::plan::deparse::ship;
 use crate::plan::owned::as_subquery;
@@ -140,8 +140,8 @@ pub unsafe fn returned_here(entry: *mut RangeTblEntry) -> bool {
         }
         let oid = (*(*function).funcexpr.cast::<FuncExpr>()).funcid;
         oid.to_u32() >= FirstNormalObjectId
-            && walk::get_func_namespace(oid) == walk::get_namespace_oid(c"expanse".as_ptr(), true)
-            && CStr::from_ptr(walk::get_func_name(oid)) == Kept::Here(0).function()
+            && raw::get_func_namespace(oid) == raw::get_namespace_oid(c"expanse".as_ptr(), true)
+            && CStr::from_ptr(raw::get_func_name(oid)) == Kept::Here(0).function()
     }
 }
 

@@ -18,7 +18,7 @@ pub use self::key::change_key;
 
 use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::deparse;
 use crate::plan::statement;
 use crate::plan::statement::Reading;
@@ -114,6 +114,6 @@ unsafe extern "C-unwind" fn multiple(node: *mut Node, context: *mut std::ffi::c_
             let kind = (*node.cast::<pg_sys::Param>()).paramkind;
             return kind == pg_sys::ParamKind::PARAM_MULTIEXPR;
         }
-        walk::expression_tree_walker(node, multiple, context)
+        raw::expression_tree_walker(node, multiple, context)
     }
 }

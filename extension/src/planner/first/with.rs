@@ -3,7 +3,7 @@
 use crate::metadata::cache::Metadata;
 use crate::pg::names::bare;
 use crate::pg::nodes::{items, make};
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::columns;
 use crate::planner::exchange::replace::{become_rows, columns_of, Kept};
 use crate::planner::exchange::Source;
@@ -116,7 +116,7 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
             NodeTag::T_Query => {
                 (*reference).depth += 1;
                 let flags = QTW_EXAMINE_RTES_BEFORE as i32;
-                walk::query_tree_walker(node.cast(), visit, context, flags);
+                raw::query_tree_walker(node.cast(), visit, context, flags);
                 (*reference).depth -= 1;
                 false
             }
@@ -137,7 +137,7 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
                 }
                 false
             }
-            _ => walk::expression_tree_walker(node, visit, context),
+            _ => raw::expression_tree_walker(node, visit, context),
         }
     }
 }

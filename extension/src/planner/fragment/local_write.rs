@@ -6,7 +6,7 @@
 
 use crate::metadata::cache::Metadata;
 use crate::pg::nodes::items;
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::owned::as_subquery;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
@@ -29,10 +29,10 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
     // SAFETY: PostgreSQL walks a valid tree; the context is the metadata.
     unsafe {
         if (*node).type_ != NodeTag::T_Query {
-            return walk::expression_tree_walker(node, visit, context);
+            return raw::expression_tree_walker(node, visit, context);
         }
         let query = node.cast::<Query>();
-        walk::query_tree_walker(query, visit, context, 0);
+        raw::query_tree_walker(query, visit, context, 0);
         let metadata = &*context.cast::<Metadata>();
         for (index, entry) in items::<RangeTblEntry>((*query).rtable).enumerate() {
             let distributed = (*entry).rtekind == RTEKind::RTE_RELATION

@@ -100,10 +100,7 @@ unsafe fn from_members(from: *mut List) -> Relids {
     // SAFETY: a valid from list.
     unsafe {
         for item in items::<Node>(from) {
-            members = bms_add_members(
-                members,
-                crate::pg::walk::get_relids_in_jointree(item, false),
-            );
+            members = bms_add_members(members, crate::pg::raw::get_relids_in_jointree(item, false));
         }
     }
     members

@@ -4,7 +4,7 @@
 //! here once and sent as a parameter, unless it is volatile.
 
 use crate::pg::nodes::{copy, items};
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::plan::statement::names_by_oid;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
@@ -75,12 +75,12 @@ unsafe extern "C-unwind" fn unfit(node: *mut Node, context: *mut c_void) -> bool
             | NodeTag::T_Aggref => {}
             _ if constant(node) => return !sendable(node),
             _ => {
-                if walk::check_functions_in_node(node, changeable, std::ptr::null_mut()) {
+                if raw::check_functions_in_node(node, changeable, std::ptr::null_mut()) {
                     return true;
                 }
             }
         }
-        walk::expression_tree_walker(node, unfit, context)
+        raw::expression_tree_walker(node, unfit, context)
     }
 }
 
@@ -110,7 +110,7 @@ unsafe extern "C-unwind" fn open(node: *mut Node, context: *mut c_void) -> bool 
         matches!(
             (*node).type_,
             NodeTag::T_CaseTestExpr | NodeTag::T_CoerceToDomainValue | NodeTag::T_SubLink
-        ) || walk::expression_tree_walker(node, open, context)
+        ) || raw::expression_tree_walker(node, open, context)
     }
 }
 
@@ -137,7 +137,7 @@ unsafe extern "C-unwind" fn has_subplan(node: *mut Node, found: *mut c_void) -> 
             *found.cast::<bool>() = true;
             return true;
         }
-        walk::expression_tree_walker(node, has_subplan, found)
+        raw::expression_tree_walker(node, has_subplan, found)
     }
 }
 
@@ -197,7 +197,7 @@ unsafe fn exists(link: *mut SubLink, shipment: &mut Shipment) -> *mut Node {
         (*tree).quals = ship((*tree).quals, shipment);
         (*query).jointree = tree;
         let mut lift = Lift {
-            members: walk::get_relids_in_jointree(tree.cast(), false),
+            members: raw::get_relids_in_jointree(tree.cast(), false),
             depth: 0,
         };
         raise_outside(tree.cast(), std::ptr::from_mut(&mut lift).cast());
@@ -233,17 +233,17 @@ unsafe extern "C-unwind" fn raise_outside(node: *mut Node, context: *mut c_void)
         }
         if (*node).type_ == NodeTag::T_Query {
             (*lift).depth += 1;
-            walk::query_tree_walker(node.cast(), raise_outside, context, 0);
+            raw::query_tree_walker(node.cast(), raise_outside, context, 0);
             (*lift).depth -= 1;
             return false;
         }
-        walk::expression_tree_walker(node, raise_outside, context)
+        raw::expression_tree_walker(node, raise_outside, context)
     }
 }
 
 unsafe fn descend(node: *mut Node, context: *mut c_void) -> *mut Node {
     // SAFETY: a valid tree; the context is passed on.
-    unsafe { walk::expression_tree_mutator(node, replace, context) }
+    unsafe { raw::expression_tree_mutator(node, replace, context) }
 }
 
 /// The parameter for `node`, with its type written out: `$n::type`.

@@ -1,8 +1,9 @@
 //! Spread: keeps this node's rows and hands the others out.
 
-use crate::pg::entry::{entry, guarded, raw};
+use crate::pg::entry::{entry, guarded};
 use crate::pg::list::nodes;
 use crate::pg::memory::keep;
+use crate::pg::raw;
 use crate::plan::statement::private_of;
 use crate::scan::custom;
 use crate::scan::custom::ExecMethods;

@@ -1,6 +1,7 @@
 //! Distribute: waits for the other nodes once this node's rows are inserted.
 
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
+use crate::pg::raw;
 use crate::scan::custom;
 use crate::scan::custom::ExecMethods;
 use crate::scan::distribute_scan::spread::SpreadState;

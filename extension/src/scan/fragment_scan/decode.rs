@@ -4,7 +4,7 @@
 //! [`binary_ready`]: PostgreSQL's own receive functions of text-like types would convert from the client's encoding, but
 //! nodes talk in the server's.
 
-use crate::scan::fragment_scan::raw;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, *};
 use std::os::raw::c_char;
 

@@ -63,7 +63,7 @@ pub unsafe fn next(description: *mut QueryDesc) -> *mut TupleTableSlot {
         CurrentMemoryContext = (*(*description).estate).es_query_cxt;
         let node = (*description).planstate;
         if !(*node).chgParam.is_null() {
-            crate::pg::entry::raw::ExecReScan(node);
+            crate::pg::raw::ExecReScan(node);
         }
         let slot = match (*node).ExecProcNode {
             Some(execute) => execute(node),
@@ -85,8 +85,8 @@ pub unsafe fn next(description: *mut QueryDesc) -> *mut TupleTableSlot {
 pub unsafe fn end(description: *mut QueryDesc) {
     // SAFETY: as the caller promises.
     unsafe {
-        crate::scan::fragment_scan::raw::standard_ExecutorFinish(description);
-        crate::scan::fragment_scan::raw::standard_ExecutorEnd(description);
-        crate::scan::fragment_scan::raw::FreeQueryDesc(description);
+        crate::pg::raw::standard_ExecutorFinish(description);
+        crate::pg::raw::standard_ExecutorEnd(description);
+        crate::pg::raw::FreeQueryDesc(description);
     }
 }

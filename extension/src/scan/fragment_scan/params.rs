@@ -21,7 +21,7 @@ pub unsafe fn evaluate(state: *mut FragmentScanState) -> ParamListInfo {
         let outer = CurrentMemoryContext;
         let list = (*state).param_list;
         CurrentMemoryContext = (*state).param_context;
-        crate::scan::fragment_scan::raw::MemoryContextReset((*state).param_context);
+        crate::pg::raw::MemoryContextReset((*state).param_context);
         for index in 0..(*states).length as usize {
             let expr = (*(*states).elements.add(index))
                 .ptr_value

@@ -189,7 +189,7 @@ unsafe extern "C-unwind" fn rescan(node: *mut CustomScanState) {
     // SAFETY: PostgreSQL passes a scan that has begun.
     unsafe {
         stop(state);
-        crate::scan::fragment_scan::raw::ExecScanReScan(std::ptr::addr_of_mut!((*node).ss));
+        crate::pg::raw::ExecScanReScan(std::ptr::addr_of_mut!((*node).ss));
     }
 }
 
@@ -214,7 +214,7 @@ unsafe fn stop(state: *mut FragmentScanState) {
                 run.streams.clear();
                 run.agreement = None;
             });
-            crate::scan::fragment_scan::raw::MemoryContextReset((*state).run_context);
+            crate::pg::raw::MemoryContextReset((*state).run_context);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The executor's calls.
 
-use crate::pg::entry::{entry, raw};
+use crate::pg::entry::entry;
 use crate::pg::memory::keep;
+use crate::pg::raw;
 use crate::scan::pending;
 use crate::scan::statement_scan::state::{Inner, ScanState};
 use pgrx::pg_sys::{self, CustomScan, CustomScanState, EState, Plan, TupleTableSlot};

@@ -1,6 +1,6 @@
 //! Combining here what the nodes began.
 
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::planner::fragment::cost;
 use crate::planner::fragment::grouping::group::{any_computed, Needs};
 use crate::planner::fragment::info::Fragment;
@@ -47,7 +47,7 @@ pub unsafe fn offer(
             },
         );
         let mut costs = AggClauseCosts::default();
-        walk::get_agg_clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &mut costs);
+        raw::get_agg_clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &mut costs);
         let clause = needs.clause();
         let finish = |input: *mut Path, strategy: AggStrategy::Type| {
             let path = create_agg_path(

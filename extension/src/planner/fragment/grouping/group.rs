@@ -7,7 +7,7 @@
 //! aggregate that gives the state.
 
 use crate::pg::nodes::{copy, has_equal, items, length};
-use crate::pg::walk;
+use crate::pg::raw;
 use crate::planner::fragment::grouping::{combine, partial};
 use crate::planner::fragment::info;
 use crate::planner::fragment::info::Fragment;
@@ -148,7 +148,7 @@ unsafe extern "C-unwind" fn raw_walk(node: *mut Node, context: *mut c_void) -> b
             }
             _ => {}
         }
-        walk::expression_tree_walker(node, raw_walk, context)
+        raw::expression_tree_walker(node, raw_walk, context)
     }
 }
 
