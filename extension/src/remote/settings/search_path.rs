@@ -5,6 +5,7 @@
 
 use crate::error::Raised;
 use crate::pg::spi;
+use expanse_core::sqlstate::SEARCH_PATH_HIDES_BUILT_IN;
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr, CString};
 
@@ -24,7 +25,7 @@ pub fn for_others(path: String) -> String {
     }
     if let Some(schema) = shadowing(&before) {
         Raised {
-            sqlstate: "XP036".into(),
+            sqlstate: SEARCH_PATH_HIDES_BUILT_IN.into(),
             message: format!("search_path has schema \"{schema}\" before pg_catalog"),
             detail: Some(
                 "It has a function, an operator or a type like a built-in one, which other nodes would take for the other."
