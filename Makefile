@@ -4,6 +4,7 @@
 #   make check                                all tests
 #   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
 #   make bench                                ratios to a plain PostgreSQL on this machine
+#   make docs                                 pages that are made of the sources
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
 PREFIX ?= /usr/local
@@ -59,6 +60,11 @@ check: box
 ROUNDS ?= 20
 soak: box
 	@EXPANSE_ROUNDS=$(ROUNDS) regress/check.sh "$(BOX)" ensemble overload daemon crash takeover killsteps-all
+
+# The pages of docs/ that are made of the sources; `cargo test -p expanse-core` fails when they are out of date.
+.PHONY: docs
+docs:
+	UPDATE_DOCS=1 $(CARGO) test --release -p expanse-core --test documents
 
 clean:
 	$(CARGO) clean
