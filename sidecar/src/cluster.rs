@@ -31,7 +31,7 @@ impl Node {
         &self.address.node_name
     }
 
-    /// It was taken out, and keeps what it has: it may never answer again.
+    /// It was removed, and keeps what it has: it may never answer again.
     pub fn leaving(&self) -> bool {
         self.state == "leaving"
     }

@@ -14,7 +14,7 @@ pub enum LockKind {
     Exclusive,
 }
 
-/// Takes the advisory lock (`flock(2)`) of an open file if nobody else holds it against us;
+/// Takes the advisory lock (`flock(2)`) of an open file if no other process holds it against us;
 /// whether it was taken. It is released when the file is closed, so at the latest when the process
 /// dies, however it dies. Two open files of one process exclude each other as well.
 ///

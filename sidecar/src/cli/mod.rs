@@ -61,9 +61,9 @@ enum Verb {
     Storage(storage::Storage),
     /// Undo an operation that has not finished
     Cancel { operation: i64 },
-    /// Let an operation stand still where it is
+    /// Pause an operation where it is
     Pause { operation: i64 },
-    /// Let a paused operation go on
+    /// Resume a paused operation
     Resume { operation: i64 },
     /// Go back to the old hash map after the switch of a rebind
     Reverse { operation: i64 },

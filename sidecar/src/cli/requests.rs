@@ -1,4 +1,4 @@
-//! `cancel`, `pause`, `resume`, `reverse`, `finish`: what somebody wants of an operation.
+//! `cancel`, `pause`, `resume`, `reverse`, `finish`: what is requested of an operation.
 
 use super::{CliError, Target};
 

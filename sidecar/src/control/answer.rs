@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Request, Response};
+use expanse_core::wire::{Request, Response};
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 
 use crate::cluster::local_server;
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::coordination;
 use crate::executor::Executor;
 use crate::operations::request::Request as Wanted;
 use crate::operations::submit::submit;
-use crate::operations::{Desk, Error, Journal};
+use crate::operations::{Desk, Error, Journal, Reason, Refusal};
 use crate::overview::View;
 
 /// In this time the local server has been looked at again.
@@ -31,10 +32,7 @@ impl Answers {
     pub async fn to(&self, line: &str) -> Response {
         let outcome = match serde_json::from_str(line) {
             Ok(request) => self.handle(request).await,
-            Err(error) => Err(Error::Refused(ControlError::new(
-                "08P01",
-                format!("the request cannot be read: {error}"),
-            ))),
+            Err(error) => Err(Unreadable(error).into()),
         };
         outcome.unwrap_or_else(|error| Response::Failed(error.to_control()))
     }
@@ -82,10 +80,7 @@ impl Answers {
             Some((entry, _)) => Ok(Response::Operation {
                 operation: Box::new(entry.operation),
             }),
-            None => Err(Error::Refused(
-                ControlError::new("XP023", format!("operation {operation_id} does not exist"))
-                    .with_hint("See SELECT * FROM cluster_operations."),
-            )),
+            None => Err(Refusal::UnknownOperation { id: operation_id }.into()),
         }
     }
 
@@ -104,9 +99,17 @@ impl Answers {
         if matches!(timeout(NEXT_LOOK, known).await, Ok(Ok(_))) {
             return Ok(());
         }
-        Err(Error::Refused(
-            ControlError::new("XP002", "this server is not part of a cluster")
-                .with_hint("Run SELECT cluster_init('n1', 'address of this server', port) first."),
-        ))
+        Err(Refusal::NotInCluster.into())
+    }
+}
+
+/// What is asked is no request.
+#[derive(Debug, thiserror::Error)]
+#[error("the request cannot be read: {0}")]
+struct Unreadable(serde_json::Error);
+
+impl Reason for Unreadable {
+    fn sqlstate(&self) -> &str {
+        SqlState::PROTOCOL_VIOLATION.code()
     }
 }

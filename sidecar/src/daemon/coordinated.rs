@@ -78,7 +78,7 @@ fn start(parts: &Parts, store: Arc<dyn Coordination>, shown: Shown) {
         kinds: &KINDS,
         stop: stop.clone(),
     };
-    // Whoever waits for it may have been stopped.
+    // The task that waits for it may have been stopped.
     let _ = shown.found.send(store.clone());
     let entry = status::register(store.clone(), own, stop.clone());
     tasks.spawn("status entry", entry);

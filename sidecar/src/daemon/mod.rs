@@ -51,7 +51,7 @@ pub async fn run(config: Config, source: Source) -> Result<(), Error> {
     stop_at_signals(stop.clone())?;
     // Taken from the beginning, so that an early one does not end the process.
     let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-    // Whoever may not make it says so when it writes there.
+    // If it cannot be made, the parts that write there say so.
     let _ = std::fs::create_dir_all(&config.state_dir);
     let config = Arc::new(config);
     let listener = listen(&config.control_socket)

@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Operation, OperationKind, OperationState};
+use expanse_core::wire::{Operation, OperationKind, OperationState};
 use serde_json::{json, Value};
 use tokio::time::sleep;
 
-use super::rebind::{Limits, Rebind};
+use super::rebind::{Limits, Rebind, REVERSIBLE};
+use super::refusal::Refusal;
 use crate::operations::error::{Error, Result};
 use crate::operations::request::Request;
 use crate::operations::state::parameters as parameters_of;
 use crate::operations::submit::submit;
 use crate::operations::Context;
-use crate::operations::Desk;
+use crate::operations::{self, Desk};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -43,7 +44,8 @@ pub async fn rebind(
                     running.extend(id);
                     at_work += id.iter().len();
                 }
-                Err(Error::Refused(refusal)) => refusals.push(refusal),
+                // It keeps none of the others from its rebind.
+                Err(error @ Error::Refused(_)) if !error.is_retryable() => refusals.push(error),
                 Err(error) => return Err(error),
             }
         }
@@ -65,8 +67,12 @@ pub async fn rebind(
         running = still;
         show(context, &shown, relations.len()).await?;
         if running.is_empty() && waiting.len() == 0 {
-            let failure = refusals.into_iter().next().or_else(|| failure(&ended));
-            return failure.map_or(Ok(()), |error| Err(Error::Refused(error)));
+            let failure = || failure(&ended).map(Error::from);
+            return refusals
+                .into_iter()
+                .next()
+                .or_else(failure)
+                .map_or(Ok(()), Err);
         }
         sleep(LOOK_INTERVAL).await;
     }
@@ -74,18 +80,21 @@ pub async fn rebind(
 
 /// The rebind of a relation's group: a new one, or one that runs already. `None` for a relation that is gone.
 async fn submit_one(context: &Context, relation: &str, limits: &Limits) -> Result<Option<i64>> {
-    match submit_rebind(context, relation, limits).await {
-        Ok(id) => Ok(Some(id)),
-        Err(Error::Refused(refusal)) if refusal.sqlstate == "XP018" => Ok(None),
-        Err(Error::Refused(refusal)) if refusal.sqlstate == "XP021" => {
-            running_id(&refusal).map_or(Err(Error::Refused(refusal)), |id| Ok(Some(id)))
-        }
-        Err(error) => Err(error),
+    let error = match submit_rebind(context, relation, limits).await {
+        Ok(id) => return Ok(Some(id)),
+        Err(error) => error,
+    };
+    if matches!(error.refusal(), Some(Refusal::NotDistributed { .. })) {
+        return Ok(None);
+    }
+    match error.refusal() {
+        Some(operations::Refusal::Conflict { running, .. }) => Ok(Some(*running)),
+        _ => Err(error),
     }
 }
 
 fn waits_to_be_reversed(child: &Operation) -> bool {
-    child.state == OperationState::Running && child.phase == "reversible"
+    child.state == OperationState::Running && child.phase == REVERSIBLE
 }
 
 /// Submits the rebind of a relation's group, which takes over `limits` from the operation that it belongs to; its id.
@@ -117,12 +126,6 @@ fn parameters(submitted_by: i64, limits: &Limits) -> Value {
     })
 }
 
-/// The operation that a conflict names: `operation 7 is running`.
-fn running_id(refusal: &ControlError) -> Option<i64> {
-    let words = refusal.message.strip_prefix("operation ")?;
-    words.split(' ').next()?.parse().ok()
-}
-
 async fn show(context: &Context, children: &[Operation], all: usize) -> Result<()> {
     let sum = |of: fn(&Operation) -> i64| children.iter().map(of).sum();
     let done = children.iter().filter(|c| c.state.finished()).count();
@@ -142,23 +145,16 @@ async fn show(context: &Context, children: &[Operation], all: usize) -> Result<(
         .await
 }
 
-fn failure(ended: &[Operation]) -> Option<ControlError> {
+fn failure(ended: &[Operation]) -> Option<Refusal> {
     let bad = ended
         .iter()
         .find(|child| child.state != OperationState::Succeeded)?;
-    let (id, target) = (bad.operation_id, &bad.target);
-    let said = bad.error.clone();
-    let sqlstate = said.as_ref().map_or("XP136", |error| &error.sqlstate);
-    let mut error = ControlError::new(
-        sqlstate,
-        format!(
-            "operation {id} (rebind of \"{target}\") has {}",
-            bad.state.as_str()
-        ),
-    );
-    error.detail = said.as_ref().map(|error| error.message.clone());
-    error.hint = said.and_then(|error| error.hint);
-    Some(error)
+    Some(Refusal::RebindFailed {
+        id: bad.operation_id,
+        target: bad.target.clone(),
+        state: bad.state,
+        said: bad.error.clone(),
+    })
 }
 
 /// The operation's own rebinds that have not finished.
@@ -220,13 +216,8 @@ async fn request(context: &Context, children: &[Operation], request: Request) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_conflict_names_the_operation_that_is_adopted() {
-        let running = Operation::new(17, OperationKind::Rebind, "public.t");
-        let refusal = crate::kinds::KINDS.conflict(std::slice::from_ref(&running), &running);
-        assert_eq!(running_id(&refusal.unwrap()), Some(17));
-    }
+    use expanse_core::sqlstate;
+    use expanse_core::wire::ControlError;
 
     #[test]
     fn the_first_failure_is_told_with_its_reason() {
@@ -235,10 +226,14 @@ mod tests {
         assert_eq!(failure(std::slice::from_ref(&good)), None);
         let mut bad = Operation::new(2, OperationKind::Rebind, "b");
         bad.state = OperationState::Failed;
-        bad.error = Some(ControlError::new("XP122", "no slots").with_hint("Make some."));
-        let told = failure(&[good, bad]).unwrap();
-        assert_eq!(told.sqlstate, "XP122");
-        assert_eq!(told.detail.as_deref(), Some("no slots"));
-        assert!(told.message.contains("operation 2"));
+        let said = ControlError::new(sqlstate::SETTING_TOO_LOW, "no slots").with_hint("Make some.");
+        bad.error = Some(said.clone());
+        let told = Refusal::RebindFailed {
+            id: 2,
+            target: "b".into(),
+            state: OperationState::Failed,
+            said: Some(said),
+        };
+        assert_eq!(failure(&[good, bad]), Some(told));
     }
 }

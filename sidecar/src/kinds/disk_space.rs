@@ -1,11 +1,9 @@
 //! Whether nodes have room for what they get.
 
-use expanse_core::wire::ControlError;
-
+use super::refusal::Refusal;
 use crate::cluster::Node;
 use crate::executor::Executor;
-use crate::operations::error::{Error, Result};
-use crate::operations::maintenance;
+use crate::operations::{maintenance, Result};
 
 /// Of the free bytes of a node, so much may be filled.
 const USABLE: f64 = 0.9;
@@ -18,10 +16,22 @@ pub struct Room {
     pub free: f64,
 }
 
+impl Room {
+    pub fn figures(&self) -> String {
+        format!(
+            "Node \"{}\" would get {:.0} bytes and has {:.0} bytes free, of which {:.0} may be used.",
+            self.node,
+            self.needed,
+            self.free,
+            self.free * USABLE
+        )
+    }
+}
+
 /// `needs` says how many bytes each node, by its name, would get.
 ///
 /// # Errors
-/// [`Error::Refused`] with the figures of every node that lacks room.
+/// [`Refusal::NoRoom`] with the figures of every node that lacks room.
 pub async fn check(executor: &Executor, nodes: &[Node], needs: Vec<(String, f64)>) -> Result<()> {
     const FREE: &str = "SELECT free_bytes::float8 FROM expanse.disk_space()";
     let mut rooms = Vec::new();
@@ -41,41 +51,28 @@ pub async fn check(executor: &Executor, nodes: &[Node], needs: Vec<(String, f64)
             });
         }
     }
-    lacking(&rooms).map_or(Ok(()), |error| Err(Error::Refused(error)))
+    match lacking(rooms, "server first with SELECT cluster_expand(...)") {
+        None => Ok(()),
+        Some(refusal) => Err(refusal.into()),
+    }
 }
 
-/// The refusal, if one is short of room.
-pub fn lacking(rooms: &[Room]) -> Option<ControlError> {
-    let short: Vec<&Room> = rooms
-        .iter()
-        .filter(|room| room.needed > room.free * USABLE)
-        .collect();
-    let first = short.first()?;
-    let figures: Vec<String> = short
-        .iter()
-        .map(|room| {
-            format!(
-                "Node \"{}\" would get {:.0} bytes and has {:.0} bytes free, of which {:.0} may be used.",
-                room.node,
-                room.needed,
-                room.free,
-                room.free * USABLE
-            )
-        })
-        .collect();
-    Some(
-        ControlError::new(
-            "XP133",
-            format!("node \"{}\" lacks room for what it would get", first.node),
-        )
-        .with_detail(figures.join(" "))
-        .with_hint("Make room there, or add another server first with SELECT cluster_expand(...)."),
-    )
+/// The refusal, if one is short of room, with what can be added instead of making room there.
+pub fn lacking(rooms: Vec<Room>, add: &'static str) -> Option<Refusal> {
+    let mut short = rooms
+        .into_iter()
+        .filter(|room| room.needed > room.free * USABLE);
+    Some(Refusal::NoRoom {
+        first: short.next()?,
+        others: short.collect(),
+        add,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operations::Reason;
 
     fn room(node: &str, needed: f64, free: f64) -> Room {
         Room {
@@ -87,6 +84,7 @@ mod tests {
 
     #[test]
     fn every_node_that_lacks_room_is_named_with_its_figures() {
+        let lacking = |rooms: &[Room]| lacking(rooms.to_vec(), "server");
         assert_eq!(lacking(&[]), None);
         assert_eq!(lacking(&[room("n1", 900.0, 1000.0)]), None);
         let rooms = [
@@ -94,8 +92,8 @@ mod tests {
             room("n2", 0.0, 0.0),
             room("n3", 5e9, 1e9),
         ];
-        let error = lacking(&rooms).unwrap();
-        assert_eq!(error.sqlstate, "XP133");
+        let error = lacking(&rooms).unwrap().to_control();
+        assert_eq!(error.sqlstate, expanse_core::sqlstate::INSUFFICIENT_ROOM);
         let detail = error.detail.unwrap();
         assert!(detail.contains("\"n1\" would get 901 bytes and has 1000 bytes free"));
         assert!(detail.contains("\"n3\" would get 5000000000 bytes"));

@@ -1,7 +1,7 @@
 //! `drop_hash_map`: hash maps that nothing is bound to any more disappear by themselves, and the journal says so.
 //!
 //! The leader compares the versions that the metadata have with those it has noted in the store. One that nothing needs
-//! is dropped; one that is gone, whoever dropped it, becomes an entry of the journal that has succeeded, in the same
+//! is dropped; one that is gone becomes an entry of the journal that has succeeded, in the same
 //! write that takes it from the note. So each disappearance is told once, also when the leader changes.
 
 use std::collections::BTreeSet;
@@ -13,9 +13,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::coordination::Op;
-use crate::operations::error::refused;
-use crate::operations::{maintenance, Shared};
-use crate::operations::{Error, JournalEntry, Result};
+use crate::operations::{maintenance, JournalEntry, Result, Shared};
 use crate::sys::now;
 
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -88,15 +86,6 @@ async fn note(shared: &Shared, there: BTreeSet<i32>) -> Result<()> {
         tracing::info!(version, "hash map is gone: nothing was bound to it");
     }
     Ok(())
-}
-
-/// The refusal of one that is submitted.
-pub fn not_by_request() -> Error {
-    refused(
-        "0A000",
-        "a hash map that nothing is bound to disappears by itself",
-        "Rebind its tables; see SELECT * FROM cluster_tables.",
-    )
 }
 
 fn disappeared(version: i32) -> JournalEntry {

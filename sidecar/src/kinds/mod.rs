@@ -1,7 +1,8 @@
 //! The kinds of operations, as one table for the engine ([`crate::operations`]).
 //!
 //! A kind is a folder with its parameters and state, typed ([`Typed`](crate::operations::Typed)), its admission, and its
-//! plan, whose steps are in the files beside it. How kinds get along with each other is in [`rules`].
+//! plan, whose steps are in the files beside it. How kinds get along with each other is in [`rules`]; what
+//! they refuse is in a typed table each (`refusal`).
 
 mod children;
 mod disk_space;
@@ -10,6 +11,7 @@ mod expand;
 mod move_table;
 mod rebind;
 mod rebind_all;
+mod refusal;
 mod rules;
 mod shrink;
 mod storage;
@@ -57,7 +59,7 @@ pub static KINDS: Kinds = Kinds {
         },
         Kind {
             kind: OperationKind::DropHashMap,
-            admission: |_, _| Box::pin(async { Err(drop_hash_map::not_by_request()) }),
+            admission: |_, _| Box::pin(async { Err(refusal::Refusal::DropsItself.into()) }),
             plan: None,
         },
     ],

@@ -1,4 +1,4 @@
-//! Which kinds of operations may run beside each other: a pure decision.
+//! Which kinds of operations may run at the same time: a pure decision.
 
 use expanse_core::wire::{Operation, OperationKind, OperationState};
 use serde::Deserialize;
@@ -64,6 +64,7 @@ fn group_of(operation: &Operation) -> Option<i32> {
 mod tests {
     use super::*;
     use crate::kinds::KINDS;
+    use crate::operations::Refusal;
     use serde_json::json;
 
     fn operation(
@@ -93,9 +94,11 @@ mod tests {
             operation(1, Expand, Running, None),
             operation(2, Rebind, Running, Some(4)),
         ];
-        let refusal = KINDS.conflict(&journal, &new(Expand, "n5", None)).unwrap();
-        assert_eq!(refusal.sqlstate, "XP021");
-        assert!(refusal.message.contains("operation 1"));
+        let refusal = KINDS.conflict(&journal, &new(Expand, "n5", None));
+        assert!(matches!(
+            refusal,
+            Some(Refusal::Conflict { running: 1, .. })
+        ));
         let conflict =
             |kind, target: &str, group| KINDS.conflict(&journal, &new(kind, target, group));
         assert!(conflict(Rebind, "t", Some(4)).is_some());

@@ -1,4 +1,4 @@
-//! Nodes that were lost and taken out without being asked. One that comes back believes that it is still part of the
+//! Nodes that were lost and removed without being asked. One that comes back believes that it is still part of the
 //! cluster: its sidecar finds it here and sets it aside.
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ struct Removed {
     node_name: String,
 }
 
-/// Notes nodes before they are taken out.
+/// Notes nodes before they are removed.
 ///
 /// # Errors
 /// Those of the store.
@@ -91,7 +91,7 @@ async fn change(
     store.multi(vec![fence, write]).await
 }
 
-/// Sets the local server aside if it was taken out while it was away.
+/// Sets the local server aside if it was removed while it was away.
 pub async fn watch(
     config: Arc<Config>,
     executor: Executor,
@@ -116,7 +116,7 @@ pub async fn watch(
                     match executor.batch(&server, aside, sql).await {
                         // A server that has just come back; it is looked at again.
                         Err(error) if error.is_retryable() => {
-                            tracing::info!(%error, "the tables can not be set aside yet");
+                            tracing::info!(%error, "the tables cannot be set aside yet");
                         }
                         Err(error) => tracing::warn!(%error, "could not set the tables aside"),
                         Ok(()) => {}
@@ -129,7 +129,7 @@ pub async fn watch(
     stop.run_until_cancelled(look).await;
 }
 
-/// Whether another node of this cluster says that it was taken out: it is noted before it is done.
+/// Whether another node of this cluster says that it was removed: it is noted before it is done.
 async fn confirmed(executor: &Executor, server: &NodeAddress, node_id: i32) -> bool {
     const SQL: &str = "SELECT (SELECT cluster_id::text FROM expanse.cluster), \
         EXISTS (SELECT FROM expanse.node WHERE node_id = $1 AND state = 'active')";

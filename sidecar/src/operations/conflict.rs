@@ -1,29 +1,24 @@
-//! Which operations may run beside each other: a pure decision by the rules of their kinds.
+//! Which operations may run at the same time: a pure decision by the rules of their kinds.
 
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 
 use super::kind::Kinds;
+use super::refusal::Refusal;
 
 impl Kinds {
     /// The refusal of `new`, if one of `journal` that has not finished conflicts with it.
-    pub fn conflict(&self, journal: &[Operation], new: &Operation) -> Option<ControlError> {
+    pub fn conflict(&self, journal: &[Operation], new: &Operation) -> Option<Refusal> {
         let running = journal
             .iter()
             .filter(|o| !o.state.finished())
             .find(|o| (self.collide)(o, new))?;
-        let id = running.operation_id;
-        let what = format!("{} of \"{}\"", running.kind.as_str(), running.target);
-        Some(
-            ControlError::new("XP021", format!("operation {id} is running: {what}"))
-                .with_detail(format!(
-                    "The {} of \"{}\" cannot begin before it has ended.",
-                    new.kind.as_str(),
-                    new.target
-                ))
-                .with_hint(format!(
-                    "Wait for it with SELECT cluster_wait({id}), or stop it with SELECT cluster_cancel({id})."
-                )),
-        )
+        Some(Refusal::Conflict {
+            running: running.operation_id,
+            kind: running.kind,
+            target: running.target.clone(),
+            new_kind: new.kind,
+            new_target: new.target.clone(),
+        })
     }
 
     /// The earlier operation that the leader lets `waiting` wait for.

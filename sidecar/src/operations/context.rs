@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 use parking_lot::Mutex;
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use super::fault::{self, Side};
 use super::journal::{Journal, JournalEntry};
 use super::kept::Kept;
 use super::members::members;
+use super::refusal::Refusal;
 use super::state::Typed;
 use crate::cluster::Node;
 use crate::config::Config;
@@ -334,7 +335,7 @@ impl Context {
     /// All nodes of the cluster, in one fixed order.
     ///
     /// # Errors
-    /// Those of the local server; [`Error::NotYet`] if that has left the cluster.
+    /// Those of the local server; [`Error::Refused`] if that has left the cluster.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
         members(self.executor(), self.local()).await
     }
@@ -349,10 +350,8 @@ impl Context {
             .into_iter()
             .find(|node| node.address.node_name == node_name && !node.leaving())
             .ok_or_else(|| {
-                Error::Refused(
-                    ControlError::new("XP004", format!("node \"{node_name}\" does not exist"))
-                        .with_hint("See SELECT * FROM cluster_nodes."),
-                )
+                let node = node_name.to_owned();
+                Refusal::UnknownNode { node }.into()
             })
     }
 

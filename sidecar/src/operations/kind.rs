@@ -22,7 +22,7 @@ pub struct Desk<'a> {
 /// Checks an operation that has been submitted, and fills in its parameters.
 pub type Admission = for<'a> fn(Desk<'a>, &'a mut Operation) -> BoxFuture<'a, Result<()>>;
 
-/// Something that the leader keeps doing beside the operations.
+/// Something that the leader keeps doing while operations run.
 pub type Duty = for<'a> fn(&'a Arc<Shared>) -> BoxFuture<'a, ()>;
 
 /// One kind of operation.
@@ -38,7 +38,7 @@ pub struct Kinds {
     pub all: &'static [Kind],
     /// Whether the second must not begin before the first, which has, has ended.
     pub collide: fn(&Operation, &Operation) -> bool,
-    /// Whether the second, which was submitted later, waits for the first although it was admitted beside it.
+    /// Whether the second, which was submitted later, waits for the first although it was admitted while that one ran.
     pub waits: fn(&Operation, &Operation) -> bool,
     pub duties: &'static [Duty],
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, OperationState};
+use expanse_core::wire::OperationState;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use super::journal::{ids_of, Journal};
 use super::kept::Kept;
 use super::kind::Kinds;
 use super::members::members;
+use super::refusal::{Reason, Refusal};
 use super::request::{due, Due};
 use super::runner;
 use crate::config::Config;
@@ -214,7 +215,7 @@ async fn start_new(
         let running = running.clone();
         tasks.spawn(async move {
             if let Err(error) = run_one(&context).await {
-                tracing::warn!(operation = id, %error, "left to whoever leads next");
+                tracing::warn!(operation = id, %error, "left to the next leader");
             }
             running.lock().remove(&id);
         });
@@ -231,16 +232,14 @@ async fn run_one(context: &Context) -> Result<()> {
         after = entry.operation.step,
         "runs"
     );
-    match context.journal().kinds().plan(entry.operation.kind) {
+    let kind = entry.operation.kind;
+    match context.journal().kinds().plan(kind) {
         Some(plan) => runner::run(context, plan).await,
         None => {
             context
                 .change(|entry| {
                     entry.operation.state = OperationState::Failed;
-                    entry.operation.error = Some(ControlError::new(
-                        "0A000",
-                        format!("{} is not possible yet", entry.operation.kind.as_str()),
-                    ));
+                    entry.operation.error = Some(Refusal::UnknownKind { kind }.to_control());
                 })
                 .await
         }

@@ -4,7 +4,8 @@
 //! the declared table of steps ([`step`]) of its kind ([`kind`]): each step is idempotent and is journaled when it is done,
 //! so that another leader goes on from there ([`runner`]). Before the table's turning point an operation that is cancelled
 //! or cannot go on is undone, after it it goes forward. Any node may submit ([`submit`]) and request ([`request`]); the
-//! leader picks the entry up, unless it conflicts with another ([`conflict`]).
+//! leader picks the entry up, unless it conflicts with another ([`conflict`]). Why something is refused is typed, by the
+//! engine and by each kind ([`refusal`]).
 //!
 //! What a kind needs of itself in the journal is typed ([`state`]) and opaque to the engine. The kinds are in
 //! the room `kinds`.
@@ -18,6 +19,7 @@ mod kept;
 pub mod kind;
 pub mod leader;
 pub mod members;
+pub mod refusal;
 pub mod request;
 mod runner;
 pub mod state;
@@ -28,5 +30,6 @@ pub use context::{maintenance, Context, Shared};
 pub use error::{Error, Result};
 pub use journal::{Journal, JournalEntry};
 pub use kind::{Desk, Kind, Kinds};
+pub use refusal::{Reason, Refusal};
 pub use state::Typed;
 pub use step::{Plan, Reversal, Step};

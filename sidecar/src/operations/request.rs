@@ -4,9 +4,10 @@
 //! requested at any time before the end, also of an undoing; a cancellation only before the point of no return, and it
 //! ends a pause.
 
-use expanse_core::wire::{ControlError, OperationState};
+use expanse_core::wire::OperationState;
 
 use super::journal::JournalEntry;
+use super::refusal::Refusal;
 use super::step::Plan;
 
 /// What is requested of an operation.
@@ -33,20 +34,16 @@ pub enum Due {
 /// Notes `request` in `entry`, which goes by `plan`; whether that changed anything.
 ///
 /// # Errors
-/// The refusal: the operation has finished (XP130), cannot be undone any more (XP131), is not paused (XP132), is not one
-/// that can be reversed now (XP129).
+/// The refusal.
 pub fn apply(
     entry: &mut JournalEntry,
     plan: Option<&Plan>,
     request: Request,
-) -> Result<bool, ControlError> {
+) -> Result<bool, Refusal> {
     let id = entry.operation.operation_id;
-    if entry.progress().finished() {
-        return Err(
-            ControlError::new("XP130", format!("operation {id} has already finished"))
-                .with_detail(format!("Its state is {}.", entry.progress().as_str()))
-                .with_hint("See SELECT * FROM cluster_operations."),
-        );
+    let state = entry.progress();
+    if state.finished() {
+        return Err(Refusal::Finished { id, state });
     }
     let requests = |entry: &JournalEntry| {
         (
@@ -60,51 +57,27 @@ pub fn apply(
     let past_return = past_return(entry, plan);
     match request {
         Request::Reverse | Request::Finish if reversal.is_none() => {
-            return Err(ControlError::new(
-                "XP129",
-                format!(
-                    "operation {id} cannot be reversed: it is of kind {}",
-                    entry.operation.kind.as_str()
-                ),
-            )
-            .with_hint(format!("Stop it with SELECT cluster_cancel({id}).")))
+            let kind = entry.operation.kind;
+            return Err(Refusal::NotReversible { id, kind });
         }
         Request::Reverse
             if !past_return && !reversal.is_some_and(|r| past(entry, plan, r.from)) =>
         {
-            return Err(
-                ControlError::new("XP129", format!("operation {id} has not switched yet"))
-                    .with_hint(format!("Stop it with SELECT cluster_cancel({id}).")),
-            )
+            return Err(Refusal::NotSwitched { id })
         }
         Request::Finish if entry.cancel_requested && !past_return => {
-            return Err(
-                ControlError::new("XP129", format!("operation {id} is being undone"))
-                    .with_hint(format!("Let it end: SELECT cluster_wait({id}).")),
-            )
+            return Err(Refusal::BeingUndone { id })
         }
         Request::Cancel | Request::Reverse if past_return => {
-            return Err(ControlError::new(
-                "XP131",
-                format!("operation {id} cannot be undone any more"),
-            )
-            .with_detail(format!(
-                "Step \"{}\" was the point of no return.",
-                plan.map_or("", |plan| plan.turning_point)
-            ))
-            .with_hint(format!("Let it end: SELECT cluster_wait({id}).")))
+            let step = plan.map_or("", |plan| plan.turning_point);
+            return Err(Refusal::PastReturn { id, step });
         }
         Request::Finish => entry.finish_requested = true,
         Request::Cancel | Request::Reverse => {
             (entry.cancel_requested, entry.pause_requested) = (true, false)
         }
         Request::Pause => entry.pause_requested = true,
-        Request::Resume if !entry.pause_requested => {
-            return Err(
-                ControlError::new("XP132", format!("operation {id} is not paused"))
-                    .with_detail(format!("Its state is {}.", entry.progress().as_str())),
-            )
-        }
+        Request::Resume if !entry.pause_requested => return Err(Refusal::NotPaused { id, state }),
         Request::Resume => entry.pause_requested = false,
     }
     Ok(before != requests(entry))
@@ -181,25 +154,32 @@ mod tests {
     };
 
     fn entry(state: OperationState, step: &str) -> JournalEntry {
-        let mut operation = Operation::new(7, OperationKind::Rebind, "t");
+        let mut operation = Operation::new(ID, OperationKind::Rebind, "t");
         operation.state = state;
         operation.step = step.into();
         operation.into()
     }
 
-    fn refusal(entry: &JournalEntry, request: Request) -> Option<String> {
-        let refused = apply(&mut entry.clone(), Some(&PLAN), request);
-        refused.err().map(|e| e.sqlstate)
+    const ID: i64 = 7;
+    const TOO_LATE: Refusal = Refusal::PastReturn {
+        id: ID,
+        step: "close",
+    };
+
+    fn refusal(entry: &JournalEntry, request: Request) -> Option<Refusal> {
+        apply(&mut entry.clone(), Some(&PLAN), request).err()
     }
 
     #[test]
     fn every_request_in_every_state_is_taken_or_refused_with_a_reason() {
         for state in OperationState::ALL {
             let at = entry(state, "copy");
-            let finished = state.finished().then(|| "XP130".to_owned());
+            let finished = state
+                .finished()
+                .then_some(Refusal::Finished { id: ID, state });
             assert_eq!(refusal(&at, Request::Cancel), finished);
             assert_eq!(refusal(&at, Request::Pause), finished);
-            let not_paused = finished.or(Some("XP132".into()));
+            let not_paused = finished.or(Some(Refusal::NotPaused { id: ID, state }));
             assert_eq!(refusal(&at, Request::Resume), not_paused);
         }
     }
@@ -207,34 +187,45 @@ mod tests {
     #[test]
     fn nothing_is_cancelled_past_the_point_of_no_return_but_all_can_be_paused() {
         let turned = entry(OperationState::Running, "close");
-        assert_eq!(refusal(&turned, Request::Cancel), Some("XP131".into()));
+        assert_eq!(refusal(&turned, Request::Cancel), Some(TOO_LATE));
         assert_eq!(refusal(&turned, Request::Pause), None);
         let mut paused = turned.clone();
         paused.operation.state = OperationState::Paused;
         paused.paused_from = OperationState::Running;
         paused.pause_requested = true;
-        assert_eq!(refusal(&paused, Request::Cancel), Some("XP131".into()));
+        assert_eq!(refusal(&paused, Request::Cancel), Some(TOO_LATE));
         assert_eq!(refusal(&paused, Request::Resume), None);
     }
 
     #[test]
     fn an_operation_is_reversed_between_its_effect_and_the_point_of_no_return() {
         let code = |step: &str, request| refusal(&entry(OperationState::Running, step), request);
-        assert_eq!(code("copy", Request::Reverse), Some("XP129".into()));
+        assert_eq!(
+            code("copy", Request::Reverse),
+            Some(Refusal::NotSwitched { id: ID })
+        );
         assert_eq!(code("switch", Request::Reverse), None);
         assert_eq!(code("verify", Request::Reverse), None);
-        assert_eq!(code("close", Request::Reverse), Some("XP131".into()));
+        assert_eq!(code("close", Request::Reverse), Some(TOO_LATE));
         assert_eq!(code("verify", Request::Finish), None);
         let mut closing = entry(OperationState::Running, "verify");
         closing.attempts = 1;
-        assert_eq!(refusal(&closing, Request::Reverse), Some("XP131".into()));
+        assert_eq!(refusal(&closing, Request::Reverse), Some(TOO_LATE));
         let mut back = entry(OperationState::Running, "verify");
         assert_eq!(apply(&mut back, Some(&PLAN), Request::Reverse), Ok(true));
         assert!(back.cancel_requested);
-        assert_eq!(refusal(&back, Request::Finish), Some("XP129".into()));
+        assert_eq!(
+            refusal(&back, Request::Finish),
+            Some(Refusal::BeingUndone { id: ID })
+        );
         let mut other = entry(OperationState::Running, "");
-        let refused = apply(&mut other, Some(&ONE_WAY), Request::Reverse).unwrap_err();
-        assert_eq!(refused.sqlstate, "XP129");
+        assert_eq!(
+            apply(&mut other, Some(&ONE_WAY), Request::Reverse),
+            Err(Refusal::NotReversible {
+                id: ID,
+                kind: OperationKind::Rebind
+            })
+        );
     }
 
     #[test]

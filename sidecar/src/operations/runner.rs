@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use expanse_core::sqlstate;
 use expanse_core::wire::OperationState;
 use futures_util::future::BoxFuture;
 use tokio::time::{sleep, Instant};
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
@@ -15,6 +17,8 @@ use crate::sys::now;
 
 /// The longest wait between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// In front of the phase that a paused operation was in.
+const PAUSED: &str = "paused: ";
 
 /// Runs `context`'s operation by `plan` until it has finished, is paused, or this sidecar is deposed.
 ///
@@ -49,7 +53,7 @@ async fn drive(context: &Context, plan: &Plan) -> Result<()> {
         Err(Error::Cancelled) => return pause(context, plan).await,
         outcome => outcome?,
     }
-    let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == "57014");
+    let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == SqlState::QUERY_CANCELED.code());
     let end = if cancelled {
         OperationState::Cancelled
     } else {
@@ -94,7 +98,7 @@ async fn pause(context: &Context, plan: &Plan) -> Result<()> {
             let operation = &mut entry.operation;
             if operation.state != OperationState::Paused {
                 entry.paused_from = operation.state;
-                operation.phase = format!("paused: {}", operation.phase);
+                operation.phase = format!("{PAUSED}{}", operation.phase);
             }
             operation.state = OperationState::Paused;
         })
@@ -113,7 +117,7 @@ async fn resume(context: &Context, plan: &Plan) -> Result<()> {
         .change(|entry| {
             let operation = &mut entry.operation;
             operation.state = entry.paused_from;
-            let phase = operation.phase.strip_prefix("paused: ").map(str::to_owned);
+            let phase = operation.phase.strip_prefix(PAUSED).map(str::to_owned);
             operation.phase = phase.unwrap_or_default();
         })
         .await
@@ -292,7 +296,7 @@ async fn retried<'a, T>(
     }
 }
 
-/// A leader whose own server has just left the cluster gives up leading at the next look; whoever is next goes on.
+/// A leader whose own server has just left the cluster gives up leading at the next look; the next one goes on.
 fn left_the_cluster(error: &Error) -> bool {
-    error.to_control().sqlstate == "XP002"
+    error.has_code(sqlstate::NOT_IN_CLUSTER.code)
 }

@@ -3,9 +3,10 @@
 use expanse_core::wire::{Operation, OperationKind};
 use serde_json::{json, Value};
 
-use super::error::{refused, Error, Result};
+use super::error::{Error, Result};
 use super::journal::Journal;
 use super::kind::Desk;
+use super::refusal::Refusal;
 
 /// Checks an operation as its kind wants it and journals it; its id.
 ///
@@ -28,11 +29,7 @@ pub async fn submit(
         return Err(invalid("parameters", "it is not an object"));
     }
     let Some(known) = journal.kinds().get(kind) else {
-        return Err(refused(
-            "0A000",
-            format!("operations of kind {} do not exist", kind.as_str()),
-            "Update expansed on this node.",
-        ));
+        return Err(Refusal::UnknownKind { kind }.into());
     };
     (known.admission)(desk, &mut operation).await?;
     let id = journal.submit(operation).await?;
@@ -42,9 +39,9 @@ pub async fn submit(
 
 /// The refusal of a parameter.
 pub fn invalid(parameter: &str, reason: &str) -> Error {
-    refused(
-        "XP025",
-        format!("invalid {parameter}: {reason}"),
-        "See the reference of the function that was called.",
-    )
+    Refusal::InvalidParameter {
+        parameter: parameter.to_owned(),
+        reason: reason.to_owned(),
+    }
+    .into()
 }

@@ -92,7 +92,7 @@ fn own<'a>(facts: &'a Facts) -> impl Iterator<Item = Blocked> + 'a {
     store.into_iter().chain(server).chain(behind).chain(refused)
 }
 
-/// Nodes that should have a status entry. Without the store nobody has one.
+/// Nodes that should have a status entry. Without the store no node has one.
 fn missing_nodes<'a>(facts: &'a Facts) -> impl Iterator<Item = Blocked> + 'a {
     let nodes = facts.topology.map_or(&[][..], |t| &t.nodes);
     nodes
@@ -205,6 +205,7 @@ impl Since {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expanse_core::sqlstate;
     use expanse_core::wire::{ControlError, OperationKind, TopologyNode};
 
     fn well<'a>(statuses: &'a BTreeMap<String, NodeStatus>) -> Facts<'a> {
@@ -272,7 +273,9 @@ mod tests {
     fn an_operation_says_what_it_waits_for() {
         use OperationKind::{Expand, Rebind};
         let mut failing = operation(1, Expand, OperationState::Running);
-        failing.error = Some(ControlError::new("XP006", "node n4 is down").with_hint("Start it."));
+        failing.error = Some(
+            ControlError::new(sqlstate::NODE_UNREACHABLE, "node n4 is down").with_hint("Start it."),
+        );
         let operations = [failing, operation(2, Rebind, OperationState::Pending)];
         let statuses = BTreeMap::new();
         let mut facts = Facts {

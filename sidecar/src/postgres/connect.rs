@@ -88,7 +88,7 @@ pub async fn connect(
                 other => other,
             },
         )?;
-    // Ends with the connection; an error reaches whoever uses the client.
+    // Ends with the connection; an error reaches the caller that uses the client.
     let driver = tokio::spawn(async move { connection.await.ok() });
     Ok(Session::new(
         address.clone(),

@@ -1,4 +1,4 @@
-//! Samples once every few seconds, for everybody.
+//! Samples once every few seconds, for all parts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -10,26 +10,26 @@
 //! * it has taken a keepalive at or after it (`latest_end_lsn` on the target, which only keepalives move). A sender puts
 //!   no position into one before it has sent all commits up to there.
 //!
-//! What has been applied and not flushed is made durable by whoever makes the switch durable there.
+//! What has been applied and not flushed is made durable by what makes the switch durable there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use futures_util::future::try_join_all;
 use tokio::time::{sleep, Instant};
 
+use super::Refusal;
 use crate::operations::error::{Error, Result};
 use crate::postgres::{literal, Session};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Waits until everything that `source` had committed when this was called is visible to those who get the streams of
-/// these names, of whom `targets` are some.
+/// Waits until everything that `source` had committed when this was called is visible on the nodes that get the streams of
+/// these names, of which `targets` are some.
 ///
 /// # Errors
-/// [`Error::NotYet`] if it takes longer than until `deadline`; those of the nodes.
+/// [`Refusal::NotDrained`] if it takes longer than until `deadline`; those of the nodes.
 pub async fn drain(
     source: &Session,
     targets: &[&Session],
@@ -55,9 +55,8 @@ pub async fn drain(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let node = source.node();
-            let late = format!("changes of node \"{node}\" were not drained in time");
-            return Err(Error::NotYet(ControlError::new("XP120", late)));
+            let node = source.node().to_owned();
+            return Err(Refusal::NotDrained { node }.into());
         }
         sleep(PAUSE).await;
     }

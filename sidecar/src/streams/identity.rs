@@ -1,12 +1,12 @@
 //! Whether tables can be published.
 
-use crate::operations::error::{refused, Result};
-use crate::operations::{maintenance, Context};
+use super::Refusal;
+use crate::operations::{maintenance, Context, Result};
 
 /// Publishing UPDATE and DELETE of a table without one would make them fail.
 ///
 /// # Errors
-/// [`Error::Refused`](crate::operations::Error::Refused) with a table that lacks one; those of the local server.
+/// [`Refusal::NoReplicaIdentity`]; those of the local server.
 pub async fn check_replica_identity(context: &Context, relations: &[String]) -> Result<()> {
     const SQL: &str = "SELECT r.name FROM unnest($1::text[]) AS r(name) JOIN pg_class c ON c.oid = r.name::regclass \
         WHERE CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true \
@@ -25,11 +25,7 @@ pub async fn check_replica_identity(context: &Context, relations: &[String]) -> 
         None => Ok(()),
         Some(row) => {
             let relation: String = row.get(0);
-            Err(refused(
-                "XP121",
-                format!("relation \"{relation}\" has no replica identity"),
-                format!("Add a primary key, or run ALTER TABLE {relation} REPLICA IDENTITY FULL."),
-            ))
+            Err(Refusal::NoReplicaIdentity { relation }.into())
         }
     }
 }

@@ -8,13 +8,14 @@
 mod drain;
 mod identity;
 mod open;
+mod refusal;
 mod subscribe;
 pub mod suspend;
 mod sweep;
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
+use tokio_postgres::error::SqlState;
 
 use crate::operations::error::Error;
 use crate::postgres::{self, NodeAddress};
@@ -22,6 +23,7 @@ use crate::postgres::{self, NodeAddress};
 pub use drain::drain;
 pub use identity::check_replica_identity;
 pub use open::open;
+pub use refusal::Refusal;
 pub use subscribe::{subscribe, subscribe_from};
 pub use sweep::sweep;
 
@@ -50,12 +52,10 @@ pub fn prefix(operation_id: i64) -> String {
 
 /// What a leader before this one, or a try whose answer was lost, is still making: it is looked for again.
 fn made_meanwhile(error: postgres::Error, node: &NodeAddress) -> Error {
-    if !(error.has_code("42710") || error.has_code("23505")) {
+    let exists = [SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION];
+    if !exists.iter().any(|code| error.has_code(code.code())) {
         return error.into();
     }
-    let name = &node.node_name;
-    Error::NotYet(ControlError::new(
-        "42710",
-        format!("what a stream needs on node \"{name}\" is being made by an earlier try: {error}"),
-    ))
+    let node = node.node_name.clone();
+    Refusal::MadeMeanwhile { node, error }.into()
 }

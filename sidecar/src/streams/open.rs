@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use tokio::time::sleep;
+use tokio_postgres::error::SqlState;
 
-use super::{made_meanwhile, Stream, SLOT_LIMIT, TABLE_LOCK};
+use super::{made_meanwhile, Refusal, Stream, SLOT_LIMIT, TABLE_LOCK};
 use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
 use crate::postgres::{identifier, literal, NodeAddress};
@@ -53,7 +53,9 @@ async fn create_publication(context: &Context, stream: &Stream, create: &str) ->
     let sql = format!("{TABLE_LOCK}; {create}");
     let limit = Duration::from_secs(30);
     match session.batch("create a publication", &sql, limit).await {
-        Err(error) if error.has_code("55P03") => Err(locked(context, &stream.source).await?),
+        Err(error) if error.has_code(SqlState::LOCK_NOT_AVAILABLE.code()) => {
+            Err(locked(context, &stream.source).await?)
+        }
         outcome => outcome.map_err(|error| made_meanwhile(error, &stream.source)),
     }
 }
@@ -71,16 +73,10 @@ async fn locked(context: &Context, node: &NodeAddress) -> Result<Error> {
             row.get(0),
             format!("relation \"{}\"", row.get::<_, String>(1)),
         ),
-        None => ("somebody".into(), "a table".into()),
+        None => ("a session".into(), "a table".into()),
     };
-    let name = &node.node_name;
-    let error = ControlError::new(
-        "XP145",
-        format!("{who} on node \"{name}\" has locked {what}"),
-    );
-    Ok(Error::NotYet(error.with_hint(format!(
-        "Let its transaction end, or end it on node \"{name}\" with pg_terminate_backend."
-    ))))
+    let node = node.node_name.clone();
+    Ok(Refusal::Locked { who, node, what }.into())
 }
 
 /// PostgreSQL makes a slot when every transaction that runs has ended, so it is said whom it waits for.

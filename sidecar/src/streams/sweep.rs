@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
+use tokio_postgres::error::SqlState;
 
+use super::Refusal;
 use crate::cluster::Node;
-use crate::operations::error::{Error, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Result};
 use crate::postgres::{identifier, literal, NodeAddress};
 
 /// How long an active slot may take to be let go.
@@ -98,6 +98,7 @@ async fn drop_slots(
         FROM pg_replication_slots WHERE database = current_database() AND (starts_with(slot_name::text, $1::text) \
         OR EXISTS (SELECT FROM unnest($2::text[]) AS p WHERE starts_with(slot_name::text, p)))";
     let executor = context.executor();
+    let released = [SqlState::OBJECT_IN_USE, SqlState::UNDEFINED_OBJECT];
     let started = Instant::now();
     loop {
         let rows = executor
@@ -121,18 +122,13 @@ async fn drop_slots(
             let outcome = executor.batch(node, maintenance("drop a slot"), &sql).await;
             match outcome {
                 // In use again, or gone already: looked at once more.
-                Err(error) if error.has_code("55006") || error.has_code("42704") => {}
+                Err(error) if released.iter().any(|code| error.has_code(code.code())) => {}
                 other => other?,
             }
         }
         if started.elapsed() > SLOT_RELEASE {
-            return Err(Error::NotYet(ControlError::new(
-                "55006",
-                format!(
-                    "a replication slot on node \"{}\" is still in use",
-                    node.node_name
-                ),
-            )));
+            let node = node.node_name.clone();
+            return Err(Refusal::SlotInUse { node }.into());
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -150,12 +146,13 @@ async fn drop_publications(context: &Context, node: &NodeAddress, prefix: &str) 
     if rows.is_empty() {
         return Ok(());
     }
+    let without = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_FUNCTION];
     for row in &rows {
         let name: String = row.get(0);
         let command = maintenance("empty a publication");
         match executor.query(node, command, EMPTY, &[&name]).await {
             // A server that has lost the extension has no writers that could be in its way.
-            Err(error) if error.has_code("3F000") || error.has_code("42883") => {}
+            Err(error) if without.iter().any(|code| error.has_code(code.code())) => {}
             other => drop(other?),
         }
     }

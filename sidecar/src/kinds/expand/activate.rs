@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
 
 use super::join::newcomers;
+use super::refusal::Refusal;
 use super::replicated::streams;
 use super::state::Expand;
 use crate::executor::{Command, Weight};
+use crate::kinds;
 use crate::metrics;
-use crate::operations::error::{refused, Error, Result};
+use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
 use crate::postgres::{literal, NodeAddress, Session};
 use crate::streams::drain;
@@ -65,11 +66,8 @@ pub async fn run(context: &Context) -> Result<()> {
             return Err(error);
         }
         if attempts >= context.config().operations.switch_attempts {
-            return Err(refused(
-                "XP124",
-                format!("writes to replicated tables could not be held up: {error}"),
-                "Repeat the expansion at a quieter time.",
-            ));
+            let last = error.to_control();
+            return Err(Refusal::NotHeldUp { last }.into());
         }
         context
             .phase(format!(
@@ -142,10 +140,10 @@ async fn frozen(
     (started.elapsed(), outcome)
 }
 
-/// A write whose coordinator has died between preparing and ending it holds no gate, and is not in the stream yet.
+/// A write whose coordinator has died between preparing and ending it holds no group lock, and is not in the stream yet.
 ///
 /// # Errors
-/// [`Error::NotYet`] while there is one.
+/// [`Refusal::WritePrepared`] while there is one.
 async fn undecided(source: &Session, limit: Duration) -> Result<()> {
     const SQL: &str =
         "SELECT EXISTS (SELECT FROM pg_locks l JOIN expanse.distributed_table t ON t.relation::oid = l.relation \
@@ -154,10 +152,7 @@ async fn undecided(source: &Session, limit: Duration) -> Result<()> {
         .value("look for prepared writes", SQL, &[&REPLICATED], limit)
         .await?
     {
-        return Err(Error::NotYet(ControlError::new(
-            "XP028",
-            "a write of a replicated table is prepared and not decided yet",
-        )));
+        return Err(Refusal::WritePrepared.into());
     }
     Ok(())
 }
@@ -201,7 +196,7 @@ fn names(context: &Context) -> Result<Vec<String>> {
 /// Whether the nodes are active: all of them are made so at once.
 ///
 /// # Errors
-/// [`Error::NotYet`] while a transaction that may decide it is still prepared; errors of the nodes.
+/// [`Error::Refused`] while a transaction that may decide it is still prepared; errors of the nodes.
 pub async fn turned(context: &Context) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT FROM expanse.node WHERE node_name = ANY ($1::text[]) AND state = 'active'), \
         EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.node'::regclass AND pid IS NULL \
@@ -228,9 +223,9 @@ pub async fn turned(context: &Context) -> Result<bool> {
     }
     match undecided {
         None => Ok(false),
-        Some(node) => Err(Error::NotYet(ControlError::new(
-            "XP126",
-            format!("a prepared transaction on node \"{node}\" may be the activation"),
-        ))),
+        Some(node) => {
+            let step = "activation";
+            Err(kinds::refusal::Refusal::InDoubt { node, step }.into())
+        }
     }
 }

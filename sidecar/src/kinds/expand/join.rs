@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use expanse_core::sqlstate;
+
 use super::state::{Expand, Newcomer};
 use crate::kinds::children::submit_rebind;
-use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
+use crate::operations::{Refusal, Result};
 use crate::postgres::NodeAddress;
 
 /// Metadata goes to every node and waits there for the operation that holds the schema.
@@ -14,7 +16,7 @@ const METADATA_LIMIT: Duration = Duration::from_secs(60);
 /// The new servers as they were named.
 ///
 /// # Errors
-/// [`Error::Damaged`].
+/// [`Error::Damaged`](crate::operations::Error::Damaged).
 pub fn newcomers(context: &Context) -> Result<Vec<Newcomer>> {
     Ok(context.parameters::<Expand>()?.nodes.unwrap_or_default())
 }
@@ -22,7 +24,7 @@ pub fn newcomers(context: &Context) -> Result<Vec<Newcomer>> {
 /// Their addresses.
 ///
 /// # Errors
-/// [`Error::Damaged`].
+/// [`Error::Damaged`](crate::operations::Error::Damaged).
 pub fn addresses(context: &Context) -> Result<Vec<NodeAddress>> {
     Ok(newcomers(context)?.iter().map(Newcomer::address).collect())
 }
@@ -114,7 +116,7 @@ pub async fn abort(context: &Context) -> Result<()> {
             )
             .await;
         match outcome {
-            Err(error) if error.has_code("XP004") => {}
+            Err(error) if error.has_code(sqlstate::UNKNOWN_NODE.code) => {}
             other => drop(other?),
         }
     }
@@ -148,7 +150,7 @@ pub async fn submit_rebinds(context: &Context) -> Result<()> {
         let relation: String = row.get(0);
         match submit_rebind(context, &relation, &wanted.limits).await {
             // It is rebound already.
-            Err(Error::Refused(refusal)) if refusal.sqlstate == "XP021" => {}
+            Err(error) if matches!(error.refusal(), Some(Refusal::Conflict { .. })) => {}
             other => drop(other?),
         }
     }

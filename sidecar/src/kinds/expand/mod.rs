@@ -7,6 +7,7 @@
 mod activate;
 mod admission;
 mod join;
+mod refusal;
 mod replicated;
 mod schema;
 mod state;

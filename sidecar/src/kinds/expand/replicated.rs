@@ -3,10 +3,10 @@
 use super::join::addresses;
 use super::state::Expand;
 use crate::cluster::Node;
-use crate::operations::error::{Error, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Result};
 use crate::postgres::NodeAddress;
 use crate::streams::check_replica_identity;
+use crate::streams::Refusal;
 use crate::streams::{open, prefix, subscribe, sweep, Stream};
 
 /// The streams of the replicated tables, one for each new node; none if there are no such tables.
@@ -101,19 +101,12 @@ async fn wait_until_ready(context: &Context, stream: &Stream) -> Result<()> {
             return Ok(());
         }
         if failures >= 10 {
-            return Err(Error::Refused(
-                expanse_core::wire::ControlError::new(
-                    "XP123",
-                    format!(
-                        "stream \"{}\" has failed {failures} times on node \"{}\"",
-                        stream.name, stream.target.node_name
-                    ),
-                )
-                .with_hint(format!(
-                    "See the server log of node \"{}\".",
-                    stream.target.node_name
-                )),
-            ));
+            return Err(Refusal::Failing {
+                stream: stream.name.clone(),
+                failures,
+                node: stream.target.node_name.clone(),
+            }
+            .into());
         }
         context
             .phase(format!("copy: {ready} of {all} replicated tables"))

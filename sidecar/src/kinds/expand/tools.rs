@@ -6,7 +6,8 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::operations::error::{Error, Result};
+use super::refusal::Refusal;
+use crate::operations::Result;
 use crate::operations::{maintenance, Context};
 use crate::postgres::NodeAddress;
 
@@ -59,7 +60,7 @@ impl Tools {
     /// Runs `program` against `server` with `input`; what it wrote.
     ///
     /// # Errors
-    /// [`Error::NoTool`], [`Error::Tool`] with what it said.
+    /// [`Refusal::ToolMissing`], [`Refusal::ToolFailed`] with what it said.
     pub async fn run(
         &self,
         program: &str,
@@ -68,7 +69,7 @@ impl Tools {
         input: &str,
     ) -> Result<String> {
         let path = self.bin_dir.join(program);
-        let missing = |error: std::io::Error| Error::NoTool {
+        let missing = |error: std::io::Error| Refusal::ToolMissing {
             program: path.display().to_string(),
             reason: error.to_string(),
         };
@@ -99,10 +100,11 @@ impl Tools {
                     .nth(SHOWN)
                     .map_or(said.len(), |(at, _)| at),
             );
-            return Err(Error::Tool {
+            return Err(Refusal::ToolFailed {
                 program: program.to_owned(),
                 output: said,
-            });
+            }
+            .into());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

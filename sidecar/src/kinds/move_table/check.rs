@@ -1,28 +1,28 @@
 //! Whether a table can move: the storage is on every node, and has room.
 
 use expanse_core::storage::DEFAULT;
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 use serde_json::json;
 
 use super::parts::{look, tables, Part};
+use super::refusal::Refusal;
 use super::{MoveTable, Parameters};
 use crate::cluster::Node;
 use crate::executor::Executor;
 use crate::kinds::disk_space;
 use crate::kinds::rebind::group_of;
-use crate::operations::error::{Error, Result};
 use crate::operations::members::active;
 use crate::operations::state::parameters;
 use crate::operations::submit::invalid;
-use crate::operations::Desk;
 use crate::operations::{maintenance, Context};
+use crate::operations::{Desk, Result};
 use crate::postgres::NodeAddress;
 
 /// What every active node has of the tables, by its name.
 pub type Found = Vec<(String, Vec<Part>)>;
 
 /// # Errors
-/// [`Error::Refused`] if the tables can not move.
+/// Why the tables cannot move.
 pub async fn admit(desk: Desk<'_>, operation: &mut Operation) -> Result<()> {
     let Desk { executor, local } = desk;
     operation.parameters["group_id"] = json!(group_of(executor, local, &operation.target).await?);
@@ -36,7 +36,7 @@ pub async fn admit(desk: Desk<'_>, operation: &mut Operation) -> Result<()> {
 /// Notes where everything is before.
 ///
 /// # Errors
-/// [`Error::Refused`] if the tables can not move.
+/// Why the tables cannot move.
 pub async fn run(context: &Context) -> Result<()> {
     let wanted = context.parameters::<MoveTable>()?;
     let target = context.entry().operation.target;
@@ -77,15 +77,9 @@ async fn find(
         }));
         found.push((node.name().to_owned(), parts));
     }
-    match disk_space::lacking(&rooms) {
+    match disk_space::lacking(rooms, "storage with SELECT cluster_add_storage(...)") {
         None => Ok(found),
-        Some(error) => Err(Error::Refused(ControlError {
-            hint: Some(
-                "Make room there, or add another storage with SELECT cluster_add_storage(...)."
-                    .into(),
-            ),
-            ..error
-        })),
+        Some(refusal) => Err(refusal.into()),
     }
 }
 
@@ -97,13 +91,11 @@ async fn refuse_missing(executor: &Executor, node: &Node, storage: &str) -> Resu
             .value(&node.address, command, SQL, &[&storage])
             .await?
     {
-        return Err(Error::Refused(
-            ControlError::new(
-                "XP142",
-                format!("storage \"{storage}\" is missing on node \"{}\"", node.name()),
-            )
-            .with_hint("Create a tablespace of that name there, in the directory that cluster_storage shows."),
-        ));
+        return Err(Refusal::StorageMissing {
+            storage: storage.to_owned(),
+            node: node.name().to_owned(),
+        }
+        .into());
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! `move_table`: the tables of a colocation group, or one replicated table, move to another storage, node by node.
 //!
 //! On each node one table at a time moves in a transaction of its own ([`relocate`]), with its indexes, and is rewritten
-//! in the order of an index if that was asked for. PostgreSQL locks it against everybody meanwhile, so statements that
-//! need this node's part wait; none fails. The lock is asked for in short attempts, so that nobody waits behind somebody
-//! else's long transaction. Where everything was before is in the journal, and undoing is moving it back.
+//! in the order of an index if that was asked for. PostgreSQL locks it against all sessions meanwhile, so statements that
+//! need this node's part wait; none fails. The lock is asked for in short attempts, so that no session waits behind
+//! the long transaction of another. Where everything was before is in the journal, and undoing is moving it back.
 
 mod check;
 mod parts;
+mod refusal;
 mod relocate;
 
 use serde::{Deserialize, Serialize};

@@ -22,7 +22,7 @@ pub struct Part {
     pub clustered: bool,
 }
 
-/// What is there of the tables on a node. Nobody is waited for: of a table that somebody has locked, the size is what
+/// What is there of the tables on a node. It waits for no lock: of a table that is locked, the size is what
 /// VACUUM or ANALYZE has found last.
 ///
 /// # Errors

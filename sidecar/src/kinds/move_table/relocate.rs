@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use tokio::time::{sleep, Instant};
+use tokio_postgres::error::SqlState;
 
 use super::parts::{cluster, look, mark, moves, tables, Part};
+use super::refusal::Refusal;
 use super::MoveTable;
 use crate::cluster::Node;
 use crate::executor::{Command, Weight};
@@ -27,7 +28,7 @@ enum Patience {
 }
 
 /// # Errors
-/// [`Error::Refused`] if a table could not be locked in the configured number of attempts; those of the nodes.
+/// [`Refusal::NotLocked`] if a table could not be locked in the configured number of attempts; those of the nodes.
 pub async fn run(context: &Context) -> Result<()> {
     let wanted = context.parameters::<MoveTable>()?;
     loop {
@@ -44,7 +45,7 @@ pub async fn run(context: &Context) -> Result<()> {
                 in_order(context, &node, index).await?;
             }
         }
-        // An index that somebody has made meanwhile.
+        // An index that was made meanwhile.
         if !moved {
             return Ok(());
         }
@@ -97,18 +98,17 @@ pub async fn undo(context: &Context) -> Result<()> {
 /// Every part of every table is where it is wanted, on all nodes.
 ///
 /// # Errors
-/// [`Error::NotYet`] with what is not.
+/// [`Refusal::LiesElsewhere`] with what is not.
 pub async fn verify(context: &Context) -> Result<()> {
     let wanted = context.parameters::<MoveTable>()?;
     for (node, parts) in now(context).await? {
         if let Some(part) = parts.iter().find(|part| part.storage != wanted.storage()) {
-            return Err(Error::NotYet(ControlError::new(
-                "XP143",
-                format!(
-                    "\"{}\" lies in \"{}\" on node \"{}\"",
-                    part.name, part.storage, node.node_name
-                ),
-            )));
+            return Err(Refusal::LiesElsewhere {
+                part: part.name.clone(),
+                storage: part.storage.clone(),
+                node: node.node_name,
+            }
+            .into());
         }
     }
     context
@@ -130,7 +130,7 @@ async fn now(context: &Context) -> Result<Vec<(NodeAddress, Vec<Part>)>> {
     Ok(found)
 }
 
-/// Runs the statements on one table, locked against everybody, in one transaction.
+/// Runs the statements on one table, locked against all sessions, in one transaction.
 async fn relocate(
     context: &Context,
     node: &NodeAddress,
@@ -150,7 +150,7 @@ async fn relocate(
             return note(context, started.elapsed(), "done".into()).await;
         };
         attempts += 1;
-        // In the way: somebody else's lock.
+        // In the way: the lock of another session.
         if !is_locked(&error) {
             return Err(error);
         }
@@ -165,24 +165,21 @@ async fn relocate(
 }
 
 fn is_locked(error: &Error) -> bool {
-    match error {
-        Error::NotYet(error) => error.sqlstate == "XP125",
-        Error::Postgres(error) => error.has_code("55P03") || error.has_code("40P01"),
-        _ => false,
-    }
+    let locked = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+    ];
+    matches!(error.refusal(), Some(Refusal::LongTransaction { .. }))
+        || locked.iter().any(|code| error.has_code(code.code()))
 }
 
 fn gave_up(node: &NodeAddress, table: &str, error: &Error) -> Error {
-    let mut refusal = ControlError::new(
-        "XP144",
-        format!(
-            "table \"{table}\" could not be locked on node \"{}\": {error}",
-            node.node_name
-        ),
-    )
-    .with_hint("End the transaction that stands in the way, or repeat the move at a quieter time.");
-    refusal.detail = error.to_control().detail;
-    Error::Refused(refusal)
+    Refusal::NotLocked {
+        table: table.to_owned(),
+        node: node.node_name.clone(),
+        last: error.to_control(),
+    }
+    .into()
 }
 
 async fn note(context: &Context, held: Duration, outcome: String) -> Result<()> {
@@ -215,8 +212,8 @@ async fn attempt(
     Ok(session.batch(MOVE.name, &batch, COPY_LIMIT).await?)
 }
 
-/// Whoever has used the table for longer than a lock may be waited for is not queued behind; an autovacuum is asked to give
-/// way, as it does for anybody who waits for a second.
+/// Does not queue behind a transaction that has used the table for longer than a lock may be waited for; an autovacuum is
+/// asked to give way, as it does for any session that waits for a second.
 async fn refuse_behind_others(context: &Context, node: &NodeAddress, table: &str) -> Result<()> {
     const SQL: &str = "SELECT coalesce(format('process %s', l.pid), 'a prepared transaction'), \
         coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8, \
@@ -235,15 +232,11 @@ async fn refuse_behind_others(context: &Context, node: &NodeAddress, table: &str
     let Some(row) = rows.first() else {
         return Ok(());
     };
-    let (who, seconds): (String, f64) = (row.get(0), row.get(1));
-    Err(Error::NotYet(
-        ControlError::new(
-            "XP125",
-            format!(
-                "{who} on node \"{}\" uses {table} in a long transaction",
-                node.node_name
-            ),
-        )
-        .with_detail(format!("It has been open for {seconds:.1} s.")),
-    ))
+    Err(Refusal::LongTransaction {
+        who: row.get(0),
+        node: node.node_name.clone(),
+        table: table.to_owned(),
+        seconds: row.get(1),
+    }
+    .into())
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::state::{Parameters, Rebind};
 use crate::executor::{Command, Executor, Weight};
-use crate::operations::error::{refused, Error, Result};
+use crate::kinds::refusal::Refusal;
+use crate::operations::error::{Error, Result};
 use crate::operations::state::parameters;
 use crate::operations::submit::invalid;
 use crate::operations::Desk;
@@ -70,9 +71,6 @@ pub async fn group_of(executor: &Executor, local: &NodeAddress, relation: &str) 
 }
 
 fn not_distributed(relation: &str) -> Error {
-    refused(
-        "XP018",
-        format!("relation \"{relation}\" is not distributed"),
-        "See SELECT * FROM cluster_tables.",
-    )
+    let relation = relation.to_owned();
+    Refusal::NotDistributed { relation }.into()
 }

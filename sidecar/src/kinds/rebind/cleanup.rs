@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
+use expanse_core::sqlstate;
 
 use crate::kinds::rebind::copy::pace;
 use crate::kinds::rebind::plan::MovePlan;
@@ -150,9 +150,7 @@ pub async fn end_move_of(context: &Context, group_id: i32) -> Result<()> {
         .await;
     outcome.map(drop).map_err(|error| match error {
         // Every node has to take part: wait for the one that does not answer.
-        error if error.has_code("XP008") => {
-            Error::NotYet(ControlError::new(error.sqlstate(), error.to_string()))
-        }
+        error if error.has_code(sqlstate::NODE_INACTIVE.code) => Error::Awaited(error),
         error => error.into(),
     })
 }

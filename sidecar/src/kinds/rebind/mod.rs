@@ -16,6 +16,7 @@ mod cleanup;
 mod copy;
 mod empty;
 mod plan;
+mod refusal;
 mod reversible;
 mod rewrite;
 mod state;
@@ -29,6 +30,9 @@ use crate::operations::{Plan, Reversal, Step};
 use crate::streams::suspend;
 use copy::{indexes, progress};
 use switch::reverse;
+
+/// What a rebind does while it can still be reversed and does nothing else.
+pub const REVERSIBLE: &str = "reversible";
 
 pub static PLAN: Plan = Plan {
     steps: &[
@@ -118,7 +122,7 @@ pub static PLAN: Plan = Plan {
         },
         Step {
             name: "reversible",
-            phase: "reversible",
+            phase: REVERSIBLE,
             action: |c| Box::pin(reversible::wait(c)),
             undo: None,
         },

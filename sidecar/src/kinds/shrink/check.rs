@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Refusal;
 use super::{lost, Parameters, Shrink};
 use crate::cluster::Node;
 use crate::executor::{Command, Executor, Weight};
 use crate::kinds::disk_space;
-use crate::operations::error::{refused, Error, Result};
 use crate::operations::members::members;
 use crate::operations::state::parameters;
 use crate::operations::submit::invalid;
 use crate::operations::Context;
-use crate::operations::{maintenance, Desk};
+use crate::operations::{self, maintenance, Desk, Result};
 use crate::postgres::NodeAddress;
 
 /// How long a node that leaves may take to answer.
@@ -75,13 +75,13 @@ impl Found {
         let local = &context.local().node_name;
         let own = self.staying.iter().find(|s| s.node_name == *local);
         own.or(self.staying.first())
-            .expect("somebody stays, which was checked")
+            .expect("a node stays, which was checked")
             .address()
     }
 }
 
 /// # Errors
-/// [`Error::Refused`] if the nodes can not leave.
+/// A [`Refusal`] if the nodes cannot leave.
 pub async fn run(context: &Context) -> Result<()> {
     let parameters = context.parameters::<Shrink>()?;
     let found = look(context.executor(), context.local(), &parameters).await?;
@@ -99,7 +99,7 @@ pub async fn run(context: &Context) -> Result<()> {
 /// The same before the operation is journaled.
 ///
 /// # Errors
-/// [`Error::Refused`] if the nodes can not leave.
+/// A [`Refusal`] if the nodes cannot leave.
 pub async fn admit(desk: Desk<'_>, operation: &mut Operation) -> Result<()> {
     let wanted = parameters::<Shrink>(&operation.parameters)
         .map_err(|error| invalid("parameters", &error.to_string()))?;
@@ -111,11 +111,8 @@ async fn look(executor: &Executor, local: &NodeAddress, wanted: &Parameters) -> 
     let nodes = members(executor, local).await?;
     for name in &names {
         if !nodes.iter().any(|node| node.name() == name) {
-            return Err(refused(
-                "XP004",
-                format!("node \"{name}\" does not exist"),
-                "See SELECT * FROM cluster_nodes.",
-            ));
+            let node = name.clone();
+            return Err(operations::Refusal::UnknownNode { node }.into());
         }
     }
     let (leaving, staying): (Vec<&Node>, Vec<&Node>) = nodes
@@ -123,14 +120,7 @@ async fn look(executor: &Executor, local: &NodeAddress, wanted: &Parameters) -> 
         .filter(|node| node.active())
         .partition(|node| names.iter().any(|name| name == node.name()));
     if staying.is_empty() || leaving.is_empty() {
-        return Err(refused(
-            "XP040",
-            format!(
-                "nodes \"{}\" can not leave: no node would be left",
-                names.join("\", \"")
-            ),
-            "Add another server first, with SELECT cluster_expand(...).",
-        ));
+        return Err(Refusal::NoNodeLeft { nodes: names }.into());
     }
     let silent = silent(executor, &leaving).await;
     if silent.is_empty() {
@@ -147,7 +137,7 @@ async fn look(executor: &Executor, local: &NodeAddress, wanted: &Parameters) -> 
 }
 
 /// # Errors
-/// [`Error::Refused`] with the figures of every node that lacks room.
+/// That a node lacks room, with the figures.
 async fn check_room(
     executor: &Executor,
     local: &NodeAddress,
@@ -191,23 +181,13 @@ async fn refuse_loss(
     silent: &[String],
     leaving: usize,
 ) -> Result<()> {
-    let first = &silent[0];
+    let node = silent[0].clone();
     if wanted.lose_data != Some(true) {
         let loss = lost::loss(executor, local, silent).await?;
-        return Err(Error::Refused(
-            ControlError::new("XP134", format!("node \"{first}\" does not answer"))
-                .with_detail(format!("Lost would be: {loss}."))
-                .with_hint(format!(
-                    "Start it again, or run SELECT cluster_shrink('{first}', lose_data => true) to go on without its rows."
-                )),
-        ));
+        return Err(Refusal::WouldLose { node, loss }.into());
     }
     if silent.len() < leaving {
-        return Err(refused(
-            "XP135",
-            format!("node \"{first}\" does not answer, but other nodes that are to leave do"),
-            "Let the ones that answer leave by an operation of their own, so that only what must be lost is.",
-        ));
+        return Err(Refusal::SomeAnswer { node }.into());
     }
     Ok(())
 }

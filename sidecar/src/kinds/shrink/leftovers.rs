@@ -1,10 +1,11 @@
 //! What is left of nodes that have left: in the cluster, and on their servers.
 
 use expanse_core::objects::OF_USERS;
-use expanse_core::wire::ControlError;
 use serde_json::json;
+use tokio_postgres::error::SqlState;
 
 use super::check::{Found, Server};
+use super::refusal::Refusal;
 use crate::kinds::storage::members;
 use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
@@ -13,7 +14,7 @@ use crate::postgres::{literal, NodeAddress};
 /// Waits until no transaction of the cluster is prepared on the servers, then forgets the nodes.
 ///
 /// # Errors
-/// [`Error::NotYet`] while one is; those of the nodes.
+/// [`Refusal::StillPrepared`] while one is; those of the nodes.
 pub async fn settle(context: &Context) -> Result<()> {
     const SQL: &str = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() \
         AND gid LIKE 'expanse\\_%' ORDER BY 1 LIMIT 1";
@@ -30,14 +31,11 @@ pub async fn settle(context: &Context) -> Result<()> {
                 .query(&server.address(), command, SQL, &[])
                 .await?;
             if let Some(row) = rows.first() {
-                let gid: String = row.get(0);
-                return Err(Error::NotYet(ControlError::new(
-                    "XP028",
-                    format!(
-                        "transaction {gid} is still prepared on node \"{}\"",
-                        server.node_name
-                    ),
-                )));
+                return Err(Refusal::StillPrepared {
+                    gid: row.get(0),
+                    node: server.node_name.clone(),
+                }
+                .into());
             }
         }
     }
@@ -66,13 +64,10 @@ async fn refuse_in_use(context: &Context, found: &Found) -> Result<()> {
         .await?;
     match rows.first() {
         None => Ok(()),
-        Some(row) => Err(Error::NotYet(ControlError::new(
-            "XP041",
-            format!(
-                "colocation group {} moves, and a hash map still names the nodes",
-                row.get::<_, i32>(0)
-            ),
-        ))),
+        Some(row) => {
+            let group_id = row.get(0);
+            Err(Refusal::GroupMoves { group_id }.into())
+        }
     }
 }
 
@@ -95,7 +90,7 @@ async fn finish_transactions(context: &Context, found: &Found, node: &NodeAddres
             .batch(node, maintenance("end a transaction"), &rollback)
             .await;
         match ended {
-            Err(error) if error.has_code("42704") => {}
+            Err(error) if error.has_code(SqlState::UNDEFINED_OBJECT.code()) => {}
             other => other?,
         }
         tracing::warn!(

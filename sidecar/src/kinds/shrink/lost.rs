@@ -5,7 +5,7 @@ use crate::operations::maintenance;
 use crate::operations::Result;
 use crate::postgres::NodeAddress;
 
-/// What `nodes` hold that nobody else does, in words; rows by what the other nodes know of their share.
+/// What `nodes` hold that no other node does, in words; rows by what the other nodes know of their share.
 ///
 /// # Errors
 /// Those of the local server.

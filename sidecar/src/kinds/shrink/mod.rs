@@ -1,13 +1,14 @@
 //! `shrink`: nodes leave the cluster, while everything goes on.
 //!
 //! A new current hash map without them comes first, then every group with buckets there is rebound
-//! ([`children`]), then the nodes are taken out of everything in one transaction over all nodes ([`remove`]). The
-//! servers that have left keep neither metadata nor spread tables ([`leftovers`]). Nodes that do not come back leave at
+//! ([`children`]), then the nodes are removed from everything in one transaction over all nodes ([`remove`]). The
+//! servers that have left keep neither metadata nor distributed tables ([`leftovers`]). Nodes that do not come back leave at
 //! once, with their rows, when that was asked for explicitly ([`lost`]).
 
 mod check;
 mod leftovers;
 mod lost;
+mod refusal;
 mod remove;
 
 use serde::{Deserialize, Serialize};

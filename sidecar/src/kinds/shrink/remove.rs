@@ -1,13 +1,14 @@
-//! Moving everything off the nodes, and taking them out.
+//! Moving everything off the nodes, and removing them.
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
+use expanse_core::sqlstate;
 
 use super::check::Found;
 use super::Shrink;
 use crate::executor::{Command, Weight};
 use crate::kinds::children;
+use crate::kinds::refusal::Refusal;
 use crate::membership::removed;
 use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
@@ -55,7 +56,7 @@ pub async fn begin(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Makes the map from before the current one again, or one like it. Lost nodes that are not taken out after all are not to
+/// Makes the map from before the current one again, or one like it. Lost nodes that are not removed after all are not to
 /// set themselves aside when they come back.
 ///
 /// # Errors
@@ -73,7 +74,7 @@ pub async fn undo(context: &Context) -> Result<()> {
         .executor()
         .query(
             &found.stays(context),
-            maintenance("take the nodes into the map again")
+            maintenance("put the nodes into the map again")
                 .in_cluster()
                 .limit(METADATA_LIMIT),
             "SELECT expanse.undo_shrink($1, $2)",
@@ -124,14 +125,14 @@ async fn bound(context: &Context, found: &Found) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Takes the nodes out, in short attempts: writes of replicated tables wait while one goes on.
+/// Removes the nodes, in short attempts: writes of replicated tables wait while one goes on.
 ///
 /// # Errors
-/// [`Error::NotYet`] with what stands in the way.
+/// [`Error::Awaited`] with what stands in the way.
 pub async fn run(context: &Context) -> Result<()> {
     let found = Found::of(context)?;
-    // A table may have been put beside an older one meanwhile. What follows is not left in the middle: the nodes could be
-    // taken out after it was looked whether they are.
+    // A table may have been colocated with an older one meanwhile. What follows is not left in the middle: the nodes could be
+    // removed after it was looked whether they are.
     tokio::select! {
         biased;
         () = context.cancelled().cancelled() => return Err(Error::Cancelled),
@@ -169,18 +170,19 @@ pub async fn run(context: &Context) -> Result<()> {
     };
     attempt.map(drop).map_err(|error| {
         // Still bound, or a transaction that is not decided: both pass.
-        if error.has_code("XP041") || error.has_code("XP028") {
-            Error::NotYet(ControlError::new(error.sqlstate(), error.to_string()))
+        let passes = [sqlstate::NODE_STILL_BOUND, sqlstate::TRANSACTION_IN_DOUBT];
+        if passes.iter().any(|state| error.has_code(state.code)) {
+            Error::Awaited(error)
         } else {
             error.into()
         }
     })
 }
 
-/// Whether the nodes are out.
+/// Whether the nodes are removed.
 ///
 /// # Errors
-/// [`Error::NotYet`] while a transaction that may decide it is still prepared; errors of the nodes.
+/// [`Refusal::InDoubt`] while a transaction that may decide it is still prepared; errors of the nodes.
 pub async fn turned(context: &Context) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT FROM expanse.node WHERE node_name = ANY ($1::text[]) AND state = 'active'), \
         EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.node'::regclass AND pid IS NULL \
@@ -207,9 +209,9 @@ pub async fn turned(context: &Context) -> Result<bool> {
     }
     match undecided {
         None => Ok(false),
-        Some(node) => Err(Error::NotYet(ControlError::new(
-            "XP126",
-            format!("a prepared transaction on node \"{node}\" may be the removal"),
-        ))),
+        Some(node) => {
+            let step = "removal";
+            Err(Refusal::InDoubt { node, step }.into())
+        }
     }
 }

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
-
 use super::{check, server, OfStorage, Storage};
-use crate::operations::error::{Error, Result};
+use crate::kinds::refusal::Refusal;
 use crate::operations::members::active;
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Result};
 
 const METADATA_LIMIT: Duration = Duration::from_secs(60);
 
 /// # Errors
-/// Why a node can not have it.
+/// Why a node cannot have it.
 pub async fn check(context: &Context) -> Result<()> {
     let storage = Storage::of(context)?;
     let places = check::places(context.executor(), context.local(), &storage).await?;
@@ -80,7 +78,7 @@ pub async fn record(context: &Context) -> Result<()> {
 /// Whether it is recorded.
 ///
 /// # Errors
-/// [`Error::NotYet`] while a transaction that may decide it is still prepared; errors of the nodes.
+/// [`Refusal::InDoubt`] while a transaction that may decide it is still prepared; errors of the nodes.
 pub async fn turned(context: &Context) -> Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT FROM expanse.storage WHERE storage_name = $1::text), \
         EXISTS (SELECT FROM pg_locks WHERE relation = 'expanse.storage'::regclass AND pid IS NULL \
@@ -103,9 +101,9 @@ pub async fn turned(context: &Context) -> Result<bool> {
     }
     match undecided {
         None => Ok(false),
-        Some(node) => Err(Error::NotYet(ControlError::new(
-            "XP126",
-            format!("a prepared transaction on node \"{node}\" may be the record of the storage"),
-        ))),
+        Some(node) => {
+            let step = "record of the storage";
+            Err(Refusal::InDoubt { node, step }.into())
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! What is found out on all nodes before anything changes on any.
 
 use expanse_core::storage::collision;
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 
+use super::refusal::Refusal;
 use super::{OfStorage, Storage};
 use crate::executor::Executor;
-use crate::operations::error::{Error, Result};
 use crate::operations::maintenance;
 use crate::operations::members::active;
 use crate::operations::state::parameters;
 use crate::operations::submit::invalid;
 use crate::operations::Desk;
+use crate::operations::Result;
 use crate::postgres::NodeAddress;
 
 /// What one node says of a storage that it does not have yet.
@@ -23,7 +24,7 @@ pub struct Place {
 }
 
 /// # Errors
-/// [`Error::Refused`] with the node that can not have it, or with two nodes that would share the directory.
+/// Why a node cannot have it; [`Refusal::SharedDirectory`].
 pub async fn admit_add(desk: Desk<'_>, operation: &mut Operation) -> Result<()> {
     let wanted = parameters::<OfStorage>(&operation.parameters)
         .map_err(|error| invalid("parameters", &error.to_string()))?;
@@ -35,7 +36,7 @@ pub async fn admit_add(desk: Desk<'_>, operation: &mut Operation) -> Result<()> 
 }
 
 /// # Errors
-/// [`Error::Refused`] with what lies in it, and where.
+/// [`Refusal::NotEmpty`].
 pub async fn admit_drop(desk: Desk<'_>, operation: &mut Operation) -> Result<()> {
     refuse_used(desk.executor, desk.local, &operation.target).await
 }
@@ -59,27 +60,17 @@ pub async fn places(
         .collect();
     match collision(&by_node) {
         None => Ok(found),
-        Some((one, other)) => Err(Error::Refused(
-            ControlError::new(
-                "XP140",
-                format!(
-                    "directory \"{}\" would be used by node \"{one}\" and by node \"{other}\"",
-                    storage.directory
-                ),
-            )
-            .with_detail(
-                "Both nodes see the same directory there: they share a machine or a file system.",
-            )
-            .with_hint(format!(
-                "Put {{node}} into the directory, which stands for the node's name: '{}/{{node}}'.",
-                storage.directory
-            )),
-        )),
+        Some((one, other)) => Err(Refusal::SharedDirectory {
+            directory: storage.directory.clone(),
+            one: one.to_owned(),
+            other: other.to_owned(),
+        }
+        .into()),
     }
 }
 
 /// # Errors
-/// Why the server can not have it.
+/// Why the server cannot have it.
 pub async fn place(executor: &Executor, server: &NodeAddress, storage: &Storage) -> Result<Place> {
     let command = maintenance("check a storage");
     let rows = executor
@@ -99,11 +90,11 @@ pub async fn place(executor: &Executor, server: &NodeAddress, storage: &Storage)
 }
 
 /// # Errors
-/// [`Error::Refused`] with what lies in it, and where.
+/// [`Refusal::NotEmpty`].
 pub async fn refuse_used(executor: &Executor, local: &NodeAddress, name: &str) -> Result<()> {
     for node in active(executor, local).await? {
         if let Some(refusal) = used(executor, &node.address, name).await? {
-            return Err(Error::Refused(refusal));
+            return Err(refusal.into());
         }
     }
     Ok(())
@@ -117,7 +108,7 @@ pub async fn used(
     executor: &Executor,
     server: &NodeAddress,
     name: &str,
-) -> Result<Option<ControlError>> {
+) -> Result<Option<Refusal>> {
     let mut found = contents(executor, server, name).await?;
     if found.iter().any(|what| what.starts_with("database ")) {
         // Files of dropped relations stay until the next checkpoint.
@@ -126,7 +117,13 @@ pub async fn used(
             .await?;
         found = contents(executor, server, name).await?;
     }
-    Ok(not_empty(name, &server.node_name, &found))
+    let mut found = found.into_iter();
+    Ok(found.next().map(|first| Refusal::NotEmpty {
+        storage: name.to_owned(),
+        node: server.node_name.clone(),
+        first,
+        others: found.collect(),
+    }))
 }
 
 async fn contents(executor: &Executor, server: &NodeAddress, name: &str) -> Result<Vec<String>> {
@@ -139,39 +136,4 @@ async fn contents(executor: &Executor, server: &NodeAddress, name: &str) -> Resu
         )
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-fn not_empty(name: &str, node: &str, found: &[String]) -> Option<ControlError> {
-    const SHOWN: usize = 5;
-    let first = found.first()?;
-    let mut list = found[..found.len().min(SHOWN)].join(", ");
-    if found.len() > SHOWN {
-        list.push_str(&format!(" and {} more", found.len() - SHOWN));
-    }
-    Some(
-        ControlError::new(
-            "XP141",
-            format!("storage \"{name}\" is not empty: {first} lies in it on node \"{node}\""),
-        )
-        .with_detail(format!("There are: {list}."))
-        .with_hint("Move spread tables away with SELECT cluster_move_table('table', 'pg_default'), and others with ALTER ... SET TABLESPACE on that node."),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lies_in_a_storage_is_named_with_its_node() {
-        assert_eq!(not_empty("fast", "n2", &[]), None);
-        let all: Vec<String> = (1..=7).map(|n| format!("table t{n}")).collect();
-        let refusal = not_empty("fast", "n2", &all).unwrap();
-        assert_eq!(refusal.sqlstate, "XP141");
-        assert!(refusal
-            .message
-            .contains("table t1 lies in it on node \"n2\""));
-        let detail = refusal.detail.unwrap();
-        assert!(detail.contains("table t5 and 2 more") && !detail.contains("t6"));
-    }
 }

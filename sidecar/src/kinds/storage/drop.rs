@@ -37,7 +37,7 @@ pub async fn forget(context: &Context) -> Result<()> {
 }
 
 /// # Errors
-/// What somebody has put into it meanwhile; those of the nodes.
+/// What was put into it meanwhile; those of the nodes.
 pub async fn drop(context: &Context) -> Result<()> {
     let storage = Storage::of(context)?;
     for node in active(context.executor(), context.local()).await? {

@@ -9,6 +9,7 @@ mod add;
 mod check;
 mod drop;
 pub mod members;
+mod refusal;
 mod server;
 
 use serde::{Deserialize, Serialize};

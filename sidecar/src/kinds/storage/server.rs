@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::check::used;
 use super::Storage;
 use crate::executor::Executor;
-use crate::operations::error::{Error, Result};
-use crate::operations::maintenance;
+use crate::operations::{maintenance, Result};
 use crate::postgres::{identifier, literal, NodeAddress};
 
 /// Dropping waits for a checkpoint.
@@ -49,7 +50,7 @@ pub async fn make(executor: &Executor, server: &NodeAddress, storage: &Storage) 
         .await;
     match created {
         // A try whose answer was lost has made it.
-        Err(error) if error.has_code("42710") => Ok(()),
+        Err(error) if error.has_code(SqlState::DUPLICATE_OBJECT.code()) => Ok(()),
         other => Ok(other?),
     }
 }
@@ -57,7 +58,7 @@ pub async fn make(executor: &Executor, server: &NodeAddress, storage: &Storage) 
 /// Drops the tablespace, if it is there.
 ///
 /// # Errors
-/// [`Error::Refused`] with what lies in it; those of the server.
+/// What lies in it; those of the server.
 pub async fn drop(executor: &Executor, server: &NodeAddress, name: &str) -> Result<()> {
     if !has(executor, server, name).await? {
         return Ok(());
@@ -66,10 +67,14 @@ pub async fn drop(executor: &Executor, server: &NodeAddress, name: &str) -> Resu
     let command = maintenance("drop a tablespace").limit(DROP_LIMIT);
     let dropped = executor.batch(server, command, &drop).await;
     if let Err(error) = &dropped {
-        // "not empty", or "can not be dropped because some objects depend on it".
-        if error.has_code("55000") || error.has_code("2BP01") {
+        // Not empty, or other objects depend on it.
+        let in_use = [
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        ];
+        if in_use.iter().any(|code| error.has_code(code.code())) {
             if let Some(refusal) = used(executor, server, name).await? {
-                return Err(Error::Refused(refusal));
+                return Err(refusal.into());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One entry of the journal: the operation as everybody sees it, and what its kind keeps for the leader that resumes it.
+//! One entry of the journal: the operation as it is shown, and what its kind keeps for the leader that resumes it.
 
 use expanse_core::wire::{Operation, OperationState};
 use serde::{Deserialize, Serialize};

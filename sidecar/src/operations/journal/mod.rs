@@ -10,10 +10,11 @@ pub mod mirror;
 
 use std::sync::Arc;
 
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 
 use super::error::{Error, Result};
 use super::kind::Kinds;
+use super::refusal::Refusal;
 use super::request::{self, Request};
 use crate::coordination::{self, Coordination, Op, Version};
 
@@ -56,7 +57,7 @@ impl Journal {
             let (last, version) = self.sequence().await?;
             let running = self.unfinished().await?;
             if let Some(refusal) = self.kinds.conflict(&running, &entry.operation) {
-                return Err(Error::Refused(refusal));
+                return Err(refusal.into());
             }
             let id = last + 1;
             entry.operation.operation_id = id;
@@ -217,17 +218,15 @@ impl Journal {
     /// Notes a request for an operation, for the leader.
     ///
     /// # Errors
-    /// [`Error::Refused`] if there is no such operation (XP023), and those of [`request::apply`].
+    /// [`Error::Refused`] if there is no such operation, and those of [`request::apply`].
     pub async fn request(&self, operation_id: i64, request: Request) -> Result<()> {
         loop {
-            let (mut entry, version) = self.get(operation_id).await?.ok_or_else(|| {
-                Error::Refused(
-                    ControlError::new("XP023", format!("operation {operation_id} does not exist"))
-                        .with_hint("See SELECT * FROM cluster_operations."),
-                )
-            })?;
+            let (mut entry, version) = self
+                .get(operation_id)
+                .await?
+                .ok_or(Refusal::UnknownOperation { id: operation_id })?;
             let plan = self.kinds.plan(entry.operation.kind);
-            if !request::apply(&mut entry, plan, request).map_err(Error::Refused)? {
+            if !request::apply(&mut entry, plan, request)? {
                 return Ok(());
             }
             let path = Self::path(operation_id);

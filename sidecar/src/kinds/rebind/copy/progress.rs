@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use expanse_core::wire::ControlError;
-
 use super::pace::Pacer;
 use super::rate::Rate;
 use super::Starter;
 use crate::kinds::rebind::plan::route::{senders, Direction};
 use crate::kinds::rebind::plan::{MovePlan, Share};
-use crate::operations::error::{Error, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Reason, Result};
+use crate::streams::Refusal;
 use tokio::time::Instant;
 
 /// A stream that is this far behind, in bytes of write-ahead log, is close enough for a switch.
@@ -216,16 +214,16 @@ async fn show_errors(context: &Context, plan: &MovePlan, direction: Direction) -
             .await?;
         let Some(row) = rows.first() else { continue };
         let (stream, failures): (String, i64) = (row.get(0), row.get(1));
-        let error = ControlError::new(
-            "XP123",
-            format!("stream \"{stream}\" has failed {failures} times on node \"{target}\""),
-        )
-        .with_hint(format!("See the server log of node \"{target}\"."));
+        let failing = Refusal::Failing {
+            stream,
+            failures,
+            node: target.to_owned(),
+        };
         if failures >= 10 {
-            return Err(Error::Refused(error));
+            return Err(failing.into());
         }
         context
-            .report(|operation| operation.error = Some(error))
+            .report(|operation| operation.error = Some(failing.to_control()))
             .await?;
     }
     Ok(())

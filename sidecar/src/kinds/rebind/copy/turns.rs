@@ -35,7 +35,7 @@ impl Ends {
     }
 }
 
-/// Those of `waiting` that may begin beside `running`, in their order, with no node at more than `limit` copies.
+/// Those of `waiting` that may begin while `running` go on, in their order, with no node at more than `limit` copies.
 fn may_begin<'a>(running: &[Ends], waiting: &'a [Stream], limit: usize) -> Vec<&'a Stream> {
     let mut all = running.to_vec();
     let mut begin = Vec::new();

@@ -1,14 +1,15 @@
 //! Whether the servers' settings allow the streams of a move.
 
 use super::Pair;
-use crate::operations::error::{refused, Error, Result};
+use crate::kinds::rebind::refusal::Refusal;
+use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
 use crate::postgres::NodeAddress;
 
 /// Slots, senders and workers are counted before the first step, not found missing in the middle.
 ///
 /// # Errors
-/// [`Error::Refused`] with the setting; those of the nodes.
+/// [`Refusal::Setting`]; those of the nodes.
 pub async fn check(context: &Context, pairs: &[Pair]) -> Result<()> {
     const SQL: &str = "SELECT current_setting('wal_level'), \
         current_setting('max_replication_slots')::int8 - greatest((SELECT count(*) FROM pg_replication_slots), \
@@ -56,11 +57,13 @@ fn needs(sends: i64, receives: i64) -> [(&'static str, i64); 4] {
     ]
 }
 
-fn limit(node: &NodeAddress, setting: &str, value: &str) -> Error {
-    let name = &node.node_name;
-    refused(
-        "XP122",
-        format!("setting {setting} of node \"{name}\" does not allow this rebind"),
-        format!("Set {setting} of node \"{name}\" to {value} and restart it."),
-    )
+fn limit(node: &NodeAddress, setting: &'static str, value: &str) -> Error {
+    let node = node.node_name.clone();
+    let value = value.to_owned();
+    Refusal::Setting {
+        node,
+        setting,
+        value,
+    }
+    .into()
 }

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Refusal;
 use super::state::Rebind;
 use crate::kinds::rebind::rewrite;
-use crate::operations::error::{refused, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::submit::invalid;
+use crate::operations::{maintenance, Context, Result};
 use crate::streams::check_replica_identity;
 
 pub use streams::streams;
@@ -93,13 +94,7 @@ pub async fn make(context: &Context) -> Result<()> {
 
 /// Plans the move to a version; to the one that was asked for or the current one without.
 async fn make_to(context: &Context, version: Option<i32>) -> Result<()> {
-    let group_id = rewrite::group(context)?.ok_or_else(|| {
-        refused(
-            "XP025",
-            "invalid group_id: it is missing",
-            "Submit the rebind again.",
-        )
-    })?;
+    let group_id = rewrite::group(context)?.ok_or_else(|| invalid("group_id", "it is missing"))?;
     let (from_version, wanted) = versions(context, group_id).await?;
     let to_version = version.unwrap_or(wanted);
     let relations = relations(context, group_id).await?;
@@ -149,13 +144,7 @@ async fn versions(context: &Context, group_id: i32) -> Result<(i32, i32)> {
             &[&group_id],
         )
         .await?;
-    let row = rows.first().ok_or_else(|| {
-        refused(
-            "XP018",
-            format!("colocation group {group_id} does not exist"),
-            "See SELECT * FROM cluster_tables.",
-        )
-    })?;
+    let row = rows.first().ok_or(Refusal::NoGroup { group_id })?;
     let wanted =
         rewrite::target_version(context)?.or(context.parameters::<Rebind>()?.target_version);
     Ok((row.get(0), wanted.unwrap_or_else(|| row.get(1))))

@@ -2,8 +2,7 @@
 
 use super::route::Direction;
 use super::{MovePlan, Pair};
-use crate::operations::error::{refused, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Refusal, Result};
 use crate::streams::Stream;
 
 /// The streams of the plan in one direction, one a pair.
@@ -21,11 +20,8 @@ pub async fn streams(
             .iter()
             .find(|node| node.name() == name)
             .ok_or_else(|| {
-                refused(
-                    "XP004",
-                    format!("node \"{name}\" does not exist"),
-                    "See SELECT * FROM cluster_nodes.",
-                )
+                let node = name.to_owned();
+                Refusal::UnknownNode { node }
             })
     };
     let mut streams = Vec::new();

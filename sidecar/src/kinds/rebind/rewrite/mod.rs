@@ -39,7 +39,7 @@ pub fn column(context: &Context) -> Result<Option<String>> {
     Ok(context.parameters::<Rebind>()?.distribution_column)
 }
 
-/// The group that moves: known from the beginning, or since the table was set apart.
+/// The group that moves: known from the beginning, or since the table has a group of its own.
 ///
 /// # Errors
 /// [`Error::Damaged`](crate::operations::Error::Damaged).

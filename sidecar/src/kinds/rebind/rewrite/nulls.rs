@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use super::{alter, column, relation, CHANGE};
+use crate::kinds::rebind::refusal::Refusal;
 use crate::kinds::rebind::state::Rebind;
-use crate::operations::error::{refused, Result};
-use crate::operations::{maintenance, Context};
+use crate::operations::{maintenance, Context, Result};
 use crate::postgres::{identifier, NodeAddress};
 
 /// The constraint by which a column is shown to have no null before it is declared so.
@@ -16,7 +18,7 @@ const SCAN_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// Declares it NOT NULL, without a lock that is held for longer than a moment.
 ///
 /// # Errors
-/// XP016 if the column has a null; those of the node.
+/// [`Refusal::Null`]; those of the node.
 pub async fn forbid(context: &Context, home: &NodeAddress, column: &str) -> Result<()> {
     const SQL: &str = "SELECT attnotnull FROM pg_attribute \
         WHERE attrelid = $1::text::regclass AND attname = $2::text AND NOT attisdropped";
@@ -43,12 +45,9 @@ pub async fn forbid(context: &Context, home: &NodeAddress, column: &str) -> Resu
         .batch(home, CHANGE.limit(SCAN_LIMIT), &validate)
         .await;
     match checked {
-        Err(error) if error.has_code("23514") => {
-            return Err(refused(
-                "XP016",
-                format!("relation {relation} cannot be distributed: column \"{column}\" contains null values"),
-                "A distribution column is NOT NULL; give these rows a value first.",
-            ))
+        Err(error) if error.has_code(SqlState::CHECK_VIOLATION.code()) => {
+            let column = column.to_owned();
+            return Err(Refusal::Null { relation, column }.into());
         }
         other => other?,
     }

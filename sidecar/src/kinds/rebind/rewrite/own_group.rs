@@ -1,14 +1,15 @@
 //! A table gets a group of its own, and joins another one at the end.
 
+use expanse_core::sqlstate;
+use tokio_postgres::error::SqlState;
+
 use super::{change, column, home, identity, relation, rewrites};
 use crate::kinds::rebind::cleanup::{end_move_of, wait_for_statements_of};
 use crate::kinds::rebind::plan::ColumnChange;
 use crate::kinds::rebind::state::Rebind;
-use crate::operations::error::{refused, Error, Result};
-use crate::operations::{maintenance, Context};
+use crate::kinds::refusal::Refusal;
+use crate::operations::{maintenance, Context, Result};
 use crate::postgres::literal;
-
-const NOT_DISTRIBUTED: &str = "XP018";
 
 /// The table has a group of its own from here on, which no other operation changes.
 ///
@@ -68,13 +69,7 @@ async fn binding(context: &Context) -> Result<(i32, String)> {
         .executor()
         .query(context.local(), look, SQL, &[&relation])
         .await?;
-    let row = rows.first().ok_or_else(|| {
-        refused(
-            NOT_DISTRIBUTED,
-            format!("relation \"{relation}\" is not distributed"),
-            "See SELECT * FROM cluster_tables.",
-        )
-    })?;
+    let row = rows.first().ok_or(Refusal::NotDistributed { relation })?;
     Ok((row.get(0), row.get(1)))
 }
 
@@ -89,7 +84,9 @@ pub async fn undo_own_group(context: &Context) -> Result<()> {
     let group = match binding(context).await {
         Ok((group, _)) => group,
         // Dropped since, or a plain table still.
-        Err(Error::Refused(error)) if error.sqlstate == NOT_DISTRIBUTED => return Ok(()),
+        Err(error) if matches!(error.refusal(), Some(Refusal::NotDistributed { .. })) => {
+            return Ok(())
+        }
         Err(error) => return Err(error),
     };
     let name = literal(&relation(context));
@@ -138,8 +135,9 @@ pub async fn join(context: &Context) -> Result<()> {
                 "looked for a group to join"
             ),
             // Dropped since, or a plain table again.
-            Err(Error::Postgres(error))
-                if error.has_code("42P01") || error.has_code(NOT_DISTRIBUTED) =>
+            Err(error)
+                if error.has_code(SqlState::UNDEFINED_TABLE.code())
+                    || error.has_code(sqlstate::NOT_DISTRIBUTED.code) =>
             {
                 return Ok(())
             }

@@ -10,7 +10,7 @@ use crate::postgres::{literal, NodeAddress};
 /// for longer than a moment.
 ///
 /// # Errors
-/// XP016 if the column has a null; those of the node.
+/// [`Refusal::Null`](crate::kinds::rebind::refusal::Refusal::Null); those of the node.
 pub async fn prepare(context: &Context) -> Result<()> {
     if !rewrites(context)? {
         return Ok(());

@@ -1,16 +1,15 @@
 //! One freeze: writes wait, the streams are drained, and the binding flips on all nodes at once.
 //!
-//! Everything that can be made ready is made ready before. One session, the binder, holds the gates of
+//! Everything that can be made ready is made ready before. One session, the binder, holds the group locks of
 //! all nodes in the transaction that binds later: another session's lock would queue behind the writers
-//! that wait for these. `expanse.freeze_group` gives every session that holds a gate, on its own node, the
+//! that wait for these. `expanse.freeze_group` gives every session that holds a group lock, on its own node, the
 //! time that is left before that server ends it; so the freeze lifts by itself when this sidecar
-//! stands still or is cut off. An attempt that does not make it is repeated later
+//! stops or is cut off. An attempt that does not make it is repeated later
 //! ([`super::attempts`]).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use expanse_core::wire::ControlError;
 use futures_util::future::{try_join, try_join_all};
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout, Instant};
@@ -19,6 +18,7 @@ use super::reverse;
 use crate::executor::{Command, Leased, Weight};
 use crate::kinds::rebind::plan::route::{senders, Purpose};
 use crate::kinds::rebind::plan::MovePlan;
+use crate::kinds::rebind::refusal::Refusal;
 use crate::kinds::rebind::verify::{HeldSnapshots, Snapshots};
 use crate::operations::error::{Error, Result};
 use crate::operations::{maintenance, Context};
@@ -164,7 +164,7 @@ async fn held(
         version,
         column: purpose.binds_by(plan),
     };
-    // Nobody sees the new binding before the commit, so both can be done at once.
+    // No session sees the new binding before the commit, so both can be done at once.
     try_join(
         seen,
         bind(context, plan, &prepared.binder, binding, deadline),
@@ -204,7 +204,7 @@ fn left(deadline: Instant) -> Duration {
         .max(Duration::from_millis(1))
 }
 
-/// Takes the gates of all nodes.
+/// Takes the group locks of all nodes.
 async fn freeze(
     context: &Context,
     plan: &MovePlan,
@@ -245,7 +245,7 @@ async fn open_binder(context: &Context, plan: &MovePlan) -> Result<Leased> {
     Ok(session)
 }
 
-/// Whoever writes the group for longer than a lock may be waited for would make every later writer
+/// A transaction that writes the group for longer than a lock may be waited for would make every later writer
 /// queue behind us: so nothing is locked while there is one.
 async fn refuse_behind_others(context: &Context, plan: &MovePlan, purpose: Purpose) -> Result<()> {
     const SQL: &str = "SELECT coalesce(format('process %s', l.pid), 'a prepared transaction'), \
@@ -255,7 +255,7 @@ async fn refuse_behind_others(context: &Context, plan: &MovePlan, purpose: Purpo
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND (l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') OR $3) \
         AND (l.pid IS NULL OR a.xact_start < clock_timestamp() - $2::int8 * interval '1 ms') LIMIT 1";
-    let gate = format!("expanse.gate_{}", plan.group_id);
+    let group_lock = format!("expanse.gate_{}", plan.group_id);
     let patience = context.config().operations.lock_timeout_ms as i64;
     for node in context.nodes().await?.iter().filter(|node| node.active()) {
         let rows = context
@@ -264,21 +264,16 @@ async fn refuse_behind_others(context: &Context, plan: &MovePlan, purpose: Purpo
                 &node.address,
                 maintenance("look for long writers"),
                 SQL,
-                &[&gate, &patience, &purpose.stops_readers(plan)],
+                &[&group_lock, &patience, &purpose.stops_readers(plan)],
             )
             .await?;
         if let Some(row) = rows.first() {
-            let (who, seconds): (String, f64) = (row.get(0), row.get(1));
-            return Err(Error::NotYet(
-                ControlError::new(
-                    "XP125",
-                    format!(
-                        "{who} on node \"{}\" uses the group in a long transaction",
-                        node.name()
-                    ),
-                )
-                .with_detail(format!("It has been open for {seconds:.1} s.")),
-            ));
+            return Err(Refusal::LongTransaction {
+                who: row.get(0),
+                node: node.name().to_owned(),
+                seconds: row.get(1),
+            }
+            .into());
         }
     }
     Ok(())
@@ -307,14 +302,12 @@ async fn drain_all(plan: &MovePlan, prepared: &Prepared, deadline: Instant) -> R
 }
 
 fn late(what: &str) -> Error {
-    Error::NotYet(ControlError::new(
-        "XP125",
-        format!("{what} did not end in time"),
-    ))
+    let what = what.to_owned();
+    Refusal::Late { what }.into()
 }
 
-/// Whether somebody still has writes of the group open here: the remote half of a statement whose
-/// coordinator is gone, or a prepared transaction. Their coordinator's gate does not show them.
+/// Whether writes of the group are still open here: the remote half of a statement whose
+/// coordinator is gone, or a prepared transaction. Their coordinator's group lock does not show them.
 async fn busy_writers(session: &Leased, plan: &MovePlan, limit: Duration) -> Result<bool> {
     let literals: Vec<String> = plan.relations.iter().map(|r| literal(r)).collect();
     // Without parameters: one message there and one back.

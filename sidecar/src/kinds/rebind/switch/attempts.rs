@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Freeze};
+use expanse_core::wire::Freeze;
 use tokio::time::sleep;
 
 use super::attempt::{attempt, Stages};
@@ -10,6 +10,7 @@ use super::bound::bound_to;
 use crate::kinds::rebind::copy::progress::catch_up;
 use crate::kinds::rebind::plan::route::Purpose;
 use crate::kinds::rebind::plan::MovePlan;
+use crate::kinds::rebind::refusal::Refusal;
 use crate::kinds::rebind::state::Rebind;
 use crate::metrics;
 use crate::operations::error::{Error, Result};
@@ -32,7 +33,7 @@ pub enum Patience {
 /// Attempts `purpose` until it is done.
 ///
 /// # Errors
-/// [`Error::Cancelled`] between two attempts, XP124 after the last; errors that repeating does not mend.
+/// [`Error::Cancelled`] between two attempts, [`Refusal::NotHeldUp`] after the last; errors that repeating does not mend.
 pub async fn until_done(
     context: &Context,
     plan: &MovePlan,
@@ -127,18 +128,9 @@ async fn record(
         .await
 }
 
-fn gave_up(budget: Duration, error: &Error) -> Error {
-    let found = error.to_control();
-    let mut refusal = ControlError::new(
-        "XP124",
-        format!(
-            "writes could not be held up for as little as {} ms: {error}",
-            budget.as_millis()
-        ),
-    )
-    .with_hint("End the transaction that stands in the way, or repeat the rebind at a quieter time or with a longer max_write_freeze.");
-    refusal.detail = found.detail;
-    Error::Refused(refusal)
+fn gave_up(limit: Duration, error: &Error) -> Error {
+    let last = error.to_control();
+    Refusal::NotHeldUp { limit, last }.into()
 }
 
 fn budget(context: &Context) -> Result<Duration> {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use expanse_core::wire::ControlError;
-
+use crate::kinds;
 use crate::kinds::rebind::plan::MovePlan;
-use crate::operations::error::{Error, Result};
-use crate::operations::{maintenance, Context};
+use crate::kinds::rebind::refusal::Refusal;
+use crate::operations::{maintenance, Context, Result};
 
 /// Whether the group is bound to `version`, and by `column` if one is given.
 ///
 /// # Errors
-/// [`Error::NotYet`] while a transaction that may decide it is still prepared somewhere; errors of
+/// [`Refusal::BindingInDoubt`], or that of all kinds, while a transaction that may decide it is still prepared somewhere; errors of
 /// the nodes.
 pub async fn bound_to(
     context: &Context,
@@ -37,18 +36,13 @@ pub async fn bound_to(
         let row = rows.first().expect("a SELECT without FROM has one row");
         bound.insert(row.get(0), ());
         if row.get::<_, bool>(1) {
-            return Err(undecided(&format!(
-                "a prepared transaction on node \"{}\" may be the switch",
-                node.name()
-            )));
+            let node = node.name().to_owned();
+            let step = "switch";
+            return Err(kinds::refusal::Refusal::InDoubt { node, step }.into());
         }
     }
     match bound.len() {
         1 => Ok(bound.contains_key(&Some(version))),
-        _ => Err(undecided("the nodes are about to bind the group")),
+        _ => Err(Refusal::BindingInDoubt.into()),
     }
-}
-
-fn undecided(what: &str) -> Error {
-    Error::NotYet(ControlError::new("XP126", what))
 }

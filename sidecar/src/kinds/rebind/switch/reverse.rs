@@ -4,7 +4,7 @@
 //! Publications and slots are made before the switch, because making a slot waits for other
 //! transactions. What arrives at a new owner through the forward streams must not travel back: so
 //! the reverse streams begin exactly where the write-ahead log of the new owner was in the freeze of
-//! the switch, when everything had been drained and nobody wrote. That position is in the journal
+//! the switch, when everything had been drained and no session wrote. That position is in the journal
 //! before the switch is committed. Forward streams go before reverse streams run, for the same reason.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! sidecar has died), another short freeze with the reverse streams drained makes both sides equal
 //! again, and new snapshots.
 
-mod digest;
+pub mod digest;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use futures_util::future::try_join_all;
 use crate::executor::{Command, Leased, Weight};
 use crate::kinds::rebind::plan::route::Purpose;
 use crate::kinds::rebind::plan::{ColumnChange, MovePlan, Pair};
+use crate::kinds::rebind::refusal::Refusal;
 use crate::kinds::rebind::switch::attempts::{until_done, Patience};
 use crate::operations::error::{Error, Result};
 use crate::operations::Context;
-use digest::{describe, difference, Digests};
-use expanse_core::wire::ControlError;
+use digest::{difference, Digests};
 
 const LOOK: Command = Command::new("compare the copies", Weight::Critical).in_cluster();
 const PREPARATION: Duration = Duration::from_secs(10);
@@ -179,7 +179,7 @@ async fn digests_on(
 /// Compares both sides; the snapshots are those of the switch if they are still held.
 ///
 /// # Errors
-/// [`Error::Refused`] (XP127) with the buckets that differ; those of the nodes.
+/// [`Refusal::CopiesDiffer`] with the buckets; those of the nodes.
 pub async fn run(context: &Context) -> Result<()> {
     let plan = MovePlan::of(context)?;
     if plan.pairs.is_empty() {
@@ -235,16 +235,9 @@ pub async fn run(context: &Context) -> Result<()> {
         tracing::info!(operation = context.id(), rows, "old and new copies agree");
         return Ok(());
     }
-    Err(Error::Refused(
-        ControlError::new(
-            "XP127",
-            "the new copies differ from the old ones, so the switch was reversed",
-        )
-        .with_detail(format!("Different: {}.", describe(&differences)))
-        .with_hint("Nothing was deleted from the old copies. Find out what wrote to the new owners' fragments, then repeat the rebind."),
-    ))
+    Err(Refusal::CopiesDiffer { differences }.into())
 }
 
-fn not_held(reason: &str) -> Error {
-    Error::NotYet(ControlError::new("XP128", reason))
+fn not_held(reason: &'static str) -> Error {
+    Refusal::NotCompared { reason }.into()
 }
