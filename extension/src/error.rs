@@ -1,6 +1,6 @@
 //! Errors of Expanse and of other nodes, and how they are raised.
 //!
-//! Every variant has its own SQLSTATE in class `XP`. [`Error::raise`] unwinds to the nearest [`crate::entry::entry`].
+//! Every variant has its own SQLSTATE in class `XP`. [`Error::raise`] unwinds to the nearest [`crate::pg::entry::entry`].
 
 use expanse_core::sqlstate::{self, SqlState};
 use pgrx::pg_sys;

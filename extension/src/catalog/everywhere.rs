@@ -1,9 +1,11 @@
 //! Statements on all nodes of the cluster, in one distributed transaction.
 
-use super::scan::table_oid;
-use super::{metadata, spi, Metadata, NodeId};
+use crate::dispatch::run::run_on;
 use crate::error::Error;
-use crate::executor::remote::{run_on, Access};
+use crate::metadata::cache::{metadata, Metadata, NodeId};
+use crate::metadata::scan::table_oid;
+use crate::pg::spi;
+use crate::remote::command::Access;
 use pgrx::pg_sys;
 use std::rc::Rc;
 
@@ -74,7 +76,7 @@ crate::sql_function! {
     /// `expanse.lock_schema_gate()`: for another node that changes the metadata, as the user it works for.
     fn lock_schema_gate(args) {
         let _ = args;
-        crate::state::peer::require("lock the schema gate");
+        crate::metadata::peer::require("lock the schema gate");
         lock_gate_here();
         Some(())
     }

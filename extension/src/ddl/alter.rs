@@ -1,8 +1,8 @@
 //! ALTER TABLE of a spread table: which of its commands are possible.
 
-use super::nodes::{list, names, text};
-use super::{fills, refuse};
-use crate::catalog::{Metadata, TableKind};
+use crate::ddl::{fills, refuse};
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::parse_tree::{list, names, text};
 use pgrx::pg_sys::{self, AlterTableCmd, AlterTableType, ConstrType, Oid};
 
 /// Refuses (raises) a statement with a command that can not be spread.

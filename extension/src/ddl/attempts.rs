@@ -8,19 +8,19 @@
 //! grant.
 //!
 //! There is always somebody inside of a busy table. So that an attempt can succeed, transaction blocks wait at their BEGIN for a
-//! moment ([`super::door`]), on all nodes, and those that have begun are given [`LEAVE`] to come to their ends. Statements
+//! moment ([`crate::ddl::begin_barrier`]), on all nodes, and those that have begun are given [`LEAVE`] to come to their ends. Statements
 //! without a block are not held up: few of them are between two nodes at a time.
 //!
 //! A statement with CONCURRENTLY tries until it has its way or `lock_timeout` is over. Any other one may meet a table that
 //! somebody uses at every moment, and one inside a transaction block somebody who waits for what it has done before, where no
 //! lock that is given back is one to be found in a cycle. So they wait as PostgreSQL does after a while ([`Patience`]).
 
-use super::door;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{names, spi};
-use crate::compat;
+use crate::ddl::begin_barrier;
 use crate::error::{Error, Raised};
-use crate::executor::wait::pause;
+use crate::pg::compat;
+use crate::pg::wait::pause;
+use crate::pg::{names, spi};
 use crate::transaction::abort;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::pg_sys::{self, Oid};
@@ -187,7 +187,7 @@ fn lock_not_available(failure: &(dyn Any + Send)) -> bool {
 fn lock(wanted: &[Wanted]) {
     let nodes = others(&cluster());
     on_others(&nodes, "SELECT expanse.close_door()");
-    door::close();
+    begin_barrier::close();
     pause(LEAVE);
     let named: Vec<(String, i32)> = wanted
         .iter()
@@ -203,7 +203,7 @@ fn lock(wanted: &[Wanted]) {
         // SAFETY: locks a relation until the transaction ends; if it is gone, the statement itself says so.
         unsafe { pg_sys::LockRelationOid(wanted.table, wanted.here) };
     }
-    door::open();
+    begin_barrier::open();
 }
 
 fn array<T>(of: &[T], element: impl Fn(&T) -> String, element_type: &str) -> String {
@@ -220,7 +220,7 @@ crate::sql_function! {
     fn lock_tables(args) {
         let tables = args.required::<Vec<Oid>>(0, "tables");
         let modes = args.required::<Vec<i32>>(1, "modes");
-        crate::state::peer::require("lock tables");
+        crate::metadata::peer::require("lock tables");
         // Functions of users run in such sessions, too.
         if !tables.iter().all(|&table| compat::owns(table)) {
             Error::PeersOnly { what: "lock tables" }.raise();
@@ -229,7 +229,7 @@ crate::sql_function! {
             // SAFETY: locks a relation that existed when its name was looked up.
             unsafe { pg_sys::LockRelationOid(table, mode) };
         }
-        door::open();
+        begin_barrier::open();
         Some(())
     }
 }

@@ -7,7 +7,7 @@
 //! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build_created`]).
 //!
 //! What changes the catalog needs locks of the table that writers (CREATE) or readers, too (DROP) would queue behind. They
-//! are taken in short attempts ([`super::attempts`]).
+//! are taken in short attempts ([`crate::ddl::attempts`]).
 //!
 //! # What is not guaranteed
 //! As in PostgreSQL, an index whose build fails or is interrupted stays, and is not valid on the nodes that had not
@@ -15,13 +15,14 @@
 //! autovacuum does not make way. Two builds on one table that begin on different nodes at the same moment may end in a
 //! deadlock that one of them is told of.
 
-use super::attempts::Wanted;
-use super::classify::{Action, Concern, Needs};
-use super::{rules, send};
 use crate::catalog::everywhere::{cluster, others};
-use crate::catalog::{names, spi, Node};
+use crate::ddl::attempts::Wanted;
+use crate::ddl::classify::{Action, Concern, Needs};
+use crate::ddl::{rules, send};
 use crate::error::{Error, Raised};
-use crate::executor::apart::{run_internally_at, Apart};
+use crate::metadata::cache::Node;
+use crate::pg::{names, spi};
+use crate::remote::autonomous::{run_internally_at, Apart};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::{Cell, RefCell};
 

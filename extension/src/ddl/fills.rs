@@ -6,12 +6,13 @@
 //! function of a user may read tables, of which each node would see its own part, and a sequence gives each node values of
 //! its own only once the statement has run.
 
-use super::nodes::list;
-use super::refuse;
-use crate::catalog::{names, spi, Metadata, TableKind};
-use crate::entry::guarded;
-use crate::planner::fragment::raw;
-use crate::planner::ship::unseen;
+use crate::ddl::refuse;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::parse_tree::list;
+use crate::pg::raw;
+use crate::pg::{names, spi};
+use crate::plan::deparse::unseen;
 use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};

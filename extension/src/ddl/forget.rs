@@ -9,10 +9,12 @@
 //! Each statement has notes of its own: the function of an event trigger runs statements inside another one. [`begin`]
 //! opens them and [`end`] takes them; those of a statement that fails are closed with its (sub)transaction ([`close`]).
 
-use super::refuse;
-use crate::catalog::{groups, marker, metadata, names, Metadata, Table};
-use crate::compat;
-use crate::entry::{entry, guarded};
+use crate::catalog::groups;
+use crate::ddl::refuse;
+use crate::metadata::cache::{marker, metadata, Metadata, Table};
+use crate::pg::entry::{entry, guarded};
+use crate::pg::names;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, ObjectAccessType, Oid};
 use pgrx::FromDatum;
 use std::cell::RefCell;
@@ -115,7 +117,7 @@ fn dropped(class: Oid, object: Oid, sub_object: i32) {
         }
     } else if let Some(table) = part_of(class, object).filter(|&oid| metadata.table(oid).is_some())
     {
-        if !crate::state::internal_session() {
+        if !crate::metadata::peer::internal_session() {
             note(|notes| notes.lessened.push(table));
         }
     }
@@ -134,7 +136,7 @@ fn part_of(class: Oid, object: Oid) -> Option<Oid> {
     }
     if class.to_u32() == DEFAULTS {
         // SAFETY: a catalog lookup of a default that still exists, or InvalidOid.
-        let column = unsafe { guarded(|| compat::GetAttrDefaultColumnAddress(object)) };
+        let column = unsafe { guarded(|| raw::GetAttrDefaultColumnAddress(object)) };
         return Some(column.objectId);
     }
     if class.to_u32() != CONSTRAINTS {
@@ -155,7 +157,7 @@ fn part_of(class: Oid, object: Oid) -> Option<Oid> {
 }
 
 fn dropped_table(metadata: &Metadata, table: &Table) {
-    if !crate::state::internal_session() {
+    if !crate::metadata::peer::internal_session() {
         groups::refuse_if_locked();
         groups::refuse_in_motion(metadata, table.group);
         if let Some(name) = names::qualified(table.relation) {

@@ -18,30 +18,34 @@
 //! Plain tables, their views and materialized views, sequences, foreign servers, publications and event triggers belong to the
 //! node that is asked.
 
-mod alter;
-mod attempts;
-mod classify;
+pub mod alter;
+pub mod attempts;
+pub mod begin_barrier;
+pub mod classify;
 pub mod concurrently;
-pub mod door;
-mod fills;
+pub mod fills;
 pub mod forget;
-mod names;
-mod nodes;
-mod refuse;
-mod rename;
-mod rules;
-mod send;
-mod tablespace;
-mod unbuilt;
+pub mod names;
+pub mod refuse;
+pub mod rename;
+pub mod rules;
+pub mod send;
+pub mod tablespace;
+pub mod unbuilt;
+
+use crate::pg::parse_tree;
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes, others};
-use crate::catalog::metadata::{no_tables, REPLICATED_GROUP};
-use crate::catalog::{groups, key_trigger, metadata, Metadata};
-use crate::compat;
+use crate::catalog::groups;
+use crate::ddl::attempts::Patience;
+use crate::ddl::classify::{Action, Concern};
 use crate::error::Raised;
+use crate::metadata::cache::{metadata, Metadata};
+use crate::metadata::cache::{no_tables, REPLICATED_GROUP};
+use crate::objects::key_trigger;
+use crate::pg::compat;
+use crate::pg::utility::Utility;
 use crate::transaction::participant;
-use attempts::Patience;
-use classify::{Action, Concern};
 use pgrx::pg_sys::*;
 use std::collections::BTreeSet;
 use std::ffi::c_void;
@@ -49,21 +53,6 @@ use std::os::raw::c_char;
 
 /// How often a statement looks again at what its names mean.
 const MEANINGS: u32 = 5;
-
-/// What the hook is to do with a utility statement.
-#[derive(Clone, Copy)]
-pub enum Utility {
-    /// Nothing of ours is concerned.
-    PassThrough,
-    /// Run this COPY FROM, which spreads the rows ([`crate::executor::copy_from`]).
-    CopyFrom(*mut c_void),
-    /// Run `pstmt` here, then call [`after`] with the state (null, or a boxed [`Concern`], which is leaked when the
-    /// statement fails).
-    Around {
-        pstmt: *mut PlannedStmt,
-        after: *mut c_void,
-    },
-}
 
 /// Decides, before PostgreSQL runs the statement.
 pub fn before(
@@ -84,11 +73,11 @@ pub fn before(
     if context == ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND || extension_script {
         return Utility::PassThrough;
     }
-    if let Some(utility) = crate::executor::copy_from::before(pstmt) {
+    if let Some(utility) = crate::copy::before(pstmt) {
         return utility;
     }
     let metadata = cluster();
-    let concern = if crate::state::internal_session() {
+    let concern = if crate::metadata::peer::internal_session() {
         classify::own(pstmt, &metadata)
     } else {
         classify::classify(pstmt, query_string, &metadata)
@@ -133,7 +122,7 @@ fn under_locks(
     alone: bool,
 ) -> Option<Concern> {
     // SAFETY: a utility statement of PostgreSQL's.
-    let locks = nodes::tag(unsafe { (*pstmt).utilityStmt }) == NodeTag::T_LockStmt;
+    let locks = parse_tree::tag(unsafe { (*pstmt).utilityStmt }) == NodeTag::T_LockStmt;
     if locks && alone {
         return None;
     }
@@ -292,7 +281,7 @@ pub fn after(state: *mut c_void, qc: *mut QueryCompletion) {
 /// A new trigger may change the distribution column, one that has been dropped can not any longer.
 fn watch_keys(tables: &[Oid]) {
     for &table in tables {
-        let name = crate::catalog::names::qualified(table);
+        let name = crate::pg::names::qualified(table);
         if let Some(sql) = name.and_then(|name| key_trigger::changes(table, &name)) {
             on_all_nodes(&cluster(), &sql);
         }

@@ -1,6 +1,7 @@
 //! Which spread table a relation belongs to.
 
-use crate::catalog::{spi, Metadata};
+use crate::metadata::cache::Metadata;
+use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
 /// The spread table that a relation is, or is an index or a sequence of, or a sequence that fills one of its columns.

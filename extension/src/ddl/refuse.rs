@@ -1,7 +1,8 @@
 //! Statements that can not be spread yet.
 
-use crate::catalog::{names, Metadata, TableKind};
 use crate::error::Error;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::names;
 use pgrx::pg_sys::Oid;
 
 /// What kind of table it is, as messages say it.

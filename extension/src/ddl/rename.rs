@@ -1,7 +1,7 @@
 //! A renamed distribution column keeps its role.
 
-use super::classify::Concern;
-use crate::catalog::spi;
+use crate::ddl::classify::Concern;
+use crate::pg::spi;
 
 /// Writes the new name into this node's metadata; every node does so when it runs the statement.
 pub fn follow(concern: &Concern) {

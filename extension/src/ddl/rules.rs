@@ -1,10 +1,13 @@
 //! What must hold once a statement has run here; else it is refused and nothing remains of it.
 
-use super::classify::{Action, Concern};
-use super::{fills, refuse};
-use crate::catalog::checks::Subject;
-use crate::catalog::triggers::{self, Of};
-use crate::catalog::{foreign_keys, metadata, names, spi, Metadata, TableKind};
+use crate::ddl::classify::{Action, Concern};
+use crate::ddl::{fills, refuse};
+use crate::metadata::cache::{metadata, Metadata, TableKind};
+use crate::objects::checks::Subject;
+use crate::objects::foreign_keys;
+use crate::objects::triggers;
+use crate::objects::triggers::Of;
+use crate::pg::{names, spi};
 use pgrx::pg_sys::Oid;
 
 /// Refuses (raises) a result that the nodes could not keep true.

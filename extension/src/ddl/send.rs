@@ -1,13 +1,16 @@
 //! The other nodes do what this one has done, in the same transaction.
 
-use super::classify::shared::{self, Shared, When};
-use super::classify::{Action, Concern, Needs};
-use super::forget::Notes;
-use super::tablespace;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{definition, dependencies, metadata, spi, spread, standing, NodeId};
+use crate::ddl::classify::shared;
+use crate::ddl::classify::shared::{Shared, When};
+use crate::ddl::classify::{Action, Concern, Needs};
+use crate::ddl::forget::Notes;
+use crate::ddl::tablespace;
 use crate::error::Error;
-use crate::executor::remote::run_internally_at;
+use crate::metadata::cache::{metadata, NodeId};
+use crate::objects::{creation, definition, dependencies, portable};
+use crate::pg::spi;
+use crate::remote::autonomous::run_internally_at;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 
@@ -51,12 +54,12 @@ fn send_shared(shared: &Shared, made: &[Oid]) {
         When::Always => on_others(&nodes, &shared.sql),
         When::View(schema, name) => {
             let view = shared::view_named(schema.as_deref(), name);
-            if view.is_some_and(|view| standing::is_shared_view(view, &metadata)) {
+            if view.is_some_and(|view| portable::is_shared_view(view, &metadata)) {
                 on_others(&nodes, &shared.sql);
             }
         }
         When::Functions => {
-            let anywhere = |&oid: &Oid| standing::stands_anywhere("pg_proc", oid, &metadata);
+            let anywhere = |&oid: &Oid| portable::stands_anywhere("pg_proc", oid, &metadata);
             if made.iter().all(anywhere) {
                 send_function(&nodes, &shared.sql);
             }
@@ -95,7 +98,7 @@ pub fn send_schema(concern: &Concern, sql: &str) {
     }
     if concern.sequences {
         for &table in &concern.tables {
-            spi::qualified(|| spread::sequences(&metadata, table));
+            spi::qualified(|| creation::sequences(&metadata, table));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Statements about tablespaces: those of the cluster's storages follow on all nodes, or are refused.
 
-use super::nodes::{names, tag, text};
-use super::refuse;
-use crate::catalog::{self, Metadata};
+use crate::ddl::refuse;
 use crate::error::Error;
-use crate::storage::names as storages;
+use crate::metadata::cache::Metadata;
+use crate::metadata::storages;
+use crate::pg::parse_tree::{names, tag, text};
 use pgrx::pg_sys::{self, Node, NodeTag, ObjectType, Oid};
 use std::ffi::CStr;
 
@@ -97,7 +97,7 @@ pub fn index_definition(index: Oid) -> String {
         if tablespace != expanse_core::storage::DEFAULT && !storages::exists(&tablespace) {
             Error::NoStorage {
                 tablespace,
-                index: catalog::names::bare(index),
+                index: crate::pg::names::bare(index),
             }
             .raise();
         }

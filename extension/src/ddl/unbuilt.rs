@@ -1,9 +1,10 @@
 //! `expanse.add_unbuilt_index`: an index that is in the catalog and not built yet.
 
-use crate::catalog::spi;
-use crate::compat;
-use crate::entry::{guarded, raw};
 use crate::error::Error;
+use crate::pg::compat;
+use crate::pg::entry::guarded;
+use crate::pg::raw;
+use crate::pg::spi;
 use pgrx::pg_sys::{self, IndexStmt, NodeTag, Oid, RawStmt};
 use std::ffi::CString;
 
@@ -13,7 +14,7 @@ crate::sql_function! {
     /// for and under that session's search path. Needs a SHARE lock of the table: no row may come into it meanwhile.
     fn add_unbuilt_index(args) {
         let definition = args.required::<String>(0, "definition");
-        crate::state::peer::require("add an index that is not built");
+        crate::metadata::peer::require("add an index that is not built");
         let index = define(&definition);
         spi::as_owner(|| {
             spi::execute(&format!(
@@ -32,9 +33,11 @@ fn define(definition: &str) -> Oid {
     unsafe {
         let statements =
             pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        let first = super::nodes::list::<RawStmt>(statements).into_iter().next();
+        let first = crate::pg::parse_tree::list::<RawStmt>(statements)
+            .into_iter()
+            .next();
         let stmt = match first.map(|raw| (*raw).stmt) {
-            Some(stmt) if super::nodes::tag(stmt) == NodeTag::T_IndexStmt => {
+            Some(stmt) if crate::pg::parse_tree::tag(stmt) == NodeTag::T_IndexStmt => {
                 stmt.cast::<IndexStmt>()
             }
             _ => Error::Internal(format!("no definition of an index: {definition}")).raise(),
@@ -46,7 +49,7 @@ fn define(definition: &str) -> Oid {
             Some(raw::RangeVarCallbackOwnsRelation),
             std::ptr::null_mut(),
         );
-        let stmt = guarded(|| compat::transformIndexStmt(table, stmt, source.as_ptr()));
+        let stmt = guarded(|| raw::transformIndexStmt(table, stmt, source.as_ptr()));
         compat::define_unbuilt_index(table, stmt)
     }
 }

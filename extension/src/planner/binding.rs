@@ -3,10 +3,10 @@
 //! Nodes that own rows since a rebind have got them by transactions that an older snapshot does not show: rows would be
 //! missing. Such a transaction is refused as PostgreSQL refuses what it can not serialize, and may be repeated.
 
-use super::tables::Mentions;
-use crate::catalog::scan::scan_as_of;
-use crate::catalog::{GroupId, Metadata, TableKind};
 use crate::error::Raised;
+use crate::metadata::cache::{GroupId, Metadata, TableKind};
+use crate::metadata::scan::scan_as_of;
+use crate::planner::tables::Mentions;
 use pgrx::pg_sys::{self, Oid};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub fn refuse_newer(mentions: &Mentions, metadata: &Metadata) {
                 message: "could not serialize access due to a concurrent rebind".into(),
                 detail: Some(format!(
                     "Table \"{}\" was bound otherwise when the transaction began.",
-                    crate::catalog::names::bare(mention.relation)
+                    crate::pg::names::bare(mention.relation)
                 )),
                 hint: Some("Repeat the transaction.".into()),
                 ..Raised::default()

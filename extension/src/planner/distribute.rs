@@ -7,31 +7,19 @@
 //! one row of parameters, which the executor replaces by rows of literals. What ON CONFLICT and RETURNING say about the moment or
 //! the session is computed here and sent as `$1`, `$2`, ...
 
-use super::list::nodes;
-use super::ship::{deparse, finish_expressions, parameterize, reads_unseen, volatile_here};
-use super::statement::same_in_binary;
-use super::tables::Mentions;
-use super::unspreadable::uses_system_columns;
-use super::{modify, statement};
-use crate::catalog::{Metadata, TableKind};
-use crate::executor::distribute_scan;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::list::nodes;
+use crate::plan::deparse::{
+    deparse, finish_expressions, parameterize, reads_unseen, volatile_here,
+};
+use crate::plan::distribution::Distribution;
+use crate::plan::statement;
+use crate::plan::statement::same_in_binary;
+use crate::planner::modify;
+use crate::planner::refusals::uses_system_columns;
+use crate::planner::tables::Mentions;
+use crate::scan::distribute_scan;
 use pgrx::pg_sys::{self, CmdType, CustomScan, List, Node, PlannedStmt, Query, RangeTblEntry};
-use serde::{Deserialize, Serialize};
-
-/// What both scans keep in the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Distribution {
-    /// The INSERT up to `VALUES `.
-    pub before: String,
-    /// What follows the rows: ON CONFLICT, RETURNING.
-    pub behind: String,
-    /// Attribute numbers (from 1) of the values of a row, in order.
-    pub columns: Vec<i16>,
-    /// Attribute number of the distribution column and its group; `None`: every row goes everywhere.
-    pub key: Option<(i16, i32)>,
-    /// Returned values may travel in binary.
-    pub binary: bool,
-}
 
 /// What [`wrap`] needs to know.
 pub struct Plan {

@@ -5,12 +5,13 @@
 //! the source becomes a subquery that keeps only the rows whose key this node owns. That needs a column of the source that
 //! ON compares with the distribution column, and that is what INSERT puts there.
 
-use super::casts::{strip_cast, strip_relabel};
-use super::exchange::become_restricted;
-use super::list::nodes;
-use super::pins::{self, Level};
-use super::rekey::assigns_another;
-use crate::catalog::{Metadata, Table};
+use crate::metadata::cache::{Metadata, Table};
+use crate::pg::list::nodes;
+use crate::plan::casts::{strip_cast, strip_relabel};
+use crate::planner::exchange::restrict::become_restricted;
+use crate::planner::key_equality;
+use crate::planner::key_equality::Level;
+use crate::planner::rekey::assigns_another;
 use pgrx::pg_sys::{self, CmdType, MergeAction, Query, RangeTblEntry, TargetEntry, Var};
 
 /// What stands in the way of a MERGE: what it does, and a hint.
@@ -80,7 +81,7 @@ pub fn restrict(query: *mut Query, target: &Table, metadata: &Metadata) -> Resul
 unsafe fn inserted_column(
     action: *mut MergeAction,
     column: i16,
-) -> Option<(pins::Column, pg_sys::Oid)> {
+) -> Option<(key_equality::Column, pg_sys::Oid)> {
     // SAFETY: an action of the analysed query.
     unsafe {
         let entry =

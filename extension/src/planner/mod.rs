@@ -4,45 +4,43 @@
 //! result into that way's plan.
 
 pub mod binding;
-pub mod casts;
 pub mod distribute;
 pub mod equality;
 pub mod exchange;
 pub mod first;
 pub mod fragment;
-pub mod gate;
-pub mod insertion;
-pub mod list;
+pub mod group_lock;
+pub mod key_equality;
 pub mod merge;
 pub mod modify;
 pub mod nested;
 pub mod ownership;
-pub mod pins;
+pub mod refusals;
 pub mod rekey;
 pub mod route;
-pub mod scope;
-pub mod ship;
-pub mod statement;
 pub mod tables;
-pub mod unspreadable;
+pub mod wrap;
 
-use crate::catalog::{metadata, Metadata};
-use first::{moving, First};
-use gate::{Groups, Reads};
+use crate::pg::list;
+use crate::state::local_planning;
+
+use crate::metadata::cache::{metadata, Metadata};
+use crate::planner::first::{moving, First};
+use crate::planner::group_lock::{Groups, Reads};
+use crate::planner::tables::Mentions;
 use pgrx::pg_sys::{CmdType, PlannedStmt, Query};
 use std::rc::Rc;
-use tables::Mentions;
 
 /// The routing token: every statement takes exactly one of these ways.
 pub enum Way {
     /// Replicated tables are read, nothing else: any node can answer, so this one does.
     Local,
     /// One node answers the whole statement; which one is decided at execution.
-    Route(statement::Plan),
+    Route(wrap::Plan),
     /// PostgreSQL plans, over fragments offered by the path hooks.
     Fragments,
     /// The statement runs as it is on several nodes.
-    Modify(statement::Plan),
+    Modify(wrap::Plan),
     /// Rows computed here are spread over the nodes.
     Distribute(distribute::Plan),
 }
@@ -70,9 +68,9 @@ pub enum Decision {
 /// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
 pub fn decide(query: *mut Query) -> Decision {
-    let works_for_another = crate::state::internal_session();
+    let works_for_another = crate::metadata::peer::internal_session();
     let nested = works_for_another && nested::of_function();
-    if scope::announced() || works_for_another && !nested {
+    if local_planning::announced() || works_for_another && !nested {
         return if moving::take(query) {
             Decision::Moving
         } else {
@@ -85,7 +83,7 @@ pub fn decide(query: *mut Query) -> Decision {
     if known.tables.is_empty() {
         return Decision::PassThrough;
     }
-    let (mentions, groups, metadata) = gate::lock(query, known);
+    let (mentions, groups, metadata) = group_lock::lock(query, known);
     if mentions.is_empty() {
         return Decision::PassThrough;
     }
@@ -101,9 +99,9 @@ pub fn decide(query: *mut Query) -> Decision {
         choose(query, &mentions, &metadata)
     };
     if way.plans_locally() {
-        scope::enter();
+        local_planning::enter();
     } else {
-        scope::enter_whole();
+        local_planning::enter_whole();
     }
     let reads = match way {
         Way::Fragments | Way::Distribute(_) => Reads {
@@ -142,12 +140,12 @@ impl Way {
 fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
     if let Some(relation) = nested::reading_policy(query, metadata) {
         modify::refuse(
-            &crate::catalog::names::bare(relation),
+            &crate::pg::names::bare(relation),
             "row security of another table that reads it",
             "Let the policy read replicated tables, or columns of its own table.",
         );
     }
-    unspreadable::check(query, metadata);
+    refusals::check(query, metadata);
     let mut first = first::take(query, metadata);
     let rest;
     let mut mentions = mentions;
@@ -198,7 +196,7 @@ fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
             Some(plan) => Way::Modify(plan),
             // Only a local table is written; distributed ones are read.
             None => {
-                fragment::barrier::set(query, metadata);
+                fragment::local_write::set(query, metadata);
                 Way::Fragments
             }
         },
@@ -209,7 +207,7 @@ fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
 pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedStmt {
     // SAFETY: made by `decide` of the same call of the hook, and used once.
     let planning = unsafe { Box::from_raw(planning) };
-    scope::leave();
+    local_planning::leave();
     if planning.moves {
         moving::wrap(stmt);
     }
@@ -220,7 +218,7 @@ pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedSt
         Way::Distribute(plan) => distribute::wrap(stmt, plan),
     }
     first::wrap(stmt, &planning.first);
-    gate::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.reads);
+    group_lock::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.reads);
     stmt
 }
 

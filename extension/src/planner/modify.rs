@@ -1,16 +1,21 @@
 //! Writes that run as statements on several nodes.
 
-use super::exchange::{self, Taken};
-use super::fragment::raw;
-use super::pins::{self, Key};
-use super::ship::{ship, volatile_here};
-use super::statement::{self, Place, Plan};
-use super::tables::Mentions;
-use super::unspreadable::{tells_by_place, uses_system_columns};
-use super::{list::nodes, local_only};
-use crate::catalog::{Metadata, Table, TableKind};
-use crate::entry::guarded;
 use crate::error::Error;
+use crate::metadata::cache::{Metadata, Table, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::list::nodes;
+use crate::pg::raw;
+use crate::plan::deparse::{ship, volatile_here};
+use crate::plan::statement::Place;
+use crate::planner::exchange;
+use crate::planner::exchange::Taken;
+use crate::planner::key_equality;
+use crate::planner::key_equality::Key;
+use crate::planner::local_only;
+use crate::planner::refusals::{tells_by_place, uses_system_columns};
+use crate::planner::tables::Mentions;
+use crate::planner::wrap;
+use crate::planner::wrap::Plan;
 use pgrx::pg_sys::{self, CmdType, PlannedStmt, Query, RangeTblEntry};
 use std::ffi::CStr;
 
@@ -50,7 +55,7 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
     // SAFETY: PostgreSQL's analysed query tree.
     let anchor = unsafe { ((*query).resultRelation as u32, *column) };
     let lies_here = |query| {
-        let key = pins::common_key(query, metadata, Some(anchor));
+        let key = key_equality::common_key(query, metadata, Some(anchor));
         !local_only(query, metadata) && matches!(key, Some(Key::Anchor))
     };
     let mut taken = Taken::default();
@@ -78,10 +83,10 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
             "Compute the value first and pass it on.",
         );
     }
-    if let Err((what, hint)) = super::merge::restrict(query, target, metadata) {
+    if let Err((what, hint)) = crate::planner::merge::restrict(query, target, metadata) {
         refuse(name, what, hint);
     }
-    super::ownership::add(query, anchor.0, target, metadata);
+    crate::planner::ownership::add(query, anchor.0, target, metadata);
     let plan = owners(query, target, taken);
     if plan.shipped.reads_unseen {
         refuse(
@@ -206,7 +211,7 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let expression = super::casts::strip_relabel((*entry).expr.cast());
+        let expression = crate::plan::casts::strip_relabel((*entry).expr.cast());
         if !crate::is_a!(expression, T_Var) {
             return false;
         }
@@ -233,7 +238,7 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let inner = super::casts::strip_relabel((*output).expr.cast());
+        let inner = crate::plan::casts::strip_relabel((*output).expr.cast());
         if !plain || !crate::is_a!(inner, T_Var) {
             return false;
         }
@@ -251,7 +256,7 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         let anchor = ((*inner).varno as u32, (*inner).varattno);
         from_key
             && matches!(
-                pins::common_key(select, metadata, Some(anchor)),
+                key_equality::common_key(select, metadata, Some(anchor)),
                 Some(Key::Anchor)
             )
     }
@@ -269,7 +274,7 @@ fn add_ownership_to_source(query: *mut Query, metadata: &Metadata) {
             for (index, inner) in nodes::<RangeTblEntry>((*select).rtable).enumerate() {
                 if (*inner).rtekind == pg_sys::RTEKind::RTE_RELATION {
                     if let Some(table) = metadata.table((*inner).relid) {
-                        super::ownership::add(select, index as u32 + 1, table, metadata);
+                        crate::planner::ownership::add(select, index as u32 + 1, table, metadata);
                     }
                 }
             }
@@ -316,5 +321,5 @@ pub fn refuse_on(kind: &'static str, relation: &str, what: &str, hint: &str) -> 
 
 /// Puts Modify on top of the local plan.
 pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    statement::wrap(stmt, plan);
+    wrap::wrap(stmt, plan);
 }

@@ -9,12 +9,14 @@
 //! What PostgreSQL asks to check a foreign key is about this node's rows in any session: rows that point to each other lie on one
 //! node.
 
-use super::statement::Plan;
-use super::tables::{self, Mentions};
-use super::{list::nodes, route};
-use crate::catalog::names::bare;
-use crate::catalog::{spi, Metadata};
-use crate::error::Error;
+use crate::metadata::cache::Metadata;
+use crate::pg::list::nodes;
+use crate::pg::spi;
+use crate::plan::elsewhere;
+use crate::planner::route;
+use crate::planner::tables;
+use crate::planner::tables::Mentions;
+use crate::planner::wrap::Plan;
 use pgrx::pg_sys::{self, CmdType, Oid, Query, RangeTblEntry};
 
 /// Is this a statement of a user's function, in a session that works for another node?
@@ -81,15 +83,7 @@ pub fn decide(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> He
         .first()
         .or_else(|| mentions.replicated.first())
         .map_or(pg_sys::InvalidOid, |mention| mention.relation);
-    refuse(relation)
-}
-
-/// Refuses (raises) what a function can not do where it runs.
-pub fn refuse(relation: Oid) -> ! {
-    Error::Elsewhere {
-        relation: bare(relation),
-    }
-    .raise()
+    elsewhere::refuse(relation)
 }
 
 /// Do policies of the query's tables read distributed tables? Each node applies them to its own rows, and has the other table's
@@ -114,7 +108,7 @@ pub fn reading_policy(query: *mut Query, metadata: &Metadata) -> Option<Oid> {
                 }
             }
         }
-        let mut inner = super::pins::links(query);
+        let mut inner = crate::planner::key_equality::links(query);
         let ctes = nodes::<pg_sys::CommonTableExpr>((*query).cteList);
         inner.extend(ctes.map(|cte| (*cte).ctequery.cast::<Query>()));
         inner
@@ -127,9 +121,9 @@ pub fn reading_policy(query: *mut Query, metadata: &Metadata) -> Option<Oid> {
 unsafe fn policy_queries(entry: *mut RangeTblEntry, query: *mut Query) -> Vec<*mut Query> {
     // SAFETY: as the caller has it.
     unsafe {
-        let mut found = super::pins::links_of((*entry).securityQuals.cast());
+        let mut found = crate::planner::key_equality::links_of((*entry).securityQuals.cast());
         for check in nodes::<pg_sys::WithCheckOption>((*query).withCheckOptions) {
-            found.extend(super::pins::links_of((*check).qual));
+            found.extend(crate::planner::key_equality::links_of((*check).qual));
         }
         found
     }

@@ -1,9 +1,9 @@
 //! Rows that lie on a node it does not own them on, while their group moves.
 
-use crate::catalog::names::function;
-use crate::catalog::{metadata, Metadata, Table};
 use crate::error::Error;
-use crate::hashmap::Bucketer;
+use crate::metadata::bucket::Bucketer;
+use crate::metadata::cache::{metadata, Metadata, Table};
+use crate::pg::names::function;
 use pgrx::pg_sys::{self, Node, Query};
 
 /// Adds, while the table's group moves, the condition that the node that runs the query owns the row by the bound version.

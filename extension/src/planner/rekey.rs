@@ -3,11 +3,11 @@
 //! An assignment of what the column is equal to anyway (`SET id = $1 ... WHERE id = $1`, as programs write that set all
 //! columns) leaves the row where it is: values that are equal have the same hash.
 
-use super::casts::strip_cast;
-use super::list::nodes;
-use super::modify::{refuse, target};
-use super::pins::{column_of, Column, Level};
-use crate::catalog::Metadata;
+use crate::metadata::cache::Metadata;
+use crate::pg::list::nodes;
+use crate::plan::casts::strip_cast;
+use crate::planner::key_equality::{column_of, Column, Level};
+use crate::planner::modify::{refuse, target};
 use pgrx::pg_sys::{self, CmdType, List, Node, OnConflictAction, Query, TargetEntry};
 
 /// Does an UPDATE give the distribution column another value?

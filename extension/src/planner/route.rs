@@ -1,12 +1,16 @@
 //! Statements that one node can answer.
 
-use super::exchange::Taken;
-use super::pins::{self, Key};
-use super::ship::{ship, volatile_here};
-use super::statement::{self, Place, Plan};
-use super::tables::Mentions;
-use super::{list::nodes, local_only};
-use crate::catalog::{Metadata, TableKind};
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::list::nodes;
+use crate::plan::deparse::{ship, volatile_here};
+use crate::plan::statement::Place;
+use crate::planner::exchange::Taken;
+use crate::planner::key_equality;
+use crate::planner::key_equality::Key;
+use crate::planner::local_only;
+use crate::planner::tables::Mentions;
+use crate::planner::wrap;
+use crate::planner::wrap::Plan;
 use pgrx::pg_sys::{self, CmdType, Node, PlannedStmt, Query, RangeTblEntry};
 
 /// Can one node answer the whole statement? Then its text and its key.
@@ -19,15 +23,15 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         return None;
     }
     let key = match command {
-        CmdType::CMD_SELECT => pins::common_key(query, metadata, None)?,
+        CmdType::CMD_SELECT => key_equality::common_key(query, metadata, None)?,
         CmdType::CMD_INSERT => inserted_key(query, metadata)?,
         // A row that matches nothing may be inserted with another key than the one compared.
         CmdType::CMD_MERGE => return None,
         _ => {
-            if super::rekey::changes_key(query, metadata) {
+            if crate::planner::rekey::changes_key(query, metadata) {
                 return None;
             }
-            pins::common_key(query, metadata, None)?
+            key_equality::common_key(query, metadata, None)?
         }
     };
     let Key::Value(key) = key else { return None };
@@ -39,8 +43,9 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         return None;
     }
     let group = metadata.table(first.relation)?.group;
-    let same_group =
-        |m: &super::tables::Mention| metadata.table(m.relation).is_some_and(|t| t.group == group);
+    let same_group = |m: &crate::planner::tables::Mention| {
+        metadata.table(m.relation).is_some_and(|t| t.group == group)
+    };
     if !mentions.distributed.iter().all(same_group) {
         return None;
     }
@@ -70,7 +75,7 @@ fn inserted_key(query: *mut Query, metadata: &Metadata) -> Option<Key> {
         };
         let entry =
             nodes::<pg_sys::TargetEntry>((*query).targetList).find(|e| (**e).resno == *column)?;
-        let value: *mut Node = pins::value((*entry).expr.cast())?;
+        let value: *mut Node = key_equality::value((*entry).expr.cast())?;
         let is_null = crate::is_a!(value, T_Const) && (*value.cast::<pg_sys::Const>()).constisnull;
         (!is_null).then_some(Key::Value(value))
     }
@@ -78,5 +83,5 @@ fn inserted_key(query: *mut Query, metadata: &Metadata) -> Option<Key> {
 
 /// Puts Route on top of the local plan.
 pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    statement::wrap(stmt, plan);
+    wrap::wrap(stmt, plan);
 }

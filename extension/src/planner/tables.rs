@@ -1,8 +1,8 @@
 //! Which distributed and replicated tables a query touches, at any depth, and whether it writes them.
 
-use super::fragment::raw;
-use crate::catalog::{Metadata, TableKind};
-use crate::entry::guarded;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::raw;
 use pgrx::pg_sys::{self, Node, Oid, Query};
 use std::ffi::c_void;
 
@@ -106,7 +106,7 @@ unsafe fn visit_query(query: *mut Query, walk: &mut Walk) {
                     .ptr_value
                     .cast::<pg_sys::RangeTblEntry>();
                 if (*rte).rtekind != pg_sys::RTEKind::RTE_RELATION {
-                    walk.others |= super::exchange::returned_here(rte);
+                    walk.others |= crate::planner::exchange::replace::returned_here(rte);
                     continue;
                 }
                 let Some(table) = walk.metadata.table((*rte).relid) else {

@@ -1,11 +1,11 @@
 //! What CREATE SCHEMA makes besides the schema: PostgreSQL runs each element as a part of the statement, on this node alone.
 
-use super::objects::in_schema;
-use super::{tables, Action, Concern};
-use crate::catalog::Metadata;
+use crate::ddl::classify::objects::in_schema;
+use crate::ddl::classify::{tables, Action, Concern};
 use crate::ddl::names::spread_table;
-use crate::ddl::nodes::{list, names, relation, tag, text};
 use crate::ddl::refuse;
+use crate::metadata::cache::Metadata;
+use crate::pg::parse_tree::{list, names, relation, tag, text};
 use pgrx::pg_sys::{self, Node, NodeTag, ObjectType, RangeVar};
 
 /// Refuses (raises) elements about spread tables. What new tables point to is checked once they are there.

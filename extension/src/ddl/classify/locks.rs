@@ -1,11 +1,11 @@
 //! How strongly a statement locks the spread tables that it is about, where others wait for that.
 
-use super::Concern;
-use crate::catalog::Metadata;
 use crate::ddl::attempts::Wanted;
+use crate::ddl::classify::Concern;
 use crate::ddl::concurrently;
 use crate::ddl::names::spread_table;
-use crate::ddl::nodes::{list, relation, tag};
+use crate::metadata::cache::Metadata;
+use crate::pg::parse_tree::{list, relation, tag};
 use pgrx::pg_sys::{self, Node, NodeTag, ObjectType, Oid, RangeVar};
 
 const SHARE: i32 = pg_sys::ShareLock as i32;
@@ -50,7 +50,7 @@ fn mode(node: *mut Node) -> Option<i32> {
             NodeTag::T_ReindexStmt => {
                 let stmt = &*node.cast::<pg_sys::ReindexStmt>();
                 // The table itself less strongly, but its indexes, which every plan needs.
-                (!super::upkeep::option_set(stmt.params, "concurrently"))
+                (!crate::ddl::classify::upkeep::option_set(stmt.params, "concurrently"))
                     .then_some(ACCESS_EXCLUSIVE)
             }
             NodeTag::T_CreateTrigStmt => Some(SHARE_ROW_EXCLUSIVE),

@@ -1,21 +1,22 @@
 //! What a utility statement is about: which spread tables, and what the other nodes have to do.
 
-mod elements;
-mod locks;
-mod objects;
+pub mod elements;
+pub mod locks;
+pub mod objects;
 pub mod shared;
-mod tables;
-mod temporary;
-mod upkeep;
+pub mod tables;
+pub mod temporary;
+pub mod upkeep;
 
-use super::attempts::Wanted;
-use super::names::{spread_table, table_of};
-use super::nodes::{list, relation, tag};
-use super::refuse;
-use super::tablespace;
-use crate::catalog::{names, Metadata};
+use crate::ddl::attempts::Wanted;
+use crate::ddl::classify::shared::Shared;
+use crate::ddl::names::{spread_table, table_of};
+use crate::ddl::refuse;
+use crate::ddl::tablespace;
+use crate::metadata::cache::Metadata;
+use crate::pg::names;
+use crate::pg::parse_tree::{list, relation, tag};
 use pgrx::pg_sys::{self, DropBehavior, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
-use shared::Shared;
 use std::os::raw::c_char;
 
 /// What is to be done once the statement has run here.

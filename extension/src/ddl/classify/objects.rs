@@ -1,7 +1,8 @@
 //! The spread tables that an object of a statement is about, and the statement's own text.
 
-use crate::catalog::{self, spi, Metadata};
-use crate::ddl::nodes::{relation_before_last, relation_named, text};
+use crate::metadata::cache::Metadata;
+use crate::pg::parse_tree::{relation_before_last, relation_named, text};
+use crate::pg::spi;
 use pgrx::pg_sys::{self, Node, ObjectType, Oid, PlannedStmt};
 use std::os::raw::c_char;
 
@@ -30,7 +31,7 @@ pub fn spread_names(
 ) -> Vec<(Oid, String)> {
     relations
         .filter(|&oid| metadata.table(oid).is_some())
-        .filter_map(|oid| Some((oid, catalog::names::qualified(oid)?)))
+        .filter_map(|oid| Some((oid, crate::pg::names::qualified(oid)?)))
         .collect()
 }
 

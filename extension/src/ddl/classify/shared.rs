@@ -1,13 +1,14 @@
 //! Objects that every node has because any node takes any statement: roles, schemas, types, functions, extensions, and views
 //! that need nothing of one node alone.
 
-use super::objects::source_text;
-use super::temporary;
-use crate::catalog::standing::{is_shared_view, stands_anywhere};
-use crate::catalog::{self, spi, Metadata};
-use crate::ddl::nodes::{list, names, relation, relation_named, tag, text};
+use crate::ddl::classify::objects::source_text;
+use crate::ddl::classify::temporary;
 use crate::ddl::tablespace;
-use crate::storage::names as storages;
+use crate::metadata::cache::Metadata;
+use crate::metadata::storages;
+use crate::objects::portable::{is_shared_view, stands_anywhere};
+use crate::pg::parse_tree::{list, names, relation, relation_named, tag, text};
+use crate::pg::spi;
 use pgrx::pg_sys::{self, DropBehavior, Node, NodeTag, ObjectType, Oid, PlannedStmt, RangeVar};
 use std::os::raw::c_char;
 
@@ -246,7 +247,7 @@ fn drop(
                 .into_iter()
                 .filter_map(relation_named)
                 .filter(|&view| is_shared_view(view, metadata))
-                .filter_map(catalog::names::qualified)
+                .filter_map(crate::pg::names::qualified)
                 .collect();
             (!shared.is_empty()).then(|| format!("DROP VIEW IF EXISTS {}{tail}", shared.join(", ")))
         }

@@ -1,14 +1,14 @@
 //! Statements that change tables, their indexes, names and privileges.
 
-use super::objects::{
+use crate::ddl::classify::objects::{
     in_schema, joined, oids, spread_names, statistics_table, using_type, with_type,
 };
-use super::{Action, Concern};
-use crate::catalog::standing::is_shared_view;
-use crate::catalog::{self, Metadata};
+use crate::ddl::classify::{Action, Concern};
 use crate::ddl::names::{spread_table, table_of};
-use crate::ddl::nodes::{list, names, relation, relation_before_last, relation_named, text};
 use crate::ddl::{alter, refuse, rules};
+use crate::metadata::cache::Metadata;
+use crate::objects::portable::is_shared_view;
+use crate::pg::parse_tree::{list, names, relation, relation_before_last, relation_named, text};
 use pgrx::pg_sys::{self, DropBehavior, ObjectType, Oid, RangeVar};
 
 pub fn alter_table(
@@ -142,7 +142,7 @@ pub fn drop_indexes(
         .filter_map(|index| {
             Some((
                 spread_table(metadata, index)?,
-                catalog::names::qualified(index)?,
+                crate::pg::names::qualified(index)?,
             ))
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Types of one session: they are in its temporary schema, and no other node has them.
 
-use crate::ddl::nodes::{list, names, relation, tag, text};
+use crate::pg::parse_tree::{list, names, relation, tag, text};
 use pgrx::pg_sys::{self, List, Node, NodeTag, ObjectType, Oid, RangeVar, TypeName};
 
 /// Is the statement about such types and nothing else?
@@ -141,7 +141,7 @@ fn is_temporary(object: *mut Node) -> bool {
 
 /// The schema of a type that exists.
 fn namespace_of(oid: Oid) -> Oid {
-    crate::catalog::spi::value(&format!(
+    crate::pg::spi::value(&format!(
         "SELECT typnamespace::pg_catalog.int8 FROM pg_catalog.pg_type WHERE oid = {}",
         oid.to_u32()
     ))

@@ -1,11 +1,12 @@
 //! Statements that leave the schema as it is: TRUNCATE, VACUUM, ANALYZE, REINDEX, LOCK.
 
-use super::objects::{joined, oids, spread_names};
-use super::{Action, Concern};
-use crate::catalog::{self, spi, Metadata};
+use crate::ddl::classify::objects::{joined, oids, spread_names};
+use crate::ddl::classify::{Action, Concern};
 use crate::ddl::names::spread_table;
-use crate::ddl::nodes::{list, names, relation, text};
 use crate::ddl::refuse;
+use crate::metadata::cache::Metadata;
+use crate::pg::parse_tree::{list, names, relation, text};
+use crate::pg::spi;
 use pgrx::pg_sys::{self, DropBehavior, Oid, RangeVar};
 
 pub fn truncate(stmt: &pg_sys::TruncateStmt, metadata: &Metadata) -> Option<Concern> {
@@ -95,7 +96,7 @@ fn rebuild(stmt: &pg_sys::ReindexStmt, metadata: &Metadata, table: Oid) -> Optio
             "Run it without CONCURRENTLY, or move the table with SELECT cluster_move_table(...).";
         refuse::raise(metadata, table, "REINDEX (TABLESPACE) CONCURRENTLY", hint);
     }
-    let name = catalog::names::qualified(relation(stmt.relation)?)?;
+    let name = crate::pg::names::qualified(relation(stmt.relation)?)?;
     Some(format!("REINDEX ({}) {kind} {name}", options.join(", ")))
 }
 
@@ -127,7 +128,7 @@ pub fn vacuum(stmt: &pg_sys::VacuumStmt, metadata: &Metadata) -> Option<Concern>
         } else {
             format!(" ({})", columns.join(", "))
         };
-        targets.push(format!("{}{columns}", catalog::names::qualified(oid)?));
+        targets.push(format!("{}{columns}", crate::pg::names::qualified(oid)?));
         tables.push(oid);
     }
     if tables.is_empty() {

@@ -11,18 +11,18 @@
 //! Rows of a source are those of the statement's beginning. Where PostgreSQL would look at a joined row
 //! again after waiting for a lock on the target's row, it does so with the source's row as it was.
 
-mod columns;
-mod replace;
-mod restrict;
+pub mod replace;
+pub mod restrict;
 
-pub use columns::self_contained;
-pub use replace::{become_rows, columns_of, returned_here, select_rows, Column, Kept};
-pub use restrict::become_restricted;
+use crate::plan::columns;
 
-use super::list::nodes;
-use super::pins::{self, Level};
-use super::tables;
-use crate::catalog::Metadata;
+pub use self::replace::{become_rows, returned_here, select_rows, Column, Kept};
+
+use crate::metadata::cache::Metadata;
+use crate::pg::list::nodes;
+use crate::planner::key_equality;
+use crate::planner::key_equality::Level;
+use crate::planner::tables;
 use pgrx::pg_sys::{self, List, Oid, Query, RangeTblEntry};
 
 /// What is read here and sent along.
@@ -45,7 +45,11 @@ pub struct Taken {
 
 /// Replaces in the query what does not lie with the target's row (`anchor`; `None`: what does not lie on every node).
 /// `None` when something can not be replaced: a system column or a whole row of a table, a recursive query.
-pub fn take(query: *mut Query, metadata: &Metadata, anchor: Option<pins::Column>) -> Option<Taken> {
+pub fn take(
+    query: *mut Query,
+    metadata: &Metadata,
+    anchor: Option<key_equality::Column>,
+) -> Option<Taken> {
     let mut taken = Taken::default();
     let level = Level::of(query, None, anchor);
     visit(query, metadata, &level, &mut taken)?;
@@ -86,7 +90,9 @@ fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Take
         }
         let ctes = nodes::<pg_sys::CommonTableExpr>((*query).cteList)
             .map(|cte| ((*cte).ctequery.cast::<Query>(), (*cte).cterecursive));
-        let links = pins::links(query).into_iter().map(|link| (link, false));
+        let links = key_equality::links(query)
+            .into_iter()
+            .map(|link| (link, false));
         for (inner, recursive) in ctes.collect::<Vec<_>>().into_iter().chain(links) {
             if !needed(inner, metadata, level) {
                 continue;
@@ -114,7 +120,7 @@ impl Taken {
 
 /// Does the query read anything that does not lie with the target's row?
 fn needed(query: *mut Query, metadata: &Metadata, level: &Level) -> bool {
-    tables::others(query, metadata) || !pins::together(query, metadata, level)
+    tables::others(query, metadata) || !key_equality::together(query, metadata, level)
 }
 
 unsafe fn lies_elsewhere(

@@ -1,11 +1,12 @@
 //! Putting `expanse.exchange_rows(n)` in the place of what is read elsewhere.
 
-use super::{columns, Source};
-use crate::executor::statement_scan::next_number;
-use crate::planner::fragment::list::{copy, items, make};
-use crate::planner::fragment::owned::as_subquery;
-use crate::planner::fragment::raw;
-use crate::planner::ship::ship;
+use crate::pg::nodes::{copy, items, make};
+use crate::pg::raw;
+use crate::plan::columns;
+use crate::plan::deparse::ship;
+use crate::plan::owned::as_subquery;
+use crate::planner::exchange::Source;
+use crate::scan::statement_scan::prepared::next_number;
 use pgrx::pg_sys::{self, *};
 use std::ffi::{CStr, CString};
 

@@ -1,7 +1,7 @@
 //! A source whose rows only the owner of a key sees.
 
-use crate::planner::fragment::list::{copy, items, make};
-use crate::planner::fragment::owned::as_subquery;
+use crate::pg::nodes::{copy, items, make};
+use crate::plan::owned::as_subquery;
 use crate::planner::ownership::owned_here;
 use pgrx::pg_sys::*;
 

@@ -4,13 +4,15 @@
 //! moves a row to another partition, this is a deletion and an insertion to whoever looks closely; where that would make
 //! a difference (foreign keys to the table, UPDATE triggers, row security) it is refused.
 
-use super::{moving, multiple, source_of, First};
-use crate::catalog::{spi, Metadata, TableKind};
-use crate::entry::guarded;
-use crate::planner::exchange::{self, columns_of};
-use crate::planner::fragment::list::{copy, items, make};
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::entry::guarded;
+use crate::pg::nodes::{copy, items, make};
+use crate::pg::spi;
+use crate::plan::deparse::volatile_here;
+use crate::planner::exchange;
+use crate::planner::exchange::replace::columns_of;
+use crate::planner::first::{moving, multiple, source_of, First};
 use crate::planner::modify::{refuse, target};
-use crate::planner::ship::volatile_here;
 use pgrx::pg_sys::*;
 
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.

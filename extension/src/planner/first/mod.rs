@@ -4,25 +4,27 @@
 //! # How it works
 //! Such a write becomes a [`Source`]: a statement of its own that this session runs first, over whatever nodes it concerns;
 //! the rows it returns stand in the rest of the statement as `expanse.returned_rows(n)`. A custom scan on top of
-//! the plan runs it at the first row ([`crate::executor::first_scan`]).
+//! the plan runs it at the first row ([`crate::scan::first_scan`]).
 //!
 //! # Invariants
 //! In PostgreSQL all parts of such a statement see the same snapshot. Here the rest begins when the first part is done, so no
 //! table that a part writes may be mentioned anywhere else; what can not be so is refused.
 
-mod key;
+pub mod key;
 pub mod moving;
-mod with;
+pub mod with;
 
-pub use key::change_key;
+pub use self::key::change_key;
 
-use super::exchange::{Source, Taken};
-use super::fragment::raw;
-use super::list::nodes;
-use super::ship;
-use super::statement::{self, Reading};
-use crate::catalog::Metadata;
-use crate::executor::first_scan;
+use crate::metadata::cache::Metadata;
+use crate::pg::list::nodes;
+use crate::pg::raw;
+use crate::plan::deparse;
+use crate::plan::statement;
+use crate::plan::statement::Reading;
+use crate::planner::exchange::{Source, Taken};
+use crate::planner::wrap;
+use crate::scan::first_scan;
 use pgrx::pg_sys::{self, CommonTableExpr, Node, PlannedStmt, Query};
 
 /// What runs first.
@@ -51,7 +53,7 @@ pub fn take(query: *mut Query, metadata: &Metadata) -> First {
             first
                 .taken
                 .relations
-                .extend(super::tables::relations(inner));
+                .extend(crate::planner::tables::relations(inner));
             let source = with::replace(inner, metadata);
             for &later in &ctes[index + 1..] {
                 with::refer(later, cte, source.number);
@@ -79,9 +81,9 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
         let mut readings: Vec<Reading> = Vec::new();
         for source in &first.taken.sources {
             expressions = pg_sys::list_concat(expressions, source.parameters);
-            readings.push(statement::reading(source));
+            readings.push(wrap::reading(source));
         }
-        (*scan).custom_exprs = ship::finish_expressions(expressions);
+        (*scan).custom_exprs = deparse::finish_expressions(expressions);
         (*scan).custom_private = statement::private(&readings);
         (*stmt).planTree = scan.cast();
         for &relation in &first.taken.relations {
@@ -92,9 +94,9 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
 
 /// A write as a source: its text and what it returns under which number.
 unsafe fn source_of(writing: *mut Query) -> Source {
-    let shipped = ship::ship(writing);
+    let shipped = deparse::ship(writing);
     Source {
-        number: crate::executor::statement_scan::next_number(),
+        number: crate::scan::statement_scan::prepared::next_number(),
         sql: shipped.sql,
         parameters: shipped.parameters,
         writes: true,

@@ -1,13 +1,15 @@
 //! A write of the WITH clause.
 
-use super::source_of;
-use crate::catalog::names::bare;
-use crate::catalog::Metadata;
-use crate::planner::exchange::{become_rows, columns_of, Kept, Source};
+use crate::metadata::cache::Metadata;
+use crate::pg::names::bare;
+use crate::pg::nodes::{items, make};
+use crate::pg::raw;
+use crate::plan::columns;
+use crate::planner::exchange::replace::{become_rows, columns_of, Kept};
+use crate::planner::exchange::Source;
+use crate::planner::first::source_of;
 use crate::planner::fragment::check::refuse;
-use crate::planner::fragment::list::{items, make};
-use crate::planner::fragment::raw;
-use crate::planner::{exchange, tables, unspreadable};
+use crate::planner::{exchange, refusals, tables};
 use pgrx::pg_sys::*;
 use std::ffi::{c_void, CStr};
 
@@ -16,7 +18,7 @@ use std::ffi::{c_void, CStr};
 /// # Safety
 /// `inner` is a write of `query`'s WITH clause.
 pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
-    unspreadable::check(inner, metadata);
+    refusals::check(inner, metadata);
     // SAFETY: as the caller promises.
     unsafe {
         let target = items::<RangeTblEntry>((*inner).rtable)
@@ -45,7 +47,7 @@ pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
 pub unsafe fn replace(inner: *mut Query, metadata: &Metadata) -> Source {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
-        let alone = exchange::self_contained(inner);
+        let alone = columns::self_contained(inner);
         let returned = (*inner).returningList;
         let columns = if returned.is_null() {
             Some(Vec::new())

@@ -1,9 +1,9 @@
 //! The fragment of one table.
 
-use super::info::Fragment;
-use super::list::{items, make};
-use super::{check, cost, path, shippable, target};
-use crate::catalog::{Metadata, TableKind};
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::nodes::{items, make};
+use crate::planner::fragment::info::Fragment;
+use crate::planner::fragment::{check, cost, path, shippable, target};
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 

@@ -1,8 +1,8 @@
 //! What can not be right over fragments is refused.
 
-use crate::catalog::names::bare;
-use crate::catalog::{Metadata, TableKind};
 use crate::error::Error;
+use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::names::bare;
 use crate::planner::tables::Mentions;
 use pgrx::pg_sys::{Oid, Query};
 

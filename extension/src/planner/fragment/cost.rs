@@ -1,6 +1,6 @@
 //! What a fragment costs: the nodes work at once, their rows come one after the other.
 
-use super::info::Fragment;
+use crate::planner::fragment::info::Fragment;
 use pgrx::pg_sys::*;
 
 /// Asking the nodes.

@@ -1,6 +1,6 @@
 //! What the planner remembers about a relation that each node can answer on its own data.
 
-use crate::catalog::{GroupId, REPLICATED_GROUP};
+use crate::metadata::cache::{GroupId, REPLICATED_GROUP};
 use pgrx::pg_sys::*;
 
 /// Tells our private data from a foreign data wrapper's.

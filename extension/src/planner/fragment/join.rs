@@ -3,12 +3,13 @@
 //! Two distributed fragments of one group join on their distribution columns. A replicated one joins with anything, as long
 //! as its unmatched rows are not part of the result: every node would deliver them.
 
-use super::info::{self, Fragment};
-use super::list::{copy, has_equal, items, make};
-use super::query::conjunction;
-use super::shippable::shippable;
-use super::{cost, path};
-use crate::catalog::metadata;
+use crate::metadata::cache::metadata;
+use crate::pg::nodes::{copy, has_equal, items, make};
+use crate::planner::fragment::info;
+use crate::planner::fragment::info::Fragment;
+use crate::planner::fragment::query::conjunction;
+use crate::planner::fragment::shippable::shippable;
+use crate::planner::fragment::{cost, path};
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 
@@ -182,7 +183,7 @@ unsafe fn on_keys(join: &Join) -> bool {
                 return false;
             }
             let operation = clause.cast::<OpExpr>();
-            if (*operation).opno != equality || super::list::length((*operation).args) != 2 {
+            if (*operation).opno != equality || crate::pg::nodes::length((*operation).args) != 2 {
                 return false;
             }
             let elements = (*(*operation).args).elements;

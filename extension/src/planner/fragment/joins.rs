@@ -1,7 +1,7 @@
 //! Range table entries of joins. The deparser wants every join to name all columns of its sides.
 
-use super::list::{items, length};
-use super::query::empty_entry;
+use crate::pg::nodes::{items, length};
+use crate::planner::fragment::query::empty_entry;
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 

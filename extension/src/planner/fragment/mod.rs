@@ -12,41 +12,38 @@
 //! * A condition is pushed only when it means the same on every node (`shippable`); any other is kept here.
 //! * Everything that lives between two hooks is palloc'd in the planner's memory context.
 
-pub mod barrier;
 pub mod base;
 pub mod check;
-pub mod combine;
 pub mod cost;
-pub mod distinct;
-pub mod group;
+pub mod grouping;
 pub mod info;
 pub mod join;
 pub mod joins;
-pub mod list;
-pub mod owned;
-pub mod partial;
+pub mod local_write;
 pub mod path;
 pub mod query;
-pub mod raw;
 pub mod shippable;
 pub mod statistics;
 pub mod target;
 pub mod top;
 
-use crate::catalog::{metadata, Metadata};
+use crate::planner::fragment::grouping::distinct;
+use crate::planner::fragment::grouping::group;
+
+use crate::metadata::cache::{metadata, Metadata};
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
 use std::rc::Rc;
 
-pub use check::check;
-pub use statistics::relation_info;
+pub use self::check::check;
+pub use self::statistics::relation_info;
 
 /// The metadata, when the statement being planned may have fragments.
 fn planning() -> Option<Rc<Metadata>> {
     let metadata = metadata()?;
     if metadata.tables.is_empty()
-        || super::scope::planning_locally()
-        || crate::state::internal_session()
+        || crate::state::local_planning::planning_locally()
+        || crate::metadata::peer::internal_session()
     {
         return None;
     }

@@ -1,11 +1,15 @@
 //! Fragments among the planner's paths, and from a path to a plan.
 
-use super::info::Fragment;
-use super::list::length;
-use super::query::{self, Grouping};
-use super::top::{self, Top};
-use super::{cost, list, target};
-use crate::executor::fragment_scan::{self, plan::Plan as ScanPlan};
+use crate::pg::nodes;
+use crate::pg::nodes::length;
+use crate::plan::fragment::Plan as ScanPlan;
+use crate::planner::fragment::info::Fragment;
+use crate::planner::fragment::query;
+use crate::planner::fragment::query::Grouping;
+use crate::planner::fragment::top;
+use crate::planner::fragment::top::Top;
+use crate::planner::fragment::{cost, target};
+use crate::scan::fragment_scan;
 use pgrx::pg_sys::{self, *};
 use std::os::raw::c_int;
 
@@ -156,7 +160,7 @@ unsafe extern "C-unwind" fn plan_path(
     _custom_plans: *mut List,
 ) -> *mut pg_sys::Plan {
     // SAFETY: PostgreSQL passes the path that this module made.
-    crate::entry::entry(|| unsafe { plan(root, rel, best_path.cast(), tlist) })
+    crate::pg::entry::entry(|| unsafe { plan(root, rel, best_path.cast(), tlist) })
 }
 
 unsafe fn plan(
@@ -189,17 +193,17 @@ unsafe fn plan(
             Vec::new()
         };
         let about = ScanPlan {
-            sql: query::deparse(list::copy(built.query)),
+            sql: crate::plan::text::deparse(nodes::copy(built.query)),
             group: fragment.group,
             user: fragment.user.to_u32(),
             attributes,
             binary: binary(columns),
         };
-        let scan = list::make::<CustomScan>(NodeTag::T_CustomScan);
+        let scan = nodes::make::<CustomScan>(NodeTag::T_CustomScan);
         (*scan).methods = fragment_scan::scan_methods();
         (*scan).flags = (*path).custom.flags;
         (*scan).scan.plan.targetlist = tlist;
-        (*scan).scan.plan.qual = list::copy((*path).kept);
+        (*scan).scan.plan.qual = nodes::copy((*path).kept);
         (*scan).custom_exprs = built.params;
         (*scan).custom_private = about.store(built.query);
         (*scan).custom_relids = fragment.members;
@@ -222,7 +226,7 @@ unsafe fn user_columns(
     unsafe {
         let mut found: *mut List = std::ptr::null_mut();
         let mut whole = false;
-        for var in list::items::<Var>(fragment.columns) {
+        for var in nodes::items::<Var>(fragment.columns) {
             match (*var).varattno {
                 0 => whole = true,
                 n if n > 0 => found = lappend(found, var.cast()),
@@ -265,7 +269,7 @@ unsafe fn all_columns(relation: Oid, rti: Index) -> *mut List {
 unsafe fn attributes(columns: *mut List) -> Vec<i16> {
     // SAFETY: the columns of a base relation are all Var.
     unsafe {
-        list::items::<Var>(columns)
+        nodes::items::<Var>(columns)
             .map(|var| (*var).varattno)
             .collect()
     }
@@ -275,7 +279,8 @@ unsafe fn attributes(columns: *mut List) -> Vec<i16> {
 unsafe fn binary(columns: *mut List) -> bool {
     // SAFETY: valid expressions.
     unsafe {
-        list::items::<Node>(columns).all(|expr| fragment_scan::decode::binary_ready(exprType(expr)))
+        nodes::items::<Node>(columns)
+            .all(|expr| fragment_scan::decode::binary_ready(exprType(expr)))
     }
 }
 
@@ -283,9 +288,9 @@ unsafe fn delivered(columns: *mut List) -> *mut List {
     let mut entries = std::ptr::null_mut();
     // SAFETY: valid expressions.
     unsafe {
-        for (index, expr) in list::items::<Expr>(columns).enumerate() {
+        for (index, expr) in nodes::items::<Expr>(columns).enumerate() {
             let entry = makeTargetEntry(
-                list::copy(expr),
+                nodes::copy(expr),
                 index as AttrNumber + 1,
                 std::ptr::null_mut(),
                 false,

@@ -3,10 +3,10 @@
 //! The query shares the numbering of the planner's range table, so that expressions fit without change. Entries that are not
 //! the fragment's become empty ones, because the deparser looks at all of them.
 
-use super::info::Fragment;
-use super::list::{copy, items, length, make};
-use super::shippable::{ship, Shipment};
-use super::top::Top;
+use crate::pg::nodes::{copy, items, length, make};
+use crate::planner::fragment::info::Fragment;
+use crate::planner::fragment::shippable::{ship, Shipment};
+use crate::planner::fragment::top::Top;
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 
@@ -51,7 +51,7 @@ pub unsafe fn build(
         (*query).jointree = make::<FromExpr>(NodeTag::T_FromExpr);
         (*(*query).jointree).fromlist = ship(fragment.from, &mut shipment);
         (*(*query).jointree).quals = conjunction(ship(fragment.quals, &mut shipment));
-        super::joins::number(query);
+        crate::planner::fragment::joins::number(query);
         for (index, column) in items::<Expr>(columns).enumerate() {
             let expr = ship(column, &mut shipment);
             let entry = makeTargetEntry(expr, index as AttrNumber + 1, std::ptr::null_mut(), false);
@@ -100,7 +100,7 @@ unsafe fn from_members(from: *mut List) -> Relids {
     // SAFETY: a valid from list.
     unsafe {
         for item in items::<Node>(from) {
-            members = bms_add_members(members, super::raw::get_relids_in_jointree(item, false));
+            members = bms_add_members(members, crate::pg::raw::get_relids_in_jointree(item, false));
         }
     }
     members
@@ -165,56 +165,4 @@ pub unsafe fn empty_entry(kind: RTEKind::Type) -> *mut RangeTblEntry {
         (*entry).eref = makeAlias(c"unused".as_ptr(), std::ptr::null_mut());
         entry
     }
-}
-
-/// The query as SQL that every node understands: all names with their schema, all literals in ISO style.
-///
-/// # Safety
-/// The query is ours; it may be changed.
-pub unsafe fn deparse(query: *mut Query) -> std::string::String {
-    // SAFETY: the settings are undone below, or by the abort of the transaction.
-    unsafe {
-        let level = NewGUCNestLevel();
-        for (name, value) in [
-            (c"search_path", c"pg_catalog"),
-            (c"datestyle", c"ISO"),
-            (c"intervalstyle", c"postgres"),
-            (c"extra_float_digits", c"3"),
-        ] {
-            set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                GucContext::PGC_USERSET,
-                GucSource::PGC_S_SESSION,
-                GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let text = pg_get_querydef(query, false);
-        AtEOXact_GUC(true, level);
-        one_line(&std::ffi::CStr::from_ptr(text).to_string_lossy())
-    }
-}
-
-/// Line breaks and indentation outside of quotes as single spaces.
-pub fn one_line(text: &str) -> std::string::String {
-    let mut line = std::string::String::with_capacity(text.len());
-    let mut quote = None;
-    for character in text.trim().chars() {
-        match (quote, character) {
-            (None, '\'' | '"') => quote = Some(character),
-            (Some(open), _) if open == character => quote = None,
-            (None, '\n' | ' ') => {
-                if !line.ends_with([' ', '(']) {
-                    line.push(' ');
-                }
-                continue;
-            }
-            _ => {}
-        }
-        line.push(character);
-    }
-    line
 }

@@ -3,9 +3,9 @@
 //! Immutable built-in functions and operators over columns of the fragment. An expression without columns is computed
 //! here once and sent as a parameter, unless it is volatile.
 
-use super::list::{copy, items};
-use super::raw;
-use crate::planner::statement::names_by_oid;
+use crate::pg::nodes::{copy, items};
+use crate::pg::raw;
+use crate::plan::statement::names_by_oid;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
 use std::os::raw::c_int;
@@ -176,7 +176,7 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
             | NodeTag::T_JoinExpr => descend(node, context),
             NodeTag::T_Aggref => {
                 let aggregate = descend(node, context);
-                super::partial::as_asked(aggregate.cast());
+                crate::planner::fragment::grouping::partial::as_asked(aggregate.cast());
                 aggregate
             }
             NodeTag::T_SubLink => exists(node.cast(), &mut *context.cast::<Shipment>()),
@@ -190,9 +190,9 @@ unsafe extern "C-unwind" fn replace(node: *mut Node, context: *mut c_void) -> *m
 unsafe fn exists(link: *mut SubLink, shipment: &mut Shipment) -> *mut Node {
     // SAFETY: `join` made the sublink; all nodes changed are copies.
     unsafe {
-        let link = super::list::flat_copy(link);
-        let query = super::list::flat_copy((*link).subselect.cast::<Query>());
-        let tree = super::list::flat_copy((*query).jointree);
+        let link = crate::pg::nodes::flat_copy(link);
+        let query = crate::pg::nodes::flat_copy((*link).subselect.cast::<Query>());
+        let tree = crate::pg::nodes::flat_copy((*query).jointree);
         (*tree).fromlist = ship((*tree).fromlist, shipment);
         (*tree).quals = ship((*tree).quals, shipment);
         (*query).jointree = tree;
@@ -201,8 +201,9 @@ unsafe fn exists(link: *mut SubLink, shipment: &mut Shipment) -> *mut Node {
             depth: 0,
         };
         raise_outside(tree.cast(), std::ptr::from_mut(&mut lift).cast());
-        (*query).rtable = super::query::range_table(shipment.rtable, lift.members);
-        super::joins::number(query);
+        (*query).rtable =
+            crate::planner::fragment::query::range_table(shipment.rtable, lift.members);
+        crate::planner::fragment::joins::number(query);
         (*query).hasSubLinks = checkExprHasSubLink(tree.cast());
         (*link).subselect = query.cast();
         link.cast()
@@ -252,9 +253,9 @@ unsafe fn parameter(node: *mut Node, params: &mut *mut List) -> *mut Node {
         let known = items::<Node>(*params).position(|member| equal(member.cast(), node.cast()));
         let number = known.unwrap_or_else(|| {
             *params = lappend(*params, copy(node).cast());
-            super::list::length(*params) - 1
+            crate::pg::nodes::length(*params) - 1
         });
-        let param = super::list::make::<Param>(NodeTag::T_Param);
+        let param = crate::pg::nodes::make::<Param>(NodeTag::T_Param);
         (*param).paramkind = ParamKind::PARAM_EXTERN;
         (*param).paramid = number as c_int + 1;
         (*param).paramtype = exprType(node);

@@ -1,6 +1,6 @@
 //! The size of the whole table, from the size of this node's fragment.
 
-use crate::catalog::{Metadata, Table};
+use crate::metadata::cache::{Metadata, Table};
 use pgrx::pg_sys::*;
 
 /// Gives the planner the size of the whole table instead of this node's fragment.
@@ -10,7 +10,7 @@ pub fn relation_info(
     _inhparent: bool,
     rel: *mut RelOptInfo,
 ) {
-    let Some(metadata) = super::planning() else {
+    let Some(metadata) = crate::planner::fragment::planning() else {
         return;
     };
     let Some(table) = metadata.table(relation) else {
@@ -34,7 +34,7 @@ fn factor(table: &Table, metadata: &Metadata) -> f64 {
     };
     let counts = map.bucket_counts();
     match counts.get(&metadata.local_node) {
-        Some(&mine) if mine > 0 => f64::from(crate::hashmap::bucket::BUCKETS) / f64::from(mine),
+        Some(&mine) if mine > 0 => f64::from(crate::metadata::bucket::BUCKETS) / f64::from(mine),
         _ => counts.len().max(1) as f64,
     }
 }

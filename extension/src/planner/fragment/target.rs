@@ -1,6 +1,6 @@
 //! Columns that a fragment must deliver.
 
-use super::list::{has_equal, items};
+use crate::pg::nodes::{has_equal, items};
 use pgrx::pg_sys::*;
 use std::os::raw::c_int;
 

@@ -3,13 +3,14 @@
 //! ORDER BY with LIMIT takes rows from the top of all nodes' rows together, so none that counts is beyond the limit on its own
 //! node. The path stands below PostgreSQL's own Limit, which it always adds where there is one.
 
-use super::cost;
-use super::group::one_value;
-use super::info::{self, Fragment};
-use super::list::items;
-use super::path;
-use super::shippable::shippable;
-use super::target;
+use crate::pg::nodes::items;
+use crate::planner::fragment::cost;
+use crate::planner::fragment::grouping::group::one_value;
+use crate::planner::fragment::info;
+use crate::planner::fragment::info::Fragment;
+use crate::planner::fragment::path;
+use crate::planner::fragment::shippable::shippable;
+use crate::planner::fragment::target;
 use pgrx::pg_sys::*;
 
 /// An order and how many rows of it a node delivers.

@@ -1,0 +1,33 @@
+//! New nodes and copies, in the current memory context.
+
+use super::{NodeMut, NodeRef, Tagged};
+use pgrx::pg_sys::{self, Node};
+
+/// A new node: its tag, and zeroes.
+pub fn make<'a, T: Tagged>() -> NodeMut<'a, T> {
+    // SAFETY: palloc0 gives zeroed memory of the size, or raises; a zeroed node with its tag is what makeNode gives.
+    unsafe {
+        let node = pg_sys::palloc0(std::mem::size_of::<T>()).cast::<T>();
+        (*node.cast::<Node>()).type_ = T::TAG;
+        NodeMut::new(node).expect("palloc0 raises rather than giving null")
+    }
+}
+
+/// A deep copy.
+pub fn copy<'a, T>(node: NodeRef<'_, T>) -> NodeMut<'a, T> {
+    // SAFETY: copies a valid tree; the copy is only ours.
+    unsafe {
+        let copy = pg_sys::copyObjectImpl(node.as_ptr().cast()).cast();
+        NodeMut::new(copy).expect("the copy of a node is a node")
+    }
+}
+
+/// A copy of the node itself, sharing what is below it.
+pub fn flat_copy<'a, T: Tagged>(node: NodeRef<'a, T>) -> NodeMut<'a, T> {
+    // SAFETY: palloc gives memory of the size, or raises; nodes are plain data.
+    unsafe {
+        let place = pg_sys::palloc(std::mem::size_of::<T>()).cast::<T>();
+        std::ptr::copy_nonoverlapping(node.as_ptr(), place, 1);
+        NodeMut::new(place).expect("palloc raises rather than giving null")
+    }
+}
