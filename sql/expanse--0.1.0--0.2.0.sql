@@ -167,6 +167,7 @@ COMMENT ON TABLE expanse.commit_record IS
     'transaction is committed.';
 COMMENT ON FUNCTION expanse.recover_transactions() IS
     'Finishes prepared transactions that this node coordinates and that a crash has left; gives their number.';
+
 GRANT EXECUTE ON FUNCTION expanse.announce_transaction(text, bigint) TO PUBLIC;
 COMMENT ON FUNCTION expanse.announce_transaction(text, bigint) IS
     'Tells this node the name and the number of members of the transaction that its session works for.';
@@ -394,8 +395,9 @@ COMMENT ON FUNCTION pg_catalog.cluster_expand(jsonb, text, boolean, interval, te
     'XP021 while another operation changes the nodes, XP022 without a sidecar, XP025 for bad arguments, 25001 '
     'inside a transaction block.';
 COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) IS
-    'Starts to add a server to the cluster, and gives the id of the operation. The arguments and errors are those '
-    'of the function for several servers.';
+    E'Starts to add a server to the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several servers.\n'
+    'Errors: those of the function for several servers.';
 COMMENT ON FUNCTION pg_catalog.cluster_shrink(text[], text, boolean) IS
     E'Starts to let nodes leave the cluster, and gives the id of the operation. Every group is rebound first. With '
     'lose_data nodes that do not answer are removed and their rows are lost. The layout is minimal, which moves '
@@ -404,8 +406,9 @@ COMMENT ON FUNCTION pg_catalog.cluster_shrink(text[], text, boolean) IS
     'XP025 for bad arguments, XP040 if no node would be left, XP133 if the others lack room, XP134 and XP135 if '
     'nodes do not answer, 25001 inside a transaction block.';
 COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
-    'Starts to let a node leave the cluster, and gives the id of the operation. The arguments and errors are '
-    'those of the function for several nodes.';
+    E'Starts to let a node leave the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several nodes.\n'
+    'Errors: those of the function for several nodes.';
 COMMENT ON FUNCTION pg_catalog.cluster_rebind(regclass, text, interval, interval, text, regclass, text) IS
     E'Starts to move the colocation group of a table to the current hash map, and gives the id of the operation. '
     'With the strategy move its rows are copied while it is used; with rewrite a table gets another distribution '

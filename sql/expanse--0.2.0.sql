@@ -493,7 +493,7 @@ COMMENT ON FUNCTION pg_catalog.cluster_run_on_nodes(text) IS
     'Errors: XP002 without a cluster. The error of a node is a row of the result.';
 
 -- ---------------------------------------------------------------------------
--- Transactions over several nodes: commit records, recovery, and snapshots of several nodes that belong together
+-- Transactions over several nodes: commit records and recovery
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE expanse.commit_record (
@@ -512,7 +512,10 @@ GRANT EXECUTE ON FUNCTION expanse.recover_transactions() TO expanse_admin;
 COMMENT ON FUNCTION expanse.recover_transactions() IS
     'Finishes prepared transactions that this node coordinates and that a crash has left; gives their number.';
 
--- For the coordinator of a read or a write, as the user that it works for.
+-- ---------------------------------------------------------------------------
+-- Snapshots of several nodes that belong together. These functions are for the coordinator of a read or a write, as the
+-- user that it works for.
+-- ---------------------------------------------------------------------------
 
 CREATE FUNCTION expanse.announce_transaction(name text, members bigint) RETURNS void
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'announce_transaction';
@@ -1406,8 +1409,9 @@ CREATE FUNCTION pg_catalog.cluster_expand(
 REVOKE ALL ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) TO expanse_admin;
 COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) IS
-    'Starts to add a server to the cluster, and gives the id of the operation. The arguments and errors are those '
-    'of the function for several servers.';
+    E'Starts to add a server to the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several servers.\n'
+    'Errors: those of the function for several servers.';
 
 CREATE FUNCTION pg_catalog.cluster_shrink(
         node_names text[], layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
@@ -1429,8 +1433,9 @@ CREATE FUNCTION pg_catalog.cluster_shrink(
 REVOKE ALL ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) TO expanse_admin;
 COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
-    'Starts to let a node leave the cluster, and gives the id of the operation. The arguments and errors are '
-    'those of the function for several nodes.';
+    E'Starts to let a node leave the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several nodes.\n'
+    'Errors: those of the function for several nodes.';
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
         relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',

@@ -29,8 +29,9 @@ CREATE FUNCTION pg_catalog.cluster_expand(
 REVOKE ALL ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) TO expanse_admin;
 COMMENT ON FUNCTION pg_catalog.cluster_expand(text, text, int, text, boolean, int, interval, text) IS
-    'Starts to add a server to the cluster, and gives the id of the operation. The arguments and errors are those '
-    'of the function for several servers.';
+    E'Starts to add a server to the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several servers.\n'
+    'Errors: those of the function for several servers.';
 
 CREATE FUNCTION pg_catalog.cluster_shrink(
         node_names text[], layout text DEFAULT 'minimal', lose_data boolean DEFAULT false) RETURNS bigint
@@ -52,8 +53,9 @@ CREATE FUNCTION pg_catalog.cluster_shrink(
 REVOKE ALL ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) TO expanse_admin;
 COMMENT ON FUNCTION pg_catalog.cluster_shrink(text, text, boolean) IS
-    'Starts to let a node leave the cluster, and gives the id of the operation. The arguments and errors are '
-    'those of the function for several nodes.';
+    E'Starts to let a node leave the cluster, and gives the id of the operation. The other arguments are those of the '
+    'function for several nodes.\n'
+    'Errors: those of the function for several nodes.';
 
 CREATE FUNCTION pg_catalog.cluster_rebind(
         relation regclass, strategy text DEFAULT 'move', max_write_freeze interval DEFAULT '500 ms',

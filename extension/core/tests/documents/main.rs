@@ -3,6 +3,7 @@
 //! `make docs` writes them anew.
 
 mod errors;
+mod reference;
 mod sql;
 
 use std::path::{Path, PathBuf};
