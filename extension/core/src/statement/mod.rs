@@ -38,6 +38,7 @@ pub mod refusal;
 pub mod writes;
 
 pub use decide::{check, decide, decide_nested, NestedWay, Way};
+pub use facts::Target;
 pub use facts::{
     Command, Functions, Inserted, Level, LevelId, Mention, MergeAction, Origin, QueryFacts, Use,
 };
@@ -46,4 +47,4 @@ pub use key_equality::{Column, Key, KeyEqualities};
 pub use placement::{Placement, Table};
 pub use reads::Reads;
 pub use refusal::{Reason, Refusal};
-pub use writes::{check_insertion, decide_exchanged, refuse_exchange, Insertion};
+pub use writes::{check_insertion, decide_exchanged, refuse_exchange, refuse_several, Insertion};
