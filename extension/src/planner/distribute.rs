@@ -9,10 +9,12 @@
 
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::list::nodes;
+use crate::pg::tree::{ListRef, NodeMut, NodeRef};
 use crate::plan::deparse::{
-    deparse, finish_expressions, parameterize, reads_unseen, volatile_here,
+    calls_volatile_of_node, deparse, finish_expressions, may_read_tables, parameterize,
 };
 use crate::plan::distribution::Distribution;
+use crate::plan::private;
 use crate::plan::statement;
 use crate::plan::statement::same_in_binary;
 use crate::planner::modify;
@@ -25,7 +27,7 @@ use pgrx::pg_sys::{self, CmdType, CustomScan, List, Node, PlannedStmt, Query, Ra
 pub struct Plan {
     distribution: Distribution,
     /// Expressions of `$1`, `$2`, ... behind the rows.
-    parameters: *mut List,
+    parameters: ListRef<'static>,
 }
 
 /// Is a distributed or replicated table inserted into? Refuses (raises) what can not be done right.
@@ -49,7 +51,7 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     let replicated = matches!(table.kind, TableKind::Replicated);
     let (rest, parameters) = without_rows(query, replicated);
     check_rest(rest, &name, replicated);
-    let first = nodes::<Node>(parameters).count();
+    let first = parameters.len();
     let (before, behind) = template(rest, &columns, first);
     let key = match &table.kind {
         TableKind::Distributed { column, .. } => Some((*column, table.group)),
@@ -76,7 +78,9 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
 fn check_rest(rest: *mut Query, name: &str, replicated: bool) {
     // SAFETY: a query of ours.
     let volatile = unsafe { pg_sys::contain_volatile_functions((*rest).onConflict.cast()) };
-    let differs = volatile || reads_unseen(rest) || uses_system_columns(rest);
+    // SAFETY: as above.
+    let tree = unsafe { NodeRef::present(rest) };
+    let differs = volatile || may_read_tables(tree) || uses_system_columns(rest);
     if replicated && differs {
         modify::refuse_on(
             "replicated",
@@ -85,14 +89,14 @@ fn check_rest(rest: *mut Query, name: &str, replicated: bool) {
             "Compute the value first and pass it on.",
         );
     }
-    if volatile_here(rest) {
+    if calls_volatile_of_node(tree) {
         modify::refuse(
             name,
             "INSERT with a volatile function in ON CONFLICT or RETURNING",
             "Compute the value first and pass it on.",
         );
     }
-    if reads_unseen(rest) {
+    if may_read_tables(tree) {
         modify::refuse(
             name,
             "INSERT with a function that may read tables in ON CONFLICT or RETURNING",
@@ -121,7 +125,7 @@ fn sent_columns(relation: pg_sys::Oid) -> Vec<i16> {
 
 /// A copy of the INSERT without its rows and their sources, and the expressions of its parameters. What a replicated table
 /// returns is this node's.
-fn without_rows(query: *mut Query, replicated: bool) -> (*mut Query, *mut List) {
+fn without_rows(query: *mut Query, replicated: bool) -> (*mut Query, ListRef<'static>) {
     // SAFETY: the copy is ours to change.
     unsafe {
         let copy: *mut Query = pg_sys::copyObjectImpl(query.cast()).cast();
@@ -144,7 +148,8 @@ fn without_rows(query: *mut Query, replicated: bool) -> (*mut Query, *mut List) 
         if replicated {
             (*copy).returningList = std::ptr::null_mut();
         }
-        parameterize(copy)
+        let (query, parameters) = parameterize(NodeMut::present(copy));
+        (query.as_ptr(), parameters)
     }
 }
 
@@ -154,7 +159,7 @@ fn template(rest: *mut Query, columns: &[i16], first: usize) -> (String, String)
     unsafe {
         (*rest).override_ = pg_sys::OverridingKind::OVERRIDING_SYSTEM_VALUE;
         (*rest).targetList = parameters(rest, columns, first);
-        let text = deparse(rest);
+        let text = deparse(NodeMut::present(rest));
         let row: Vec<String> = (1..=columns.len())
             .map(|n| format!("${}", first + n))
             .collect();
@@ -226,14 +231,18 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             crate::error::Error::Internal("the plan of an INSERT has another shape".into()).raise();
         }
         let source = (*modify).lefttree;
-        let spread = statement::custom_scan(source, distribute_scan::spread_methods());
-        keep_dropped_columns(spread, source);
-        (*spread).custom_private = statement::private(&plan.distribution);
-        (*spread).custom_exprs = finish_expressions(plan.parameters);
-        (*modify).lefttree = spread.cast();
-        let top = statement::custom_scan(modify, distribute_scan::distribute_methods());
-        (*top).custom_private = statement::private(&plan.distribution);
-        (*stmt).planTree = top.cast();
+        let mut spread =
+            statement::custom_scan(NodeRef::present(source), distribute_scan::spread_methods());
+        keep_dropped_columns(spread.as_ptr(), source);
+        spread.custom_private = private::to_list(&plan.distribution).as_ptr();
+        spread.custom_exprs = finish_expressions(plan.parameters).as_ptr();
+        (*modify).lefttree = spread.as_ptr().cast();
+        let mut top = statement::custom_scan(
+            NodeRef::present(modify),
+            distribute_scan::distribute_methods(),
+        );
+        top.custom_private = private::to_list(&plan.distribution).as_ptr();
+        (*stmt).planTree = top.as_ptr().cast();
     }
 }
 

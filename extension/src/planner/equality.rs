@@ -1,8 +1,8 @@
 //! The equalities that must hold for every row of a query level.
 
 use crate::is_a;
+use crate::pg::catalog::hash_family;
 use crate::pg::list::nodes;
-use crate::plan::casts::hash_family;
 use pgrx::pg_sys::{self, Node, Oid, Query, Relids};
 
 /// One equality: two sides, and the relations that it can pin (`None`: any).

@@ -11,8 +11,9 @@ use crate::metadata::cache::Metadata;
 use crate::pg::entry::guarded;
 use crate::pg::list::nodes;
 use crate::pg::raw;
-use crate::plan::casts::strip_alike;
-use crate::plan::contains::contains_column;
+use crate::pg::tree::NodeRef;
+use crate::plan::casts;
+use crate::plan::contains;
 use crate::planner::equality;
 use crate::planner::equality::Equality;
 use pgrx::pg_sys::{self, Node, Query};
@@ -239,6 +240,16 @@ fn lookup(level: &Level, column: Column) -> Option<Key> {
         .iter()
         .find(|(c, _)| *c == column)
         .map(|&(_, key)| key)
+}
+
+fn strip_alike(node: *mut Node) -> *mut Node {
+    // SAFETY: an expression of the analysed query.
+    casts::strip_alike(unsafe { NodeRef::present(node) }).as_ptr()
+}
+
+fn contains_column(node: *mut Node) -> bool {
+    // SAFETY: as above.
+    contains::contains_column(unsafe { NodeRef::present(node) })
 }
 
 /// An expression that can be computed before the statement runs: no columns, sublinks or volatile functions.

@@ -7,6 +7,7 @@
 
 use crate::metadata::cache::{Metadata, Table};
 use crate::pg::list::nodes;
+use crate::pg::tree::NodeRef;
 use crate::plan::casts::{strip_cast, strip_relabel};
 use crate::planner::exchange::restrict::become_restricted;
 use crate::planner::key_equality;
@@ -86,7 +87,8 @@ unsafe fn inserted_column(
     unsafe {
         let entry =
             nodes::<TargetEntry>((*action).targetList).find(|entry| (**entry).resno == column)?;
-        let node = strip_relabel(strip_cast((*entry).expr.cast()));
+        let value = NodeRef::present((*entry).expr.cast());
+        let node = strip_relabel(strip_cast(value)).as_ptr();
         if !crate::is_a!(node, T_Var) {
             return None;
         }

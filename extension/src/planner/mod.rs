@@ -48,7 +48,7 @@ pub enum Way {
 /// A statement of ours between [`decide`] and [`finish`].
 pub struct Planning {
     way: Way,
-    first: First,
+    first: First<'static>,
     groups: Groups,
     metadata: Rc<Metadata>,
     reads: Reads,
@@ -137,7 +137,7 @@ impl Way {
     }
 }
 
-fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
+fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First<'static>) {
     if let Some(relation) = nested::reading_policy(query, metadata) {
         modify::refuse(
             &crate::pg::names::bare(relation),

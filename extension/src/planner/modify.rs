@@ -5,7 +5,8 @@ use crate::metadata::cache::{Metadata, Table, TableKind};
 use crate::pg::entry::guarded;
 use crate::pg::list::nodes;
 use crate::pg::raw;
-use crate::plan::deparse::{ship, volatile_here};
+use crate::pg::tree::NodeRef;
+use crate::plan::deparse::{calls_volatile_of_node, deparse_for_remote, RemoteQuery};
 use crate::plan::statement::Place;
 use crate::planner::exchange;
 use crate::planner::exchange::Taken;
@@ -37,7 +38,7 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         TableKind::Replicated => replicated(query, mentions, metadata, &target.0),
         TableKind::Distributed { column, .. } if command == CmdType::CMD_INSERT => {
             let together = insert_together(query, metadata, &target.1, *column);
-            (together && !volatile && !local_only(query, metadata) && !ship(query).reads_unseen)
+            (together && !volatile && !local_only(query, metadata) && !ship(query).may_read_tables)
                 .then(|| {
                     add_ownership_to_source(query, metadata);
                     owners(query, &target.1, Taken::default())
@@ -76,7 +77,8 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
             "Rows of a distributed table live on several nodes: name them by their key.",
         );
     }
-    if volatile_here(query) {
+    // SAFETY: PostgreSQL's analysed query tree.
+    if calls_volatile_of_node(unsafe { NodeRef::present(query) }) {
         refuse(
             name,
             "UPDATE or DELETE with a volatile function",
@@ -88,7 +90,7 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
     }
     crate::planner::ownership::add(query, anchor.0, target, metadata);
     let plan = owners(query, target, taken);
-    if plan.shipped.reads_unseen {
+    if plan.remote.may_read_tables {
         refuse(
             name,
             "UPDATE or DELETE with a function that may read tables",
@@ -98,16 +100,22 @@ fn distributed(query: *mut Query, metadata: &Metadata, name: &str, target: &Tabl
     plan
 }
 
-fn owners(query: *mut Query, target: &Table, taken: Taken) -> Plan {
+fn owners(query: *mut Query, target: &Table, taken: Taken<'static>) -> Plan {
     Plan {
         place: Place::Owners {
             group: target.group,
         },
         writes: true,
         key: std::ptr::null_mut(),
-        shipped: ship(query),
+        remote: ship(query),
         taken,
     }
+}
+
+/// The query as other nodes are to run it.
+fn ship(query: *mut Query) -> RemoteQuery<'static> {
+    // SAFETY: PostgreSQL's analysed query tree.
+    deparse_for_remote(unsafe { NodeRef::present(query) })
 }
 
 /// A replicated table is written by the same statement everywhere, if it gives the same rows everywhere.
@@ -136,13 +144,13 @@ fn replicated(
         // SAFETY: reads the analysed tree.
         && !unsafe { guarded(|| depends_on_order(query.cast(), std::ptr::null_mut())) };
     if let (true, Some(taken)) = (alike, taken) {
-        let shipped = ship(query);
-        if !shipped.reads_unseen {
+        let remote = ship(query);
+        if !remote.may_read_tables {
             return Some(Plan {
                 place: Place::Everywhere,
                 writes: true,
                 key: std::ptr::null_mut(),
-                shipped,
+                remote,
                 taken,
             });
         }
@@ -169,12 +177,12 @@ pub fn lock(query: *mut Query, metadata: &Metadata) -> Option<Plan> {
     if !alike || local_only(query, metadata) {
         return None;
     }
-    let shipped = ship(query);
-    (!shipped.reads_unseen).then_some(Plan {
+    let remote = ship(query);
+    (!remote.may_read_tables).then_some(Plan {
         place: Place::Everywhere,
         writes: true,
         key: std::ptr::null_mut(),
-        shipped,
+        remote,
         taken: Taken::default(),
     })
 }
@@ -211,7 +219,8 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let expression = crate::plan::casts::strip_relabel((*entry).expr.cast());
+        let expression =
+            crate::plan::casts::strip_relabel(NodeRef::present((*entry).expr.cast())).as_ptr();
         if !crate::is_a!(expression, T_Var) {
             return false;
         }
@@ -238,7 +247,8 @@ fn insert_together(query: *mut Query, metadata: &Metadata, target: &Table, colum
         else {
             return false;
         };
-        let inner = crate::plan::casts::strip_relabel((*output).expr.cast());
+        let inner =
+            crate::plan::casts::strip_relabel(NodeRef::present((*output).expr.cast())).as_ptr();
         if !plain || !crate::is_a!(inner, T_Var) {
             return false;
         }

@@ -12,7 +12,7 @@
 use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
 use crate::pg::spi;
-use crate::plan::elsewhere;
+use crate::plan::remote_rows;
 use crate::planner::route;
 use crate::planner::tables;
 use crate::planner::tables::Mentions;
@@ -83,7 +83,7 @@ pub fn decide(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> He
         .first()
         .or_else(|| mentions.replicated.first())
         .map_or(pg_sys::InvalidOid, |mention| mention.relation);
-    elsewhere::refuse(relation)
+    remote_rows::refuse(relation)
 }
 
 /// Do policies of the query's tables read distributed tables? Each node applies them to its own rows, and has the other table's

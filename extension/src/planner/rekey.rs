@@ -5,6 +5,7 @@
 
 use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
+use crate::pg::tree::NodeRef;
 use crate::plan::casts::strip_cast;
 use crate::planner::key_equality::{column_of, Column, Level};
 use crate::planner::modify::{refuse, target};
@@ -22,7 +23,8 @@ pub fn changes_key(query: *mut Query, metadata: &Metadata) -> bool {
 pub fn assigns_another(query: *mut Query, targets: *mut List, key: Column) -> bool {
     assigned(targets, key.1).is_some_and(|value| {
         column_of(value, 0) != Some(key) && {
-            let value = strip_cast(value);
+            // SAFETY: an expression of the analysed query.
+            let value = strip_cast(unsafe { NodeRef::present(value) }).as_ptr();
             !Level::of(query, None, Some(key)).equal(key, value)
                 && !Level::of(query, None, None).equal(key, value)
         }

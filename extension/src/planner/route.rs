@@ -2,7 +2,8 @@
 
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::list::nodes;
-use crate::plan::deparse::{ship, volatile_here};
+use crate::pg::tree::NodeRef;
+use crate::plan::deparse::{calls_volatile_of_node, deparse_for_remote};
 use crate::plan::statement::Place;
 use crate::planner::exchange::Taken;
 use crate::planner::key_equality;
@@ -35,10 +36,11 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
         }
     };
     let Key::Value(key) = key else { return None };
-    // SAFETY: walks the analysed tree.
-    let volatile = unsafe { pg_sys::contain_volatile_functions(query.cast()) };
+    // SAFETY: PostgreSQL's analysed query tree.
+    let tree = unsafe { NodeRef::present(query) };
+    let volatile = tree.node().is_volatile();
     // A row of a SELECT that calls one here is called for here.
-    let bound = volatile && (command == CmdType::CMD_SELECT || volatile_here(query));
+    let bound = volatile && (command == CmdType::CMD_SELECT || calls_volatile_of_node(tree));
     if bound || local_only(query, metadata) {
         return None;
     }
@@ -49,12 +51,12 @@ pub fn consider(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> 
     if !mentions.distributed.iter().all(same_group) {
         return None;
     }
-    let shipped = ship(query);
-    (!shipped.reads_unseen).then_some(Plan {
+    let remote = deparse_for_remote(tree);
+    (!remote.may_read_tables).then_some(Plan {
         place: Place::Key { group },
         writes,
         key,
-        shipped,
+        remote,
         taken: Taken::default(),
     })
 }

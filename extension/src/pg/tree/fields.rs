@@ -83,6 +83,8 @@ tree_nodes! {
         list values_lists => values_lists: List;
         text ctename => cte_name;
         oids coltypes => column_types;
+        ints coltypmods => column_typmods;
+        oids colcollations => column_collations;
         text enrname => transition_name;
         one alias => alias: Alias;
         one eref => names: Alias;
@@ -90,6 +92,9 @@ tree_nodes! {
     }
     RangeTblFunction(T_RangeTblFunction) {
         one funcexpr => call: Node;
+        oids funccoltypes => column_types;
+        ints funccoltypmods => column_typmods;
+        oids funccolcollations => column_collations;
     }
     TableSampleClause(T_TableSampleClause) {
         list args => arguments: Node;

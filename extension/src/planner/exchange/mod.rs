@@ -20,26 +20,27 @@ pub use self::replace::{become_rows, returned_here, select_rows, Column, Kept};
 
 use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
+use crate::pg::tree::{ListRef, NodeRef};
 use crate::planner::key_equality;
 use crate::planner::key_equality::Level;
 use crate::planner::tables;
-use pgrx::pg_sys::{self, List, Oid, Query, RangeTblEntry};
+use pgrx::pg_sys::{self, Oid, Query, RangeTblEntry};
 
 /// What is read here and sent along.
-pub struct Source {
+pub struct Source<'a> {
     /// Under which the nodes keep the rows; constant in the statement's text.
     pub number: i32,
     pub sql: String,
     /// Expressions of `$1`, `$2`, ... of its text.
-    pub parameters: *mut List,
+    pub parameters: ListRef<'a>,
     /// It is a write: its effects are to be seen afterwards.
     pub writes: bool,
 }
 
 /// The sources of a statement, and the tables they stand for (of which the plan depends).
 #[derive(Default)]
-pub struct Taken {
-    pub sources: Vec<Source>,
+pub struct Taken<'a> {
+    pub sources: Vec<Source<'a>>,
     pub relations: Vec<Oid>,
 }
 
@@ -49,14 +50,19 @@ pub fn take(
     query: *mut Query,
     metadata: &Metadata,
     anchor: Option<key_equality::Column>,
-) -> Option<Taken> {
+) -> Option<Taken<'static>> {
     let mut taken = Taken::default();
     let level = Level::of(query, None, anchor);
     visit(query, metadata, &level, &mut taken)?;
     Some(taken)
 }
 
-fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Taken) -> Option<()> {
+fn visit(
+    query: *mut Query,
+    metadata: &Metadata,
+    level: &Level,
+    taken: &mut Taken<'static>,
+) -> Option<()> {
     // SAFETY: PostgreSQL's analysed query tree, which is the planner's to change.
     unsafe {
         let target = (*query).resultRelation as usize;
@@ -78,7 +84,7 @@ fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Take
                     if !needed(inner, metadata, level) {
                         continue;
                     }
-                    if columns::self_contained(inner) {
+                    if columns::self_contained(NodeRef::present(inner)) {
                         taken.note(inner);
                         taken.sources.push(replace::subquery(entry)?);
                     } else {
@@ -100,7 +106,7 @@ fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Take
             if recursive || (*inner).commandType != pg_sys::CmdType::CMD_SELECT {
                 return None;
             }
-            if columns::self_contained(inner) {
+            if columns::self_contained(NodeRef::present(inner)) {
                 taken.note(inner);
                 taken.sources.push(replace::query(inner)?);
             } else {
@@ -111,7 +117,7 @@ fn visit(query: *mut Query, metadata: &Metadata, level: &Level, taken: &mut Take
     }
 }
 
-impl Taken {
+impl Taken<'_> {
     /// The tables of a query that is replaced as a whole.
     fn note(&mut self, query: *mut Query) {
         self.relations.extend(tables::relations(query));

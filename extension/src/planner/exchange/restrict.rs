@@ -1,7 +1,8 @@
 //! A source whose rows only the owner of a key sees.
 
 use crate::pg::nodes::{copy, items, make};
-use crate::plan::owned::as_subquery;
+use crate::pg::tree::NodeMut;
+use crate::plan::subquery::table_as_subquery;
 use crate::planner::ownership::owned_here;
 use pgrx::pg_sys::*;
 
@@ -19,7 +20,7 @@ pub unsafe fn become_restricted(
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
         let query = match (*entry).rtekind {
-            RTEKind::RTE_RELATION => as_subquery(entry),
+            RTEKind::RTE_RELATION => table_as_subquery(&mut NodeMut::present(entry)).as_ptr(),
             RTEKind::RTE_SUBQUERY | RTEKind::RTE_FUNCTION | RTEKind::RTE_VALUES => {
                 let Some(query) = around(entry) else {
                     return false;

@@ -8,7 +8,8 @@ use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::entry::guarded;
 use crate::pg::nodes::{copy, items, make};
 use crate::pg::spi;
-use crate::plan::deparse::volatile_here;
+use crate::pg::tree::NodeRef;
+use crate::plan::deparse::calls_volatile_of_node;
 use crate::planner::exchange;
 use crate::planner::exchange::replace::columns_of;
 use crate::planner::first::{moving, multiple, source_of, First};
@@ -16,7 +17,7 @@ use crate::planner::modify::{refuse, target};
 use pgrx::pg_sys::*;
 
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.
-pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
+pub fn change_key(query: *mut Query, metadata: &Metadata) -> First<'static> {
     let (name, table) = target(query, metadata).expect("the target is a spread table");
     let TableKind::Distributed {
         column,
@@ -38,7 +39,8 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
             "Insert the row with its new key, change the rows that point to it, and delete the old one, in a transaction.",
         );
     }
-    if volatile_here(query) {
+    // SAFETY: PostgreSQL's analysed query tree.
+    if calls_volatile_of_node(unsafe { NodeRef::present(query) }) {
         object(
             "to what a volatile function gives",
             "Compute the value first and pass it on.",

@@ -4,6 +4,7 @@ use crate::metadata::cache::Metadata;
 use crate::pg::names::bare;
 use crate::pg::nodes::{items, make};
 use crate::pg::raw;
+use crate::pg::tree::NodeRef;
 use crate::plan::columns;
 use crate::planner::exchange::replace::{become_rows, columns_of, Kept};
 use crate::planner::exchange::Source;
@@ -44,10 +45,10 @@ pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
 ///
 /// # Safety
 /// As [`check`].
-pub unsafe fn replace(inner: *mut Query, metadata: &Metadata) -> Source {
+pub unsafe fn replace(inner: *mut Query, metadata: &Metadata) -> Source<'static> {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
-        let alone = columns::self_contained(inner);
+        let alone = columns::self_contained(NodeRef::present(inner));
         let returned = (*inner).returningList;
         let columns = if returned.is_null() {
             Some(Vec::new())
