@@ -75,7 +75,7 @@ fn is_final_over_nodes(way: &Way) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, max_global_rejects: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_of_conditions_changes_nothing(facts in any_facts(), turns in 0..8_usize) {
@@ -148,10 +148,14 @@ proptest! {
     }
 
     #[test]
-    fn two_written_tables_are_on_one_node_or_refused(facts in any_facts()) {
+    fn two_written_tables_are_on_one_node_or_refused(
+        facts in any_facts(),
+        locked in prop::sample::select([DISTRIBUTED, [OF_OTHER_GROUP, REPLICATED[0], REPLICATED[1]]].concat()),
+    ) {
         let placement = placement();
-        let written = facts.placed(&placement).filter(|mention| mention.written()).count();
-        prop_assume!(written > 1 && facts.target(&placement).is_some());
+        let mut facts = facts;
+        prop_assume!(facts.target(&placement).is_some());
+        facts.levels[0].mentions.push(Mention { relation: locked, index: 9, used: Use::Locked });
         let way = decide(&facts, &placement);
         prop_assert!(
             matches!(way, Way::Route { .. } | Way::Refuse(_) | Way::MoveRows | Way::WritesFirst),
@@ -161,8 +165,10 @@ proptest! {
     }
 
     #[test]
-    fn what_this_node_alone_has_keeps_a_statement_here(facts in any_facts()) {
-        prop_assume!(facts.needs_this_node(&placement()));
+    fn what_this_node_alone_has_keeps_a_statement_here(facts in any_facts(), at in 0..3_usize) {
+        let mut facts = facts;
+        let at = at % facts.levels.len();
+        facts.levels[at].session_rows = true;
         prop_assert!(!is_final_over_nodes(&decide(&facts, &placement())));
         prop_assert!(!is_final_over_nodes(&decide_exchanged(&facts, &placement())));
         let nested = decide_nested(&facts, &placement());
