@@ -1,5 +1,6 @@
 //! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
 
+pub mod catalog;
 pub mod compat;
 pub mod entry;
 pub mod function;
