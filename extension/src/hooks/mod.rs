@@ -8,6 +8,7 @@ pub mod transactions;
 use crate::ddl;
 use crate::pg::entry::entry;
 use crate::pg::raw;
+use crate::pg::tree::NodeMut;
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -62,7 +63,8 @@ unsafe extern "C-unwind" fn plan(
     cursor_options: c_int,
     bound_params: ParamListInfo,
 ) -> *mut PlannedStmt {
-    let decision = entry(|| planner::decide(parse));
+    // SAFETY: PostgreSQL hands the analysed query over to be changed.
+    let decision = entry(|| planner::decide(unsafe { NodeMut::present(parse) }));
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     let stmt = unsafe {
         match PREVIOUS_PLANNER {
@@ -76,7 +78,11 @@ unsafe extern "C-unwind" fn plan(
             planner::first::moving::wrap(stmt);
             stmt
         }),
-        Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
+        Decision::Plan(planning) => entry(|| {
+            // SAFETY: the finished statement, ours to extend; `planning` was made above for it.
+            unsafe { planner::finish(&mut NodeMut::present(stmt), planning) };
+            stmt
+        }),
     }
 }
 

@@ -217,6 +217,18 @@ pub fn hash_family(type_oid: Oid) -> Oid {
     }
 }
 
+/// Is the operator a member of the operator family?
+pub fn operator_in_family(operator: Oid, family: Oid) -> bool {
+    // SAFETY: a catalog lookup.
+    unsafe { pg_sys::op_in_opfamily(operator, family) }
+}
+
+/// Are only identical values equal under the collation?
+pub fn is_deterministic(collation: Oid) -> bool {
+    // SAFETY: a catalog lookup, which raises for a collation that does not exist.
+    unsafe { pg_sys::get_collation_isdeterministic(collation) }
+}
+
 /// One of a relation's columns.
 pub struct Column {
     pub number: AttrNumber,

@@ -41,8 +41,6 @@ pub struct RemoteQuery<'a> {
     pub sql: String,
     /// Expressions (without columns) of `$1`, `$2`, ...
     pub parameters: ListRef<'a>,
-    /// What remains calls functions of users that may read tables: on another node they would see that node's part only.
-    pub may_read_tables: bool,
 }
 
 /// Writes the query. Volatile functions in it are called where it runs.
@@ -52,7 +50,6 @@ pub fn deparse_for_remote<'a>(query: NodeRef<'_, Query>) -> RemoteQuery<'a> {
     name_target_once(&mut query);
     fit_source(&mut query);
     RemoteQuery {
-        may_read_tables: may_read_tables(query.as_ref()),
         sql: deparse(query),
         parameters,
     }
@@ -138,7 +135,7 @@ pub fn deparse(query: NodeMut<'_, Query>) -> String {
     with_qualified_names(|| query_text(query))
 }
 
-/// Does the query call functions of users that may read tables?
+/// Does the query call functions of users that may read tables? On another node they would see that node's part only.
 pub fn may_read_tables(query: NodeRef<'_, Query>) -> bool {
     query.node().calls_anywhere(&mut function_may_read_tables)
 }
@@ -167,7 +164,8 @@ pub fn calls_volatile_of_node(query: NodeRef<'_, Query>) -> bool {
     })
 }
 
-fn is_volatile_of_node(function: Oid) -> bool {
+/// Is it such a function?
+pub fn is_volatile_of_node(function: Oid) -> bool {
     !INDEPENDENT_OF_NODE.contains(&function.to_u32()) && is_volatile(function)
 }
 

@@ -1,7 +1,7 @@
 //! A source whose rows only the owner of a key sees.
 
 use crate::pg::nodes::{copy, items, make};
-use crate::pg::tree::NodeMut;
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::plan::subquery::table_as_subquery;
 use crate::planner::ownership::owned_here;
 use pgrx::pg_sys::*;
@@ -40,7 +40,8 @@ pub unsafe fn become_restricted(
         };
         let collation = get_typcollation(kind);
         let key = makeVar(1, attribute, kind, -1, collation, 0);
-        (*(*query).jointree).quals = owned_here(key.cast(), collation, version);
+        let owned = owned_here(NodeRef::present(key.cast()), collation, version);
+        (*(*query).jointree).quals = owned.as_ptr();
         true
     }
 }

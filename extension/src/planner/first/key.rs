@@ -13,12 +13,15 @@ use crate::plan::deparse::calls_volatile_of_node;
 use crate::planner::exchange;
 use crate::planner::exchange::replace::columns_of;
 use crate::planner::first::{moving, multiple, source_of, First};
-use crate::planner::modify::{refuse, target};
+use crate::planner::modify::target;
+use crate::planner::refusals::refuse;
 use pgrx::pg_sys::*;
 
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.
 pub fn change_key(query: *mut Query, metadata: &Metadata) -> First<'static> {
-    let (name, table) = target(query, metadata).expect("the target is a spread table");
+    // SAFETY: PostgreSQL's analysed query tree.
+    let target = target(unsafe { NodeRef::present(query) }, metadata);
+    let (_, table) = target.expect("the target is a distributed table");
     let TableKind::Distributed {
         column,
         column_name,
@@ -28,9 +31,10 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First<'static> {
     };
     let object = |what: &str, hint: &str| -> ! {
         refuse(
-            &name,
             &format!("changing the distribution column \"{column_name}\" {what}"),
+            table.relation,
             hint,
+            metadata,
         )
     };
     if foreign_keys_to(table.relation) {

@@ -55,7 +55,7 @@ pub fn take(query: *mut Query, metadata: &Metadata) -> First<'static> {
             first
                 .taken
                 .relations
-                .extend(crate::planner::tables::relations(inner));
+                .extend(crate::planner::tables::relations(NodeRef::present(inner)));
             let source = with::replace(inner, metadata);
             for &later in &ctes[index + 1..] {
                 with::refer(later, cte, source.number);

@@ -9,7 +9,7 @@ use crate::plan::columns;
 use crate::planner::exchange::replace::{become_rows, columns_of, Kept};
 use crate::planner::exchange::Source;
 use crate::planner::first::source_of;
-use crate::planner::fragment::check::refuse;
+use crate::planner::refusals::refuse;
 use crate::planner::{exchange, refusals, tables};
 use pgrx::pg_sys::*;
 use std::ffi::{c_void, CStr};
@@ -19,14 +19,14 @@ use std::ffi::{c_void, CStr};
 /// # Safety
 /// `inner` is a write of `query`'s WITH clause.
 pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
-    refusals::check(inner, metadata);
     // SAFETY: as the caller promises.
     unsafe {
+        refusals::check(NodeRef::present(inner), metadata);
         let target = items::<RangeTblEntry>((*inner).rtable)
             .nth((*inner).resultRelation as usize - 1)
             .expect("a write has a target");
         let relation = (*target).relid;
-        let mentions = tables::relations(query);
+        let mentions = tables::relations(NodeRef::present(query));
         if mentions.iter().filter(|&&other| other == relation).count() > 1 {
             refuse(
                 &format!(
