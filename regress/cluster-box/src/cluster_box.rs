@@ -1,6 +1,6 @@
 //! The cluster in a box: `expansectl dev up / add / down` on a directory of our own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -25,16 +25,29 @@ pub struct BoxOptions {
 /// A cluster of servers on this machine that exists until [`ClusterBox::down`].
 pub struct ClusterBox {
     options: BoxOptions,
-    /// Held while `expansectl` runs, so that cleaning up waits for what an interrupt left running.
-    running: Arc<Mutex<()>>,
+    environment: Vec<(String, OsString)>,
+    /// Held while `expansectl` runs, so that cleaning up waits for what an interrupt left running. True: closed.
+    running: Arc<Mutex<bool>>,
 }
 
 impl ClusterBox {
     pub fn new(options: BoxOptions) -> Self {
         Self {
             options,
+            environment: Vec::new(),
             running: Arc::default(),
         }
+    }
+
+    /// Sets an environment variable for all servers and sidecars.
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn options(&self) -> &BoxOptions {
+        &self.options
     }
 
     /// Starts the servers, after removing what an earlier run may have left; returns the nodes.
@@ -65,6 +78,15 @@ impl ClusterBox {
             .collect())
     }
 
+    /// Starts what does not run, of the nodes that the box began with and of those added since.
+    ///
+    /// # Errors
+    /// [`Error::Program`] with what `expansectl` wrote.
+    pub async fn restart(&self) -> Result<(), Error> {
+        let nodes = self.options.nodes.to_string();
+        self.dev(&["up", "--nodes", &nodes]).await.map(drop)
+    }
+
     /// Starts one more server, with its sidecar, that is not in the cluster yet.
     ///
     /// # Errors
@@ -86,21 +108,41 @@ impl ClusterBox {
         self.dev(&["down", "--purge"]).await.map(drop)
     }
 
+    /// Stops everything, deletes the directory, and starts nothing any more, whatever else still uses the box.
+    ///
+    /// # Errors
+    /// [`Error::Program`] with what `expansectl` wrote.
+    pub async fn close(&self) -> Result<(), Error> {
+        let command = self.command(&["down", "--purge"]);
+        let mut closed = self.running.lock().await;
+        *closed = true;
+        run(command).await.map(drop)
+    }
+
     /// Runs `expansectl dev ...` to its end even if the caller is dropped meanwhile.
     async fn dev(&self, arguments: &[&str]) -> Result<String, Error> {
+        let command = self.command(arguments);
+        let running = Arc::clone(&self.running);
+        let task = tokio::spawn(async move {
+            let closed = running.lock().await;
+            if *closed {
+                return Err(Error::Interrupted);
+            }
+            run(command).await
+        });
+        task.await
+            .unwrap_or_else(|error| Err(Error::Wrong(error.to_string())))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.options.expansectl);
         command
             .arg("dev")
             .args(arguments)
             .arg("--dir")
-            .arg(&self.options.dir);
-        let running = Arc::clone(&self.running);
-        let task = tokio::spawn(async move {
-            let _one_at_a_time = running.lock().await;
-            run(command).await
-        });
-        task.await
-            .unwrap_or_else(|error| Err(Error::Wrong(error.to_string())))
+            .arg(&self.options.dir)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 
