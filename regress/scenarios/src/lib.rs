@@ -7,7 +7,16 @@
 pub mod kit;
 
 mod crash;
+mod daemon;
 mod deadlock;
+mod ensemble;
+mod killsteps;
+mod operations;
+mod rebind;
+mod rewrite;
+mod schema;
+mod shrink;
+mod storage;
 mod takeover;
 
 use kit::{Outcome, Scenario};
@@ -62,6 +71,78 @@ pub const ALL: &[Definition] = &[
         name: "deadlock",
         about: "transactions of several nodes wait for each other, and are seen whole",
         run: deadlock::run,
+        ..DEFAULT
+    },
+    Definition {
+        name: "daemon",
+        about: "what operators see of the sidecar, and what it costs",
+        run: daemon::run,
+        seconds: 100,
+        ..DEFAULT
+    },
+    Definition {
+        name: "ensemble",
+        about: "servers of the coordination store fail while data is written and read",
+        run: ensemble::run,
+        seconds: 150,
+        coordination: "ensemble",
+        ..DEFAULT
+    },
+    Definition {
+        name: "killsteps",
+        about: "sidecars and servers die at journal writes of operations; killsteps/3, /s5, /r9, /a3 ...",
+        run: killsteps::run,
+        seconds: 200,
+        parts: killsteps::PARTS,
+        faults: true,
+        ..DEFAULT
+    },
+    Definition {
+        name: "killsteps-all",
+        about: "the same at every journal write: hours",
+        run: killsteps::run,
+        parts: &["all"],
+        faults: true,
+        asked_only: true,
+        ..DEFAULT
+    },
+    Definition {
+        name: "schema",
+        about: "the schema changes under load; indexes are made and dropped concurrently",
+        run: schema::run,
+        ..DEFAULT
+    },
+    Definition {
+        name: "operations",
+        about: "operations are paused, resumed and cancelled; maps age; tables join late",
+        run: operations::run,
+        seconds: 80,
+        ..DEFAULT
+    },
+    Definition {
+        name: "rebind",
+        about: "a group moves, is compared, goes back and moves again under load",
+        run: rebind::run,
+        seconds: 90,
+        ..DEFAULT
+    },
+    Definition {
+        name: "shrink",
+        about: "nodes come and leave, and one is lost for good",
+        run: shrink::run,
+        seconds: 100,
+        ..DEFAULT
+    },
+    Definition {
+        name: "storage",
+        about: "tablespaces on all nodes; tables move into them under load",
+        run: storage::run,
+        ..DEFAULT
+    },
+    Definition {
+        name: "rewrite",
+        about: "tables get another distribution column, or their first, under load",
+        run: rewrite::run,
         ..DEFAULT
     },
 ];

@@ -37,8 +37,6 @@ enum Kind {
     Sql(sql::Suite),
     Program(programs::Program),
     Scenario(Definition),
-    /// A scenario that is still a script, and its arguments.
-    Script(&'static [&'static str]),
 }
 
 /// A level, and which tests of it to run.
@@ -83,7 +81,7 @@ impl Level {
             Kind::Tool(_) => "tools",
             Kind::Sql(_) => "sql",
             Kind::Program(_) => "programs",
-            Kind::Scenario(_) | Kind::Script(_) => "scenarios",
+            Kind::Scenario(_) => "scenarios",
         }
     }
 
@@ -93,7 +91,6 @@ impl Level {
             Kind::Sql(suite) => Known::Among(suite.files()),
             Kind::Program(program) => program.known_tests(),
             Kind::Scenario(definition) => scenarios::known_tests(definition),
-            Kind::Script(_) => Known::Nothing,
         }
     }
 
@@ -107,7 +104,6 @@ impl Level {
             Kind::Sql(suite) => suite.run(self.name, environment, &self.tests, log),
             Kind::Program(program) => program.run(self.name, environment, &self.tests, log),
             Kind::Scenario(definition) => scenarios::run(definition, environment, &self.tests, log),
-            Kind::Script(arguments) => scenarios::script(self.name, arguments, environment, log),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The cluster that a scenario works on.
 
 use std::fs;
+use std::os::unix::fs::{chown, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use expanse_cluster_box::cluster_box::ClusterBox;
@@ -124,6 +126,27 @@ impl Cluster {
         Ok(block_on(self.inside.restart())?)
     }
 
+    /// `expansectl` on a node; what it printed.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] with all that it wrote.
+    pub fn expansectl(&self, node: &Node, arguments: &[&str]) -> Outcome<String> {
+        let ran = Command::new(self.program("expansectl"))
+            .args(["-p", &node.port.to_string()])
+            .args(arguments)
+            .output()
+            .map_err(Failure::io("starting expansectl"))?;
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        if ran.status.success() {
+            return Ok(said);
+        }
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        let command = arguments.join(" ");
+        Err(Failure::Wrong(format!(
+            "expansectl {command}: {said}{errors}"
+        )))
+    }
+
     /// Starts an operation by a statement that gives its id, as in `cluster_rebind('t')`.
     ///
     /// # Errors
@@ -170,6 +193,33 @@ impl Cluster {
             "cluster_expand('{}', '127.0.0.1', {})",
             node.name, node.port
         ))
+    }
+
+    /// Makes a directory that belongs to the user of the servers.
+    ///
+    /// # Errors
+    /// [`Failure::Io`].
+    pub fn make_directory(&self, path: &Path) -> Outcome {
+        let servers = self.node(1).directory().join("data");
+        let owner = fs::metadata(&servers).map_err(Failure::io(servers.display().to_string()))?;
+        fs::create_dir_all(path).map_err(Failure::io(path.display().to_string()))?;
+        chown(path, Some(owner.uid()), Some(owner.gid()))
+            .map_err(Failure::io(path.display().to_string()))
+    }
+
+    /// Does a file of the embedded coordination store, below a directory that begins so, contain this text?
+    ///
+    /// # Errors
+    /// [`Failure::Io`] if the store cannot be read; entries may go meanwhile.
+    pub fn stored(&self, directory: &str, text: &str) -> Outcome<bool> {
+        let store = self.file("coordination");
+        let entries = fs::read_dir(&store).map_err(Failure::io("reading the store"))?;
+        let begins = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(directory)
+        };
+        let paths = entries.flatten().map(|entry| entry.path()).filter(begins);
+        Ok(paths.into_iter().any(|path| file_with(&path, text)))
     }
 
     /// Lines of all sidecars' logs with their node, node by node.
@@ -242,6 +292,19 @@ impl Cluster {
         }
         text
     }
+}
+
+/// Is the text in the file, or in a file below the directory?
+fn file_with(path: &Path, text: &str) -> bool {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        return entries
+            .into_iter()
+            .any(|entry| file_with(&entry.path(), text));
+    }
+    // It may have gone since it was listed.
+    let content = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&content).contains(text)
 }
 
 /// How many things that only a running operation may have are on a node.

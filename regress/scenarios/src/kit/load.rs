@@ -69,6 +69,23 @@ impl Pgbench {
         Ok(self.said())
     }
 
+    /// Nothing failed, by what one or several have said.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] with the lines that tell of failures.
+    pub fn unharmed(said: &str) -> Outcome {
+        let tells = |line: &&str| {
+            ["ERROR", "FATAL", "aborted"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        let failures: Vec<&str> = said.lines().filter(tells).collect();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Wrong(failures.join("\n")))
+    }
+
     /// Ends it; what it has said.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Handles of operations.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::failure::{Failure, Outcome};
@@ -137,6 +138,25 @@ impl Operation {
     pub fn until_done(&self, step: &str) -> Outcome {
         let what = format!("operation {} has done step {step}", self.id);
         until(&what, || Ok(self.has_done(step))).map_err(|late| self.explain(late))
+    }
+
+    /// How long after one step another was done, by the times in the logs.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`] if one of them has not been done.
+    pub fn time_between(&self, step: &str, later: &str) -> Outcome<Duration> {
+        let (first, second) = (self.done_at(step)?, self.done_at(later)?);
+        // A server can subtract times; nothing else here knows calendars.
+        let micros = self.cluster.node(1).number(&format!(
+            "SELECT (extract(epoch FROM '{second}'::timestamptz - '{first}'::timestamptz) * 1000000)::bigint"
+        ))?;
+        Ok(Duration::from_micros(micros.try_into().unwrap_or_default()))
+    }
+
+    fn done_at(&self, step: &str) -> Outcome<String> {
+        let line = self.log_line(&format!("step done operation={} step=\"{step}\"", self.id));
+        let time = line.and_then(|line| line.split(' ').next().map(str::to_owned));
+        time.ok_or_else(|| Failure::Wrong(format!("step {step} has not been done")))
     }
 
     /// The first line of a sidecar's log with this text.
