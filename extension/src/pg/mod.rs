@@ -1,5 +1,6 @@
 //! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
 
+pub mod catalog;
 pub mod compat;
 pub mod entry;
 pub mod function;
@@ -9,6 +10,7 @@ pub mod names;
 pub mod nodes;
 pub mod parse_tree;
 pub mod raw;
+pub mod session;
 pub mod shared_memory;
 pub mod spi;
 pub mod tree;
