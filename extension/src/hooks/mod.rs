@@ -7,7 +7,9 @@ pub mod transactions;
 
 use crate::ddl;
 use crate::pg::entry::entry;
+use crate::pg::planner::{Planner, Rel, Stage};
 use crate::pg::raw;
+use crate::pg::tree::{ListRef, NodeRef};
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -234,7 +236,13 @@ unsafe extern "C-unwind" fn rel_pathlist(
             previous(root, rel, rti, rte);
         }
     }
-    entry(|| planner::fragment::rel_pathlist(root, rel, rti, rte));
+    entry(|| {
+        // SAFETY: PostgreSQL passes a relation that it plans, and its entry.
+        let (rel, rte) = unsafe { (Rel::new(rel), NodeRef::new(rte)) };
+        if let Some(rte) = rte {
+            planner::fragment::rel_pathlist(rel, rte);
+        }
+    });
 }
 
 unsafe extern "C-unwind" fn join_pathlist(
@@ -251,7 +259,18 @@ unsafe extern "C-unwind" fn join_pathlist(
             previous(root, joinrel, outer, inner, jointype, extra);
         }
     }
-    entry(|| planner::fragment::join_pathlist(root, joinrel, outer, inner, jointype, extra));
+    entry(|| {
+        // SAFETY: PostgreSQL passes relations that it plans, and the join's conditions.
+        let (planner, rel, sides, restrictions) = unsafe {
+            (
+                Planner::new(root),
+                Rel::new(joinrel),
+                [Rel::new(outer), Rel::new(inner)],
+                ListRef::new((*extra).restrictlist),
+            )
+        };
+        planner::fragment::join_pathlist(planner, rel, sides, jointype, restrictions);
+    });
 }
 
 unsafe extern "C-unwind" fn upper_paths(
@@ -267,7 +286,15 @@ unsafe extern "C-unwind" fn upper_paths(
             previous(root, stage, input, output, extra);
         }
     }
-    entry(|| planner::fragment::upper_paths(root, stage, input, output, extra));
+    entry(|| {
+        // SAFETY: PostgreSQL passes relations that it plans, and the extra data of the stage.
+        let (planner, stage, input, output) = unsafe {
+            let planner = Planner::new(root);
+            let stage = Stage::new(planner, stage, extra);
+            (planner, stage, Rel::new(input), Rel::new(output))
+        };
+        planner::fragment::upper_paths(planner, stage, input, output);
+    });
 }
 
 unsafe extern "C-unwind" fn relation_info(
@@ -282,5 +309,6 @@ unsafe extern "C-unwind" fn relation_info(
             previous(root, relation, inhparent, rel);
         }
     }
-    entry(|| planner::fragment::relation_info(root, relation, inhparent, rel));
+    // SAFETY: PostgreSQL passes the relation that it is about to plan.
+    entry(|| planner::fragment::relation_info(relation, unsafe { Rel::new(rel) }));
 }

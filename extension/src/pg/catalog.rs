@@ -4,7 +4,8 @@
 
 use crate::pg::entry::guarded;
 use crate::pg::raw;
-use pgrx::pg_sys::{self, Datum, Oid, SysCacheIdentifier};
+use crate::pg::tree::ValueType;
+use pgrx::pg_sys::{self, AttrNumber, Datum, Oid, SysCacheIdentifier};
 use pgrx::FromDatum;
 use std::ffi::{c_char, CStr, CString};
 
@@ -128,4 +129,93 @@ pub fn index_definition(index: Oid) -> Option<String> {
 pub fn invalidate(relation: Oid) {
     // SAFETY: registers an invalidation message.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) };
+}
+
+/// Is the function immutable? It exists.
+pub fn is_immutable(function: Oid) -> bool {
+    // SAFETY: a lookup that raises for a missing function.
+    unsafe { pg_sys::func_volatile(function) as u8 == pg_sys::PROVOLATILE_IMMUTABLE }
+}
+
+/// Has the object been made by PostgreSQL's initdb, so that its OID is the same on every node?
+pub fn is_built_in(object: Oid) -> bool {
+    object.to_u32() < pg_sys::FirstNormalObjectId
+}
+
+/// The function's name without its schema.
+pub fn function_name(function: Oid) -> Option<CString> {
+    // SAFETY: a lookup that gives null or a palloc'd string.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_owned())
+    }
+}
+
+/// Type, modifier and collation of a relation's column; raises if there is none.
+pub fn column_type(relation: Oid, number: AttrNumber) -> ValueType {
+    let mut of = ValueType::plain(pg_sys::InvalidOid);
+    // SAFETY: a lookup into three plain variables.
+    unsafe {
+        pg_sys::get_atttypetypmodcoll(
+            relation,
+            number,
+            &mut of.oid,
+            &mut of.typmod,
+            &mut of.collation,
+        );
+    }
+    of
+}
+
+/// Is it one of PostgreSQL's pseudo-types, such as record?
+pub fn is_pseudo_type(type_oid: Oid) -> bool {
+    // SAFETY: a lookup that gives 0 for a missing type.
+    unsafe { pg_sys::get_typtype(type_oid) as u8 == pg_sys::TYPTYPE_PSEUDO }
+}
+
+/// The equality operator of the type's default operator class.
+pub fn equality_operator(type_oid: Oid) -> Option<Oid> {
+    // SAFETY: the type cache has an entry for every existing type.
+    valid(unsafe { (*pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr })
+}
+
+/// Are values that a collation calls equal the same bytes?
+pub fn is_deterministic(collation: Oid) -> bool {
+    // SAFETY: a lookup that raises for a missing collation.
+    unsafe { pg_sys::get_collation_isdeterministic(collation) }
+}
+
+/// One of a relation's columns.
+pub struct Column {
+    pub number: AttrNumber,
+    pub name: CString,
+    pub of: ValueType,
+    pub dropped: bool,
+    pub generated: bool,
+}
+
+/// The columns of a relation that is locked, dropped ones too.
+pub fn columns(relation: Oid) -> Vec<Column> {
+    // SAFETY: the relation is locked, so it exists and keeps its shape; it is closed again, the lock stays.
+    unsafe {
+        let relation = pg_sys::table_open(relation, pg_sys::NoLock as i32);
+        let descriptor = (*relation).rd_att;
+        let count = (*descriptor).natts as usize;
+        let columns = std::slice::from_raw_parts((*descriptor).attrs.as_ptr(), count)
+            .iter()
+            .map(|attribute| Column {
+                number: attribute.attnum,
+                name: CStr::from_ptr(attribute.attname.data.as_ptr()).to_owned(),
+                of: ValueType {
+                    oid: attribute.atttypid,
+                    typmod: attribute.atttypmod,
+                    collation: attribute.attcollation,
+                },
+                dropped: attribute.attisdropped,
+                generated: attribute.attgenerated != 0,
+            })
+            .collect();
+        pg_sys::table_close(relation, pg_sys::NoLock as i32);
+        columns
+    }
 }

@@ -53,25 +53,3 @@ pub unsafe fn copy<T>(node: *mut T) -> *mut T {
     // SAFETY: by the caller's promise.
     unsafe { pg_sys::copyObjectImpl(node.cast()).cast() }
 }
-
-/// Is the list's member equal to `node` by structure?
-///
-/// # Safety
-/// Both are valid.
-pub unsafe fn has_equal(list: *const List, node: *const Node) -> bool {
-    // SAFETY: by the caller's promise.
-    unsafe { items::<Node>(list).any(|member| pg_sys::equal(member.cast(), node.cast())) }
-}
-
-/// A copy of the node itself, sharing what it points to.
-///
-/// # Safety
-/// `node` is valid.
-pub unsafe fn flat_copy<T>(node: *const T) -> *mut T {
-    // SAFETY: palloc gives enough memory or raises; nodes are plain data.
-    unsafe {
-        let place = pg_sys::palloc(std::mem::size_of::<T>()).cast::<T>();
-        std::ptr::copy_nonoverlapping(node, place, 1);
-        place
-    }
-}

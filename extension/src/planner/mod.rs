@@ -22,6 +22,7 @@ pub mod tables;
 pub mod wrap;
 
 use crate::pg::list;
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::state::local_planning;
 
 use crate::metadata::cache::{metadata, Metadata};
@@ -163,6 +164,11 @@ fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, 
     (way_of(query, mentions, metadata), first)
 }
 
+fn analysed<'a>(query: *mut Query) -> NodeRef<'a, Query> {
+    // SAFETY: PostgreSQL's analysed tree.
+    unsafe { NodeRef::new(query) }.expect("a query is planned")
+}
+
 fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
     let writes = mentions.all().any(|mention| mention.written);
     if let Some(plan) = route::consider(query, mentions, metadata) {
@@ -178,13 +184,13 @@ fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
             match modify::lock(query, metadata) {
                 Some(plan) => Way::Modify(plan),
                 None => {
-                    fragment::check(query, mentions, metadata);
+                    fragment::check(analysed(query), mentions, metadata);
                     Way::Fragments
                 }
             }
         }
         CmdType::CMD_SELECT => {
-            fragment::check(query, mentions, metadata);
+            fragment::check(analysed(query), mentions, metadata);
             Way::Fragments
         }
         CmdType::CMD_INSERT => match modify::consider(query, mentions, metadata) {
@@ -196,7 +202,9 @@ fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
             Some(plan) => Way::Modify(plan),
             // Only a local table is written; distributed ones are read.
             None => {
-                fragment::local_write::set(query, metadata);
+                // SAFETY: the planner's query, which is ours to change.
+                let mut query = unsafe { NodeMut::new(query) }.expect("a query is planned");
+                fragment::local_write::set(&mut query, metadata);
                 Way::Fragments
             }
         },

@@ -44,6 +44,45 @@ impl<'a, T> ListRef<'a, T> {
         }
     }
 
+    pub fn empty() -> Self {
+        ListRef {
+            list: std::ptr::null_mut(),
+            elements: PhantomData,
+        }
+    }
+
+    /// A new list with the elements of both.
+    pub fn concat(self, other: ListRef<'a, T>) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().chain(other.iter()))
+    }
+
+    /// A new list with one element more.
+    pub fn with(self, element: NodeRef<'a, T>) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().chain([element]))
+    }
+
+    /// A new list of deep copies of the elements.
+    pub fn copied(self) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().map(|element| super::copy(element).into_ref()))
+    }
+
+    /// The same without the elements' type.
+    pub fn untyped(self) -> ListRef<'a, Node> {
+        ListRef {
+            list: self.list,
+            elements: PhantomData,
+        }
+    }
+
     /// For PostgreSQL's functions, and to be put into another tree.
     pub fn as_ptr(self) -> *mut List {
         self.list
@@ -135,6 +174,20 @@ pub fn list_of<'a, T: 'a>(elements: impl IntoIterator<Item = NodeRef<'a, T>>) ->
     }
 }
 
+/// A new list of integers in the current memory context.
+pub fn ints_of<'a>(integers: impl IntoIterator<Item = i32>) -> IntList<'a> {
+    let list = integers
+        .into_iter()
+        .fold(std::ptr::null_mut(), |list, integer| {
+            // SAFETY: appends to a list of ours.
+            unsafe { pg_sys::lappend_int(list, integer) }
+        });
+    IntList {
+        list,
+        valid: PhantomData,
+    }
+}
+
 /// A list of OIDs.
 #[derive(Clone, Copy)]
 pub struct OidList<'a>(&'a [pg_sys::ListCell]);
@@ -163,26 +216,41 @@ impl<'a> OidList<'a> {
 
 /// A list of integers.
 #[derive(Clone, Copy)]
-pub struct IntList<'a>(&'a [pg_sys::ListCell]);
+pub struct IntList<'a> {
+    list: *mut List,
+    valid: PhantomData<&'a List>,
+}
 
 impl<'a> IntList<'a> {
     /// # Safety
     /// `list` is null or a valid list of integers for `'a`.
     pub unsafe fn new(list: *const List) -> Self {
-        // SAFETY: as the caller promises.
-        IntList(unsafe { cells(list) })
+        IntList {
+            list: list.cast_mut(),
+            valid: PhantomData,
+        }
+    }
+
+    /// For PostgreSQL's functions, and to be put into another tree.
+    pub fn as_ptr(self) -> *mut List {
+        self.list
+    }
+
+    fn cells(self) -> &'a [pg_sys::ListCell] {
+        // SAFETY: a valid list (`new`).
+        unsafe { cells(self.list) }
     }
 
     pub fn iter(self) -> impl DoubleEndedIterator<Item = i32> + 'a {
         // SAFETY: the cells of a list of integers (`new`).
-        self.0.iter().map(|cell| unsafe { cell.int_value })
+        self.cells().iter().map(|cell| unsafe { cell.int_value })
     }
 
     pub fn len(self) -> usize {
-        self.0.len()
+        self.cells().len()
     }
 
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.cells().is_empty()
     }
 }

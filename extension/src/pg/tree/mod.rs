@@ -17,15 +17,20 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod build;
+pub mod calls;
+pub mod change;
 pub mod fields;
 pub mod list;
 pub mod make;
 pub mod statements;
+pub mod vars;
 pub mod walk;
 
-pub use list::{list_of, IntList, ListRef, OidList};
+pub use build::ValueType;
+pub use list::{ints_of, list_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make};
-pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
+pub use walk::{mutate, mutate_below, mutate_query, walk, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};

@@ -1,19 +1,18 @@
-//! What can not be right over fragments is refused.
+//! What cannot be right over fragments is refused.
 
 use crate::error::Error;
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::names::bare;
+use crate::pg::tree::NodeRef;
 use crate::planner::tables::Mentions;
 use pgrx::pg_sys::{Oid, Query};
 
 /// Refuses (raises) a SELECT that would not be right over fragments, such as FOR UPDATE of several nodes.
-pub fn check(query: *mut Query, mentions: &Mentions, metadata: &Metadata) {
+pub fn check(query: NodeRef<'_, Query>, mentions: &Mentions, metadata: &Metadata) {
     let Some(written) = mentions.all().find(|mention| mention.written) else {
         return;
     };
-    // SAFETY: the query is PostgreSQL's analysed tree.
-    let modifying = unsafe { (*query).hasModifyingCTE };
-    let (what, hint) = if modifying {
+    let (what, hint) = if query.hasModifyingCTE {
         (
             "INSERT, UPDATE or DELETE inside WITH",
             "Run the statement of the WITH clause by itself, in the same transaction.",
