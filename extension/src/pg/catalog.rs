@@ -22,6 +22,15 @@ unsafe fn string(text: *const c_char) -> Option<String> {
     Some(text.to_string_lossy().into_owned())
 }
 
+/// The same for a name that goes into a tree.
+///
+/// # Safety
+/// As for [`string`].
+unsafe fn c_string(text: *const c_char) -> Option<CString> {
+    // SAFETY: as the caller promises.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_owned())
+}
+
 /// An OID that PostgreSQL gives as `InvalidOid` where there is none.
 pub fn valid(oid: Oid) -> Option<Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
@@ -133,8 +142,17 @@ pub fn invalidate(relation: Oid) {
 
 /// Is the function immutable? It exists.
 pub fn is_immutable(function: Oid) -> bool {
-    // SAFETY: a lookup that raises for a missing function.
-    unsafe { pg_sys::func_volatile(function) as u8 == pg_sys::PROVOLATILE_IMMUTABLE }
+    volatility(function) == pg_sys::PROVOLATILE_IMMUTABLE
+}
+
+/// Is the function volatile? It exists.
+pub fn is_volatile(function: Oid) -> bool {
+    volatility(function) == pg_sys::PROVOLATILE_VOLATILE
+}
+
+fn volatility(function: Oid) -> u8 {
+    // SAFETY: a catalog lookup, which raises for a function that does not exist.
+    unsafe { pg_sys::func_volatile(function) as u8 }
 }
 
 /// Has the object been made by PostgreSQL's initdb, so that its OID is the same on every node?
@@ -142,19 +160,24 @@ pub fn is_built_in(object: Oid) -> bool {
     object.to_u32() < pg_sys::FirstNormalObjectId
 }
 
-/// The function's name without its schema.
-pub fn function_name(function: Oid) -> Option<CString> {
-    // SAFETY: a lookup that gives null or a palloc'd string.
+/// Is it a function of the extension's schema?
+pub fn is_of_extension(function: Oid) -> bool {
+    // SAFETY: catalog lookups, which give InvalidOid for what does not exist.
     unsafe {
-        let name = pg_sys::get_func_name(function);
-        (!name.is_null()).then(|| CStr::from_ptr(name).to_owned())
+        pg_sys::get_func_namespace(function) == pg_sys::get_namespace_oid(c"expanse".as_ptr(), true)
     }
+}
+
+/// The function's name without its schema; `None` when it does not exist.
+pub fn function_name(function: Oid) -> Option<CString> {
+    // SAFETY: a catalog lookup that gives null or a palloc'd string.
+    unsafe { c_string(pg_sys::get_func_name(function)) }
 }
 
 /// Type, modifier and collation of a relation's column; raises if there is none.
 pub fn column_type(relation: Oid, number: AttrNumber) -> ValueType {
     let mut of = ValueType::plain(pg_sys::InvalidOid);
-    // SAFETY: a lookup into three plain variables.
+    // SAFETY: a catalog lookup into three plain variables.
     unsafe {
         pg_sys::get_atttypetypmodcoll(
             relation,
@@ -167,10 +190,31 @@ pub fn column_type(relation: Oid, number: AttrNumber) -> ValueType {
     of
 }
 
+/// The name of a relation's column; raises if there is none.
+pub fn column_name(relation: Oid, number: AttrNumber) -> CString {
+    // SAFETY: a catalog lookup that gives a palloc'd string or raises.
+    unsafe { c_string(pg_sys::get_attname(relation, number, false)) }.expect("it raises rather")
+}
+
+/// The default collation of a type.
+pub fn type_collation(type_oid: Oid) -> Oid {
+    // SAFETY: a catalog lookup.
+    unsafe { pg_sys::get_typcollation(type_oid) }
+}
+
 /// Is it one of PostgreSQL's pseudo-types, such as record?
 pub fn is_pseudo_type(type_oid: Oid) -> bool {
-    // SAFETY: a lookup that gives 0 for a missing type.
+    // SAFETY: a catalog lookup.
     unsafe { pg_sys::get_typtype(type_oid) as u8 == pg_sys::TYPTYPE_PSEUDO }
+}
+
+/// The type's default hash operator family; `InvalidOid` when it has none.
+pub fn hash_family(type_oid: Oid) -> Oid {
+    // SAFETY: the type cache has an entry for every existing type.
+    unsafe {
+        let entry = pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_HASH_OPFAMILY as i32);
+        (*entry).hash_opf
+    }
 }
 
 /// The equality operator of the type's default operator class.
@@ -179,9 +223,15 @@ pub fn equality_operator(type_oid: Oid) -> Option<Oid> {
     valid(unsafe { (*pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr })
 }
 
-/// Are values that a collation calls equal the same bytes?
+/// Is the operator a member of the operator family?
+pub fn operator_in_family(operator: Oid, family: Oid) -> bool {
+    // SAFETY: a catalog lookup.
+    unsafe { pg_sys::op_in_opfamily(operator, family) }
+}
+
+/// Are only identical values equal under the collation?
 pub fn is_deterministic(collation: Oid) -> bool {
-    // SAFETY: a lookup that raises for a missing collation.
+    // SAFETY: a catalog lookup, which raises for a collation that does not exist.
     unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 

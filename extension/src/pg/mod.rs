@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod compat;
 pub mod entry;
+pub mod executor;
 pub mod function;
 pub mod list;
 pub mod memory;

@@ -19,19 +19,6 @@ pub unsafe fn items<T>(list: *const List) -> impl DoubleEndedIterator<Item = *mu
     })
 }
 
-/// Number of elements.
-///
-/// # Safety
-/// `list` is null or a valid list.
-pub unsafe fn length(list: *const List) -> usize {
-    if list.is_null() {
-        0
-    } else {
-        // SAFETY: a valid list by the caller's promise.
-        unsafe { (*list).length as usize }
-    }
-}
-
 /// A zeroed node with its tag set, in the current memory context.
 ///
 /// # Safety

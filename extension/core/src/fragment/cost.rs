@@ -80,7 +80,7 @@ pub fn join(settings: &Settings, left: &Figures, right: &Figures, rows: f64) -> 
     left.work + right.work + settings.cpu_tuple * (left.rows + right.rows + rows)
 }
 
-/// Work of grouping by way of a number of columns.
+/// Work of grouping that delivers a number of columns.
 pub fn group(settings: &Settings, input: &Figures, columns: usize) -> f64 {
     input.work + input.rows * settings.cpu_operator * (columns.max(1) as f64)
 }

@@ -4,19 +4,19 @@
 //! computed there. Otherwise each node delivers its part of every group, and PostgreSQL's own Agg node combines them with
 //! each aggregate's own combine, deserialize and final functions. The part of an aggregate is its transition state.
 
-/// How the nodes take part in a grouping.
+/// How a grouping is split between the nodes and the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Split {
     Complete,
     Partial,
 }
 
-/// The way of a grouping: `by_key` when a distribution column that is null in no row is among the grouping columns,
+/// The split of a grouping: `by_key` when a distribution column that is null in no row is among the grouping columns,
 /// `in_parts` when every aggregate has parts. `None` when all rows are to be fetched.
-pub fn way(by_key: bool, in_parts: impl FnOnce() -> bool) -> Option<Way> {
+pub fn split(by_key: bool, in_parts: impl FnOnce() -> bool) -> Option<Split> {
     match by_key {
-        true => Some(Way::Complete),
-        false => in_parts().then_some(Way::Partial),
+        true => Some(Split::Complete),
+        false => in_parts().then_some(Split::Partial),
     }
 }
 
@@ -76,9 +76,9 @@ mod tests {
     #[test]
     fn a_grouping_by_the_key_asks_for_no_parts() {
         let asked = || -> bool { unreachable!("a complete grouping needs no parts") };
-        assert_eq!(way(true, asked), Some(Way::Complete));
-        assert_eq!(way(false, || true), Some(Way::Partial));
-        assert_eq!(way(false, || false), None);
+        assert_eq!(split(true, asked), Some(Split::Complete));
+        assert_eq!(split(false, || true), Some(Split::Partial));
+        assert_eq!(split(false, || false), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ mod tests {
 
     const KINDS: [Kind; 5] = [Kind::Inner, Kind::Left, Kind::Full, Kind::Semi, Kind::Anti];
 
-    /// A distribution column and a number that tells rows apart.
+    /// A distribution column and a number of the row.
     type Row = (u8, usize);
     type Joined = (Option<Row>, Option<Row>);
 

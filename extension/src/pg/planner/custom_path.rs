@@ -1,6 +1,6 @@
 //! Paths of our own: what they stand for travels with them to the making of the plan.
 
-use super::{Planner, Rel, Target, WayIn};
+use super::{PathRef, Planner, Rel, Target};
 use crate::pg::entry::entry;
 use crate::pg::tree::{ListRef, NodeRef};
 use pgrx::pg_sys::{
@@ -53,7 +53,7 @@ pub fn custom_path<'a, T: PlannedByUs + 'a>(
     target: Target<'a>,
     estimate: Estimate,
     data: T,
-) -> WayIn<'a> {
+) -> PathRef<'a> {
     let mut custom = CustomPath {
         flags: pg_sys::CUSTOMPATH_SUPPORT_PROJECTION,
         methods: Carrier::<T>::METHODS,
@@ -70,7 +70,7 @@ pub fn custom_path<'a, T: PlannedByUs + 'a>(
     unsafe {
         let place = pg_sys::palloc(std::mem::size_of::<Carrier<T>>()).cast::<Carrier<T>>();
         place.write(Carrier { custom, data });
-        WayIn::new(place.cast())
+        PathRef::new(place.cast())
     }
 }
 

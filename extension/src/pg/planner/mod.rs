@@ -1,4 +1,4 @@
-//! PostgreSQL's planner as safe references: one level of planning, its relations, what they give, and the ways to it.
+//! PostgreSQL's planner as safe references: one level of planning, its relations, what they give, and their paths.
 //!
 //! # How it works
 //! The planner's hooks make a [`Planner`] and [`Rel`]s once, unsafely. From there methods lead to the other structures and
@@ -19,7 +19,7 @@ pub mod target;
 pub mod upper;
 
 pub use custom_path::PlannedByUs;
-pub use paths::{Aggregation, WayIn};
+pub use paths::{Aggregation, PathRef};
 pub use rel::{Private, Rel};
 pub use relids::Relids;
 pub use root::Planner;

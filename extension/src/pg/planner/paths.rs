@@ -1,4 +1,4 @@
-//! Ways to a relation (paths), as PostgreSQL's planner makes them.
+//! Paths, as PostgreSQL's planner makes them.
 
 use super::{references, Planner, Rel, Target};
 use crate::pg::entry::guarded;
@@ -7,17 +7,17 @@ use crate::pg::tree::ListRef;
 use pgrx::pg_sys::{self, AggClauseCosts, AggSplit, AggStrategy, Node, PathKey, SortGroupClause};
 
 references! {
-    /// A way to a relation.
-    WayIn(Path);
+    /// A path of the planner.
+    PathRef(Path);
 }
 
-impl<'a> WayIn<'a> {
+impl<'a> PathRef<'a> {
     pub fn target(self) -> Target<'a> {
         // SAFETY: every path has a target.
         unsafe { Target::new(self.pathtarget) }
     }
 
-    /// The same way, of which another target is known to be what it gives.
+    /// The same path, of which another target is known to be what it gives.
     pub fn giving(self, target: Target<'a>) -> Self {
         // SAFETY: a field of a path that is new.
         unsafe { (*self.as_ptr()).pathtarget = target.as_ptr() };
@@ -37,42 +37,42 @@ pub struct Aggregation<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// The way's rows sorted; only the first ones where `limit` says how many are wanted.
+    /// The path's rows sorted; only the first ones where `limit` says how many are wanted.
     pub fn sorted(
         self,
         rel: Rel<'a>,
-        way: WayIn<'a>,
+        path: PathRef<'a>,
         order: ListRef<'a, PathKey>,
         limit: Option<f64>,
-    ) -> WayIn<'a> {
+    ) -> PathRef<'a> {
         let all = -1.0;
         // SAFETY: everything belongs to this level of planning.
         unsafe {
             let sorted = pg_sys::create_sort_path(
                 self.as_ptr(),
                 rel.as_ptr(),
-                way.as_ptr(),
+                path.as_ptr(),
                 order.as_ptr(),
                 limit.unwrap_or(all),
             );
-            WayIn::new(std::ptr::from_mut(&mut (*sorted).path))
+            PathRef::new(std::ptr::from_mut(&mut (*sorted).path))
         }
     }
 
     pub fn aggregated(
         self,
         rel: Rel<'a>,
-        way: WayIn<'a>,
+        path: PathRef<'a>,
         strategy: AggStrategy::Type,
         aggregation: &Aggregation<'a>,
-    ) -> WayIn<'a> {
+    ) -> PathRef<'a> {
         let costs = aggregation.costs.as_ref();
         // SAFETY: everything belongs to this level of planning; the costs may be null.
         unsafe {
             let aggregated = pg_sys::create_agg_path(
                 self.as_ptr(),
                 rel.as_ptr(),
-                way.as_ptr(),
+                path.as_ptr(),
                 aggregation.target.as_ptr(),
                 strategy,
                 aggregation.split,
@@ -81,33 +81,39 @@ impl<'a> Planner<'a> {
                 costs.map_or(std::ptr::null(), std::ptr::from_ref),
                 aggregation.groups,
             );
-            WayIn::new(std::ptr::from_mut(&mut (*aggregated).path))
+            PathRef::new(std::ptr::from_mut(&mut (*aggregated).path))
         }
     }
 
-    /// The rows of a sorted way without those whose first `columns` columns come again.
-    pub fn unique(self, rel: Rel<'a>, way: WayIn<'a>, columns: usize, groups: f64) -> WayIn<'a> {
+    /// The rows of a sorted path without those whose first `columns` columns come again.
+    pub fn unique(
+        self,
+        rel: Rel<'a>,
+        path: PathRef<'a>,
+        columns: usize,
+        groups: f64,
+    ) -> PathRef<'a> {
         // SAFETY: everything belongs to this level of planning.
         unsafe {
             let unique = pg_sys::create_upper_unique_path(
                 self.as_ptr(),
                 rel.as_ptr(),
-                way.as_ptr(),
+                path.as_ptr(),
                 columns as i32,
                 groups,
             );
-            WayIn::new(std::ptr::from_mut(&mut (*unique).path))
+            PathRef::new(std::ptr::from_mut(&mut (*unique).path))
         }
     }
 
-    /// The way with its target computed from what it gives.
-    pub fn projected(self, rel: Rel<'a>, way: WayIn<'a>, target: Target<'a>) -> WayIn<'a> {
+    /// The path with its target computed from what it gives.
+    pub fn projected(self, rel: Rel<'a>, path: PathRef<'a>, target: Target<'a>) -> PathRef<'a> {
         // SAFETY: everything belongs to this level of planning.
         unsafe {
-            WayIn::new(pg_sys::apply_projection_to_path(
+            PathRef::new(pg_sys::apply_projection_to_path(
                 self.as_ptr(),
                 rel.as_ptr(),
-                way.as_ptr(),
+                path.as_ptr(),
                 target.as_ptr(),
             ))
         }

@@ -1,6 +1,6 @@
 //! Relations of the planner: tables, joins, and what is made of them.
 
-use super::{references, Relids, Target, WayIn};
+use super::{references, PathRef, Relids, Target};
 use crate::pg::tree::ListRef;
 use pgrx::pg_sys::{self, AttrNumber, RelOptKind, RestrictInfo};
 
@@ -76,13 +76,13 @@ impl<'a> Rel<'a> {
         })
     }
 
-    /// Offers the planner a way to the relation.
-    pub fn add(self, way: WayIn<'a>) {
+    /// Adds a path to those that the planner chooses from.
+    pub fn add_path(self, path: PathRef<'a>) {
         // SAFETY: both belong to the planner at work.
-        unsafe { pg_sys::add_path(self.as_ptr(), way.as_ptr()) };
+        unsafe { pg_sys::add_path(self.as_ptr(), path.as_ptr()) };
     }
 
-    /// Takes back all ways that the planner has found so far, and lets it look for none by parallel workers.
+    /// Drops the paths that the planner has found so far, and lets it look for none of parallel workers.
     pub fn drop_paths(self) {
         let rel = self.as_ptr();
         // SAFETY: fields of a valid relation, whose paths nothing refers to while its own hook runs.
@@ -124,8 +124,10 @@ impl<'a> Rel<'a> {
         if !self.fdwroutine.is_null() {
             return None;
         }
-        // SAFETY: null, ours, or another library's, of at least eight bytes; the mark says which.
-        let marked = unsafe { self.fdw_private.cast::<Marked<T>>().as_ref() }?;
-        (marked.mark == T::MARK).then_some(&marked.value)
+        // SAFETY: null, or of another library or ours, of at least eight bytes; the mark says which.
+        unsafe {
+            let mark = self.fdw_private.cast::<u64>().as_ref()?;
+            (*mark == T::MARK).then(|| &(*self.fdw_private.cast::<Marked<T>>()).value)
+        }
     }
 }

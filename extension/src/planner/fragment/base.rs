@@ -7,7 +7,8 @@ use crate::pg::planner::{Rel, Relids};
 use crate::pg::tree::{build, list_of, make, NodeRef};
 use crate::planner::fragment::info::Fragment;
 use crate::planner::fragment::shippable::shippable;
-use crate::planner::fragment::{check, cost, path, target};
+use crate::planner::fragment::{cost, path, target};
+use crate::planner::refusals::refuse;
 use expanse_core::fragment::cost::Figures;
 use pgrx::pg_sys::{
     AttrNumber, Node, Oid, RangeTblEntry, RangeTblRef, RestrictInfo, TableOidAttributeNumber, Var,
@@ -82,7 +83,7 @@ fn may_leave(rel: Rel<'_>, condition: NodeRef<'_, RestrictInfo>) -> bool {
 fn refuse_system_columns(rel: Rel<'_>, relation: Oid, metadata: &Metadata) {
     let place = |column| i32::from(column) != TableOidAttributeNumber;
     if rel.system_columns().any(place) {
-        check::refuse(
+        refuse(
             "reading a system column",
             relation,
             "Rows of a distributed table live on several nodes: name them by their key.",

@@ -7,7 +7,7 @@
 use crate::metadata::cache::Metadata;
 use crate::pg::tree::change::each_query;
 use crate::pg::tree::NodeMut;
-use crate::plan::owned::as_subquery;
+use crate::plan::subquery::table_as_subquery;
 use pgrx::pg_sys::{Query, RTEKind};
 
 /// Turns every distributed table that is read, at any depth, into a subquery of its own.
@@ -20,8 +20,7 @@ pub fn set(query: &mut NodeMut<'_, Query>, metadata: &Metadata) {
                     .table(entry.relid)
                     .is_some_and(|table| table.distribution_column().is_some());
             if distributed && index != written {
-                // SAFETY: an entry of a query that is ours to change.
-                unsafe { as_subquery(entry.as_ptr()) };
+                table_as_subquery(&mut entry);
                 entry.security_barrier = true;
             }
         }

@@ -14,7 +14,6 @@
 //! * Everything that lives between two hooks is palloc'd in the planner's memory context.
 
 pub mod base;
-pub mod check;
 pub mod cost;
 pub mod grouping;
 pub mod info;
@@ -35,7 +34,6 @@ use crate::planner::fragment::info::Fragment;
 use pgrx::pg_sys::{JoinType, RTEKind, RangeTblEntry, RestrictInfo};
 use std::rc::Rc;
 
-pub use self::check::check;
 pub use self::statistics::relation_info;
 
 /// The metadata, when the statement being planned may have fragments.

@@ -2,9 +2,10 @@
 
 use crate::pg::catalog;
 use crate::pg::planner::custom_path::custom_path;
-use crate::pg::planner::{PlannedByUs, Planner, Rel, Target, WayIn};
+use crate::pg::planner::{PathRef, PlannedByUs, Planner, Rel, Target};
 use crate::pg::tree::{build, copy, list_of, make, ListRef, NodeRef};
 use crate::plan::fragment::Plan as ScanPlan;
+use crate::plan::text::deparse;
 use crate::planner::fragment::info::Fragment;
 use crate::planner::fragment::query::{self, Grouping};
 use crate::planner::fragment::top::Top;
@@ -45,7 +46,7 @@ fn add_rows<'a>(rel: Rel<'a>, fragment: &'a Fragment<'a>, columns: Target<'a>) {
         local_conditions: fragment.local_conditions,
     };
     let estimate = cost::fetch(&fragment.figures, rel.rows, rel.target().width);
-    rel.add(custom_path(rel, rel.target(), estimate, request));
+    rel.add_path(custom_path(rel, rel.target(), estimate, request));
 }
 
 /// A grouping that the nodes do: `columns` are delivered, `target` is computed from them.
@@ -59,7 +60,7 @@ pub struct Grouped<'a> {
 }
 
 /// The path of a grouping, to be added or used as an input.
-pub fn grouped<'a>(rel: Rel<'a>, grouped: &Grouped<'a>) -> WayIn<'a> {
+pub fn grouped<'a>(rel: Rel<'a>, grouped: &Grouped<'a>) -> PathRef<'a> {
     let request = Request {
         fragment: grouped.fragment,
         columns: grouped.columns,
@@ -87,7 +88,7 @@ pub fn top<'a>(
     columns: ListRef<'a, Var>,
     target: Target<'a>,
     top: Top<'a>,
-) -> WayIn<'a> {
+) -> PathRef<'a> {
     let request = Request {
         fragment,
         columns: target::of_columns(columns.iter()),
@@ -115,8 +116,7 @@ impl PlannedByUs for Request<'_> {
         let columns = self.columns.expressions();
         let built = query::build(planner, self);
         let about = ScanPlan {
-            // SAFETY: a copy of our own.
-            sql: unsafe { crate::plan::text::deparse(copy(built.query).as_ptr()) },
+            sql: deparse(copy(built.query)),
             group: fragment.group,
             user: fragment.user.to_u32(),
             attributes: if rel.is_table() {
@@ -132,8 +132,7 @@ impl PlannedByUs for Request<'_> {
         scan.scan.plan.targetlist = targets.as_ptr();
         scan.scan.plan.qual = self.local_conditions.copied().as_ptr();
         scan.custom_exprs = built.params.as_ptr();
-        // SAFETY: the query lives as long as the plan.
-        scan.custom_private = unsafe { about.store(built.query.as_ptr()) };
+        scan.custom_private = about.store(built.query).as_ptr();
         scan.custom_relids = fragment.members.as_ptr();
         if rel.is_table() {
             scan.scan.scanrelid = rel.relid;

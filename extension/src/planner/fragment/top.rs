@@ -37,7 +37,7 @@ pub fn consider<'a>(planner: Planner<'a>, input: Rel<'a>, output: Rel<'a>) {
     let sorted = planner
         .sorted(output, rows, planner.order(), limit)
         .giving(input.target());
-    output.add(match planner.ordered_target() {
+    output.add_path(match planner.ordered_target() {
         Some(wanted) if wanted.as_ptr() != input.target().as_ptr() => {
             planner.projected(output, sorted, wanted)
         }
@@ -45,7 +45,7 @@ pub fn consider<'a>(planner: Planner<'a>, input: Rel<'a>, output: Rel<'a>) {
     });
 }
 
-/// What is wanted of the order, when that is a fixed number of rows and nothing but LIMIT comes after it.
+/// What is wanted of the order, when that is a constant number of rows and nothing but LIMIT comes after it.
 fn wanted(planner: Planner<'_>) -> Option<Top<'_>> {
     let query = planner.query();
     // Negative where rows are made of others between the scan and the limit.

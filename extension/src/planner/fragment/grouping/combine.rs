@@ -1,7 +1,7 @@
 //! Combining here what the nodes deliver in parts.
 
 use crate::pg::planner::paths::{is_hashable, is_sortable};
-use crate::pg::planner::{Aggregation, Planner, Rel, Target, WayIn};
+use crate::pg::planner::{Aggregation, PathRef, Planner, Rel, Target};
 use crate::pg::tree::ListRef;
 use crate::planner::fragment::grouping::group::Needs;
 use crate::planner::fragment::info::Fragment;
@@ -44,8 +44,8 @@ pub fn add<'a>(
         costs: Some(planner.costs_of_combining()),
         groups: needs.groups,
     };
-    let finish = |input: WayIn<'a>, strategy: AggStrategy::Type| {
-        output.add(planner.aggregated(output, input, strategy, &last_step));
+    let finish = |input: PathRef<'a>, strategy: AggStrategy::Type| {
+        output.add_path(planner.aggregated(output, input, strategy, &last_step));
     };
     if clause.is_empty() {
         finish(partial, AggStrategy::AGG_PLAIN);
@@ -65,7 +65,7 @@ pub fn add<'a>(
 pub fn add_distinct<'a>(
     planner: Planner<'a>,
     output: Rel<'a>,
-    partial: WayIn<'a>,
+    partial: PathRef<'a>,
     clause: ListRef<'a, SortGroupClause>,
     groups: f64,
 ) {
@@ -79,12 +79,12 @@ pub fn add_distinct<'a>(
             costs: None,
             groups,
         };
-        output.add(planner.aggregated(output, partial, AggStrategy::AGG_HASHED, &once));
+        output.add_path(planner.aggregated(output, partial, AggStrategy::AGG_HASHED, &once));
     }
     let order = planner.order_of_distinct();
     if is_sortable(clause) && !order.is_empty() {
         let sorted = planner.sorted(output, partial, order, None).giving(target);
         let unique = planner.unique(output, sorted, order.len(), groups);
-        output.add(unique.giving(target));
+        output.add_path(unique.giving(target));
     }
 }

@@ -9,7 +9,7 @@ use crate::planner::fragment::info::Fragment;
 use crate::planner::fragment::path::{self, Grouped};
 use crate::planner::fragment::query::Grouping;
 use crate::planner::fragment::shippable::shippable_with_aggregates;
-use expanse_core::fragment::grouping::{way, Way};
+use expanse_core::fragment::grouping::{split, Split};
 use pgrx::pg_sys::{Node, NodeTag, SortGroupClause};
 
 /// What the grouping needs from below.
@@ -60,9 +60,9 @@ pub fn consider<'a>(
         parts = partial::target(columns);
         parts.is_some()
     };
-    match (way(is_by_key(fragment, columns), in_parts), parts) {
-        (Some(Way::Complete), _) => add_complete(output, fragment, &needs),
-        (Some(Way::Partial), Some(parts)) => {
+    match (split(is_by_key(fragment, columns), in_parts), parts) {
+        (Some(Split::Complete), _) => add_complete(output, fragment, &needs),
+        (Some(Split::Partial), Some(parts)) => {
             combine::add(planner, output, fragment, &needs, parts);
         }
         _ => {}
@@ -147,5 +147,5 @@ fn add_complete<'a>(output: Rel<'a>, fragment: &'a Fragment<'a>, needs: &Needs<'
             rows: needs.groups,
         },
     );
-    output.add(path);
+    output.add_path(path);
 }
