@@ -1,6 +1,7 @@
 //! What the extension and the sidecar both decide, as plain Rust: no PostgreSQL, no files, no
 //! network, no clock.
 //!
+//! * [`fragment`]: which parts of a query each node can answer on its own data, and what they cost
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
 //! * [`kept_row`]: a row of another node that had to wait in a file
 //! * [`live`]: load, the executor pool, and why something does not happen
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod apportion;
+pub mod fragment;
 pub mod hash_map;
 pub mod kept_row;
 mod layout;

@@ -207,7 +207,7 @@ impl Choice<'_, '_> {
             }
             Way::Fragments { writes_here } => {
                 if writes_here {
-                    fragment::local_write::set(self.query.as_ptr(), self.metadata);
+                    fragment::local_write::set(self.query, self.metadata);
                 }
                 Prepared::Fragments
             }

@@ -25,12 +25,13 @@ pub mod fields;
 pub mod list;
 pub mod make;
 pub mod statements;
+pub mod vars;
 pub mod walk;
 
 pub use build::ValueType;
 pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make};
-pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
+pub use walk::{mutate, mutate_below, mutate_query, walk, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
