@@ -6,8 +6,10 @@
 pub mod transactions;
 
 use crate::ddl;
+use crate::ddl::source::Source;
 use crate::pg::entry::entry;
 use crate::pg::raw;
+use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -16,6 +18,7 @@ use crate::scan::{pending, statement_scan};
 use crate::snapshot::{mixed, repeatable_read};
 use crate::transaction::constraints;
 use pgrx::pg_sys::*;
+use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
 
 static mut PREVIOUS_PLANNER: planner_hook_type = None;
@@ -149,6 +152,22 @@ unsafe fn copy_in_portions(query: *mut QueryDesc, direction: ScanDirection::Type
     }
 }
 
+/// # Safety
+/// `pstmt` is a statement, and `query_string` null or the string that it is a part of, for `'a`.
+unsafe fn source<'a>(pstmt: *mut PlannedStmt, query_string: *const c_char) -> Source<'a> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Source {
+            statement: NodeRef::new(pstmt).expect("PostgreSQL passes a statement"),
+            query: if query_string.is_null() {
+                c""
+            } else {
+                CStr::from_ptr(query_string)
+            },
+        }
+    }
+}
+
 #[allow(clippy::too_many_arguments)] // PostgreSQL's signature
 unsafe extern "C-unwind" fn process_utility(
     pstmt: *mut PlannedStmt,
@@ -160,19 +179,20 @@ unsafe extern "C-unwind" fn process_utility(
     dest: *mut DestReceiver,
     qc: *mut QueryCompletion,
 ) {
+    // SAFETY: PostgreSQL passes a statement, and the string that it is a part of.
+    let source = unsafe { source(pstmt, query_string) };
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
-        entry(|| ddl::begin_barrier::pass(pstmt));
+        entry(|| ddl::begin_barrier::pass(source.statement));
         if pending::concerned_by_utility(pstmt) {
             pending::start_all();
         }
     }
-    let utility = entry(|| ddl::before(pstmt, query_string, context, params, dest, qc));
-    let (pstmt, after) = match utility {
-        Utility::PassThrough => (pstmt, std::ptr::null_mut()),
+    let (pstmt, around) = match entry(|| ddl::before(source, context)) {
+        Utility::PassThrough => (pstmt, false),
         // SAFETY: the job was prepared by `before`; nothing droppable lives in this frame.
         Utility::CopyFrom(job) => return unsafe { crate::copy::run(job, qc) },
-        Utility::Around { pstmt, after } => (pstmt, after),
+        Utility::Around { pstmt } => (pstmt, true),
     };
     // SAFETY: the statement that runs next.
     let pushed = repeatable_read::applies() && entry(|| unsafe { repeatable_read::push(pstmt) });
@@ -206,8 +226,8 @@ unsafe extern "C-unwind" fn process_utility(
         // SAFETY: `push` pushed one, and COPY leaves the stack as it was.
         unsafe { PopActiveSnapshot() };
     }
-    if !after.is_null() {
-        entry(|| ddl::after(after, qc));
+    if around {
+        entry(ddl::after);
     }
     // SAFETY: the statement that has run; nothing droppable lives in this frame.
     unsafe {

@@ -129,3 +129,27 @@ pub fn invalidate(relation: Oid) {
     // SAFETY: registers an invalidation message.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) };
 }
+
+/// Deletes the rows of a catalog table whose first column is this OID.
+pub fn delete_by_oid(table: Oid, oid: Oid) {
+    let lock = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: the table is open and locked for the scan and the deletion; its first column is an OID.
+    unsafe {
+        let catalog = pg_sys::table_open(table, lock);
+        let none = std::ptr::null_mut();
+        let scan = pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, none, 0, none.cast());
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            let mut null = false;
+            let value = pg_sys::heap_getattr(tuple, 1, (*catalog).rd_att, &mut null);
+            if Oid::from_datum(value, null) == Some(oid) {
+                pg_sys::CatalogTupleDelete(catalog, &mut (*tuple).t_self);
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(catalog, lock);
+    }
+}

@@ -8,7 +8,6 @@ pub mod list;
 pub mod memory;
 pub mod names;
 pub mod nodes;
-pub mod parse_tree;
 pub mod raw;
 pub mod session;
 pub mod shared_memory;

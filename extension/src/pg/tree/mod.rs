@@ -17,6 +17,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod analyze;
 pub mod fields;
 pub mod list;
 pub mod make;
@@ -24,7 +25,7 @@ pub mod statements;
 pub mod walk;
 
 pub use list::{list_of, IntList, ListRef, OidList};
-pub use make::{copy, flat_copy, make};
+pub use make::{copy, flat_copy, make, parse};
 pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
