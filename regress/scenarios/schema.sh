@@ -191,7 +191,7 @@ for statement in 'CREATE INDEX ON p (k)' 'ALTER TABLE p ADD w int' 'TRUNCATE p' 
     'DROP INDEX pi' 'DROP INDEX CONCURRENTLY pi' 'CREATE INDEX CONCURRENTLY pj ON p (k)'; do
     plain_table
     meanwhile "SELECT cluster_distribute_table('p', 'k')" "$statement"
-    check "$statement is told" grep -q 'table "p" has been spread meanwhile' "$dir/said"
+    check "$statement is told" grep -q 'table "p" has been distributed meanwhile' "$dir/said"
     sql "$port" -c 'DROP TABLE p'
 done
 plain_table

@@ -57,7 +57,7 @@ pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
             });
         }
         privileges::check_source(copy);
-        crate::catalog::groups::lock_gate_for_writing(&metadata, table.group);
+        crate::catalog::groups::lock_for_writing(&metadata, table.group);
         Some(Utility::CopyFrom(job::Job::create(copy, relation)))
     }
 }

@@ -7,7 +7,7 @@
 //! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build_created`]).
 //!
 //! What changes the catalog needs locks of the table that writers (CREATE) or readers, too (DROP) would queue behind. They
-//! are taken in short attempts ([`crate::ddl::attempts`]).
+//! are taken in short attempts ([`crate::ddl::locks::attempts`]).
 //!
 //! # What is not guaranteed
 //! As in PostgreSQL, an index whose build fails or is interrupted stays, and is not valid on the nodes that had not

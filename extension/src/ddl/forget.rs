@@ -16,6 +16,7 @@ use crate::ddl::refuse;
 use crate::error::Error;
 use crate::metadata::cache::{marker, metadata, Metadata, Table};
 use crate::metadata::peer::internal_session;
+use crate::metadata::scan::delete_by_oid;
 use crate::pg::catalog;
 use crate::pg::entry::entry;
 use crate::pg::names;
@@ -151,7 +152,7 @@ fn dropped_table(metadata: &Metadata, table: &Table) {
 /// Deletes the table's row of `expanse.distributed_table` on this node.
 fn remove_entry(relation: Oid) {
     if let Some(marker) = marker() {
-        catalog::delete_by_oid(marker, relation);
+        delete_by_oid(marker, relation);
         catalog::invalidate(marker);
     }
 }

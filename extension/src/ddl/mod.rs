@@ -3,7 +3,7 @@
 //! # How it works
 //! [`before`] finds out which distributed tables (by hash, or replicated) a statement is about and what has to be done
 //! ([`classify`], by the rules of [`expanse_core::utility`]), refuses what they cannot have ([`refuse`]) and takes the locks
-//! that keep schema changes apart from each other and from rebinds ([`lock`]). PostgreSQL then runs the statement here.
+//! that keep schema changes apart from each other and from rebinds ([`locks`]). PostgreSQL then runs the statement here.
 //! [`after`] checks what only the finished statement shows ([`rules`]) and sends it to the other nodes ([`send`]), in the same
 //! transaction.
 //!
@@ -20,13 +20,11 @@
 //! node that is asked.
 
 pub mod alter;
-pub mod attempts;
-pub mod begin_barrier;
 pub mod classify;
 pub mod concurrently;
 pub mod fills;
 pub mod forget;
-pub mod lock;
+pub mod locks;
 pub mod refuse;
 pub mod rename;
 pub mod rules;
@@ -65,7 +63,7 @@ pub fn before(source: Source<'_>, context: ProcessUtilityContext::Type) -> Utili
         classify::own(source)
     } else {
         classify::classify(source, &cluster())
-            .and_then(|job| lock::under_locks(source, job, top_level))
+            .and_then(|job| locks::under_locks(source, job, top_level))
     };
     let Some(job) = job else {
         return Utility::PassThrough;
@@ -92,7 +90,7 @@ pub fn after() {
         _ => {}
     }
     transaction::command_done();
-    lock::refuse_distributed_since(&job);
+    locks::refuse_distributed_since(&job);
     rename::follow(&job);
     rules::check(&job);
     send::send(&job, &notes);

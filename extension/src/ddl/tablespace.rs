@@ -29,11 +29,7 @@ pub fn check(node: NodeRef<'_>) {
     }
 }
 
-fn refuse_storage(
-    name: Option<String>,
-    what: &'static str,
-    hint: impl FnOnce(&str) -> String,
-) {
+fn refuse_storage(name: Option<String>, what: &'static str, hint: impl FnOnce(&str) -> String) {
     let Some(storage) = name.filter(|name| storages::exists(name)) else {
         return;
     };

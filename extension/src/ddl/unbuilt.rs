@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::metadata::peer;
-use crate::pg::{compat, spi};
 use crate::pg::tree::parse;
+use crate::pg::{compat, spi};
 use pgrx::pg_sys::{IndexStmt, Oid};
 use std::ffi::CString;
 

@@ -9,7 +9,7 @@ use crate::ddl;
 use crate::ddl::source::Source;
 use crate::pg::entry::entry;
 use crate::pg::raw;
-use crate::pg::tree::NodeRef;
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -65,7 +65,8 @@ unsafe extern "C-unwind" fn plan(
     cursor_options: c_int,
     bound_params: ParamListInfo,
 ) -> *mut PlannedStmt {
-    let decision = entry(|| planner::decide(parse));
+    // SAFETY: PostgreSQL hands the analysed query over to be changed.
+    let decision = entry(|| planner::decide(unsafe { NodeMut::present(parse) }));
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     let stmt = unsafe {
         match PREVIOUS_PLANNER {
@@ -79,7 +80,11 @@ unsafe extern "C-unwind" fn plan(
             planner::first::moving::wrap(stmt);
             stmt
         }),
-        Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
+        Decision::Plan(planning) => entry(|| {
+            // SAFETY: the finished statement, ours to extend; `planning` was made above for it.
+            unsafe { planner::finish(&mut NodeMut::present(stmt), planning) };
+            stmt
+        }),
     }
 }
 
@@ -183,7 +188,7 @@ unsafe extern "C-unwind" fn process_utility(
     let source = unsafe { source(pstmt, query_string) };
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
-        entry(|| ddl::begin_barrier::pass(source.statement));
+        entry(|| ddl::locks::begin_barrier::pass(source.statement));
         if pending::concerned_by_utility(pstmt) {
             pending::start_all();
         }

@@ -72,3 +72,27 @@ pub fn scan_as_of(snapshot: pg_sys::Snapshot, name: &CStr, mut visit: impl FnMut
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
     }
 }
+
+/// Deletes the rows of a table of schema `expanse` whose first column is this OID.
+pub fn delete_by_oid(table: pg_sys::Oid, oid: pg_sys::Oid) {
+    let lock = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: as in `scan_as_of`; the table's first column is an OID.
+    unsafe {
+        let relation = pg_sys::table_open(table, lock);
+        let descriptor = (*relation).rd_att;
+        let none = std::ptr::null_mut();
+        let scan =
+            pg_sys::systable_beginscan(relation, pg_sys::InvalidOid, false, none, 0, none.cast());
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            if (Row { tuple, descriptor }).get(1) == Some(oid) {
+                pg_sys::CatalogTupleDelete(relation, &mut (*tuple).t_self);
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
+    }
+}

@@ -73,9 +73,7 @@ fn granted(
     let objects = stmt.objects();
     if stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_ALL_IN_SCHEMA {
         let schemas = objects.cast::<pg_sys::String>()?.texts().into_iter();
-        return schemas
-            .flat_map(|name| in_schema(metadata, &name))
-            .next();
+        return schemas.flat_map(|name| in_schema(metadata, &name)).next();
     }
     objects
         .filter::<RangeVar>()

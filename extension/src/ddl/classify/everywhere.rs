@@ -14,7 +14,6 @@ use pgrx::pg_sys::{
     RangeVar,
 };
 
-
 /// The extension of this library, which comes and goes node by node.
 const OWN_EXTENSION: &str = "expanse";
 
@@ -34,12 +33,7 @@ pub enum When {
 }
 
 /// Which nodes have the object of a statement, as far as its rule asks.
-pub fn existence(
-    node: NodeRef<'_>,
-    rule: &Rule,
-    object: Object,
-    metadata: &Metadata,
-) -> Existence {
+pub fn existence(node: NodeRef<'_>, rule: &Rule, object: Object, metadata: &Metadata) -> Existence {
     if rule.objects == OnObjects::Nothing {
         return Existence::ThisNode;
     }
@@ -158,9 +152,8 @@ fn grant(stmt: NodeRef<'_, GrantStmt>, object: Object, metadata: &Metadata) -> b
         }
         Object::Tablespace => {
             let storages = objects.cast::<pg_sys::String>().map(ListRef::texts);
-            storages.is_some_and(|all| {
-                !all.is_empty() && all.iter().all(|name| storages::exists(name))
-            })
+            storages
+                .is_some_and(|all| !all.is_empty() && all.iter().all(|name| storages::exists(name)))
         }
         _ if is_function(object) => {
             let portable = |function| {
@@ -186,10 +179,7 @@ pub fn statement(
         let when = match node.cast::<pg_sys::ViewStmt>() {
             Some(stmt) => {
                 let view = stmt.view()?;
-                When::View(
-                    owned(view.schema()),
-                    owned(view.name()).unwrap_or_default(),
-                )
+                When::View(owned(view.schema()), owned(view.name()).unwrap_or_default())
             }
             None => When::Functions,
         };
@@ -249,7 +239,10 @@ fn drop(
         }
         Object::Schema => {
             let schemas: Vec<String> = named()?.iter().map(|name| spi::identifier(name)).collect();
-            Some(format!("DROP SCHEMA IF EXISTS {}{tail}", schemas.join(", ")))
+            Some(format!(
+                "DROP SCHEMA IF EXISTS {}{tail}",
+                schemas.join(", ")
+            ))
         }
         Object::Extension => {
             let ours = named()?.iter().any(|name| name == OWN_EXTENSION);

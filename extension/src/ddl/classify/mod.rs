@@ -195,9 +195,8 @@ fn about_tables(
     let tables = named.local.iter().map(|&relation| table_of(relation));
     job.local_tables = tables.map(|table| (table, names::bare(table))).collect();
     // DROP INDEX locks the table as well.
-    let locks_tables = facts.statement == Statement::Drop
-        && facts.object == Object::Index
-        && !facts.concurrently;
+    let locks_tables =
+        facts.statement == Statement::Drop && facts.object == Object::Index && !facts.concurrently;
     let dependent = |&relation: &Oid| table_of(relation) != relation;
     job.dependent_only =
         job.tables.is_empty() && !locks_tables && named.local.iter().any(dependent);

@@ -18,7 +18,10 @@ pub fn relations_listed(objects: ListRef<'_>) -> Vec<Oid> {
 
 /// Qualified names of relations, as a list of them.
 pub fn listed(relations: &[Oid]) -> String {
-    let names: Vec<String> = relations.iter().filter_map(|&oid| names::qualified(oid)).collect();
+    let names: Vec<String> = relations
+        .iter()
+        .filter_map(|&oid| names::qualified(oid))
+        .collect();
     names.join(", ")
 }
 

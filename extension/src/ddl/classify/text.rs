@@ -12,7 +12,12 @@ use expanse_core::utility::{refusal, Action, LockMode};
 use pgrx::pg_sys::{self, DefElem, DropBehavior, DropStmt, ReindexStmt, TruncateStmt, VacuumStmt};
 
 /// The text; `None` where PostgreSQL is to say what is wrong.
-pub fn of(action: Action, source: Source<'_>, named: &Named, metadata: &Metadata) -> Option<String> {
+pub fn of(
+    action: Action,
+    source: Source<'_>,
+    named: &Named,
+    metadata: &Metadata,
+) -> Option<String> {
     let node = source.node()?;
     match action {
         Action::SameText => Some(source.text()),

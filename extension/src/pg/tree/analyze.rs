@@ -17,13 +17,21 @@ fn quietly<'a>(analysis: impl FnOnce() -> *mut Node) -> Option<NodeRef<'a>> {
 ///
 /// # Safety
 /// `state` is a parse state of the current memory context.
-unsafe fn transform(state: *mut ParseState, raw: NodeRef<'_>, kind: ParseExprKind::Type) -> *mut Node {
+unsafe fn transform(
+    state: *mut ParseState,
+    raw: NodeRef<'_>,
+    kind: ParseExprKind::Type,
+) -> *mut Node {
     // SAFETY: as the caller promises.
     unsafe { pg_sys::transformExpr(state, copy(raw).as_ptr(), kind) }
 }
 
 /// An expression about the columns of a table, which the statement has locked or is about to lock.
-pub fn about_table<'a>(raw: NodeRef<'_>, table: Oid, kind: ParseExprKind::Type) -> Option<NodeRef<'a>> {
+pub fn about_table<'a>(
+    raw: NodeRef<'_>,
+    table: Oid,
+    kind: ParseExprKind::Type,
+) -> Option<NodeRef<'a>> {
     let lock = pg_sys::AccessShareLock as i32;
     // SAFETY: the table exists; it is closed below, and the lock stays.
     let open = unsafe { pg_sys::relation_open(table, lock) };
@@ -32,7 +40,8 @@ pub fn about_table<'a>(raw: NodeRef<'_>, table: Oid, kind: ParseExprKind::Type) 
         // SAFETY: the table is open; its columns become visible to the expression.
         unsafe {
             let state = pg_sys::make_parsestate(none.cast());
-            let item = pg_sys::addRangeTableEntryForRelation(state, open, lock, none.cast(), false, true);
+            let item =
+                pg_sys::addRangeTableEntryForRelation(state, open, lock, none.cast(), false, true);
             pg_sys::addNSItemToQuery(state, item, false, true, true);
             transform(state, raw, kind)
         }

@@ -18,13 +18,18 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod analyze;
+pub mod build;
+pub mod calls;
+pub mod change;
+pub mod deparse;
 pub mod fields;
 pub mod list;
 pub mod make;
 pub mod statements;
 pub mod walk;
 
-pub use list::{list_of, IntList, ListRef, OidList};
+pub use build::ValueType;
+pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make, parse};
 pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
 
@@ -67,6 +72,15 @@ impl<T> Deref for NodeRef<'_, T> {
 }
 
 impl<'a, T> NodeRef<'a, T> {
+    /// The node where PostgreSQL never has none.
+    ///
+    /// # Safety
+    /// As for [`NodeRef::new`].
+    pub unsafe fn present(node: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::new(node) }.expect("PostgreSQL has a node here")
+    }
+
     /// `None` for a null pointer.
     ///
     /// # Safety
@@ -173,6 +187,15 @@ impl<T> DerefMut for NodeMut<'_, T> {
 }
 
 impl<'a, T> NodeMut<'a, T> {
+    /// The node where PostgreSQL never has none.
+    ///
+    /// # Safety
+    /// As for [`NodeMut::new`].
+    pub unsafe fn present(node: *mut T) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::new(node) }.expect("PostgreSQL has a node here")
+    }
+
     /// `None` for a null pointer.
     ///
     /// # Safety

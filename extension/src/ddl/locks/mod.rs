@@ -1,8 +1,10 @@
 //! The locks of a schema change: of the metadata, of colocation groups, and of tables on all nodes.
 
+pub mod attempts;
+pub mod begin_barrier;
+
 use crate::catalog::everywhere::{cluster, lock_metadata, others};
 use crate::catalog::groups;
-use crate::ddl::attempts;
 use crate::ddl::classify::{self, DdlJob};
 use crate::ddl::source::Source;
 use crate::error::Raised;
@@ -57,7 +59,8 @@ pub fn under_locks(source: Source<'_>, first: DdlJob, top_level: bool) -> Option
 /// Takes the locks; false when PostgreSQL is to run the statement without.
 fn take(job: &DdlJob, alone: bool) -> bool {
     let creates = job.creates_concurrently();
-    let may = !transaction::is_read_only() && job.locks.iter().all(|(table, _)| compat::owns(*table));
+    let may =
+        !transaction::is_read_only() && job.locks.iter().all(|(table, _)| compat::owns(*table));
     let one_node = cluster().active_nodes().len() < 2;
     // An index may also be dropped by the owner of its schema, and here with CONCURRENTLY as PostgreSQL does it.
     if job.concurrently && (!alone || creates && !may || !creates && one_node) {

@@ -8,7 +8,7 @@
 //! waits for long, either, which is more than PostgreSQL's own schema changes grant.
 //!
 //! A busy table is always in use. So that an attempt can succeed, transaction blocks wait at their BEGIN for a
-//! moment ([`crate::ddl::begin_barrier`]), on all nodes, and those that have begun are given [`LEAVE`] to come to their ends. Statements
+//! moment ([`crate::ddl::locks::begin_barrier`]), on all nodes, and those that have begun are given [`LEAVE`] to come to their ends. Statements
 //! without a block are not held up: few of them are between two nodes at a time.
 //!
 //! A statement with CONCURRENTLY tries until it has its way or `lock_timeout` is over. Any other one may meet a table that
@@ -16,7 +16,7 @@
 //! no lock that is given back is one to be found in a cycle. So they wait as PostgreSQL does when their patience is over.
 
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::ddl::begin_barrier;
+use crate::ddl::locks::begin_barrier;
 use crate::error::{Error, Raised};
 use crate::metadata::peer;
 use crate::pg::compat;
