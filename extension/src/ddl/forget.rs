@@ -152,7 +152,7 @@ fn dropped_table(metadata: &Metadata, table: &Table) {
 /// Deletes the table's row of `expanse.distributed_table` on this node.
 fn remove_entry(relation: Oid) {
     if let Some(marker) = marker() {
-        delete_by_oid(marker, relation);
+        delete_by_oid(marker, c"relation", relation);
         catalog::invalidate(marker);
     }
 }

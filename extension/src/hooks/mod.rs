@@ -197,6 +197,7 @@ unsafe extern "C-unwind" fn process_utility(
         Utility::PassThrough => (pstmt, false),
         // SAFETY: the job was prepared by `before`; nothing droppable lives in this frame.
         Utility::CopyFrom(job) => return unsafe { crate::copy::run(job, qc) },
+        Utility::Instead(pstmt) => (pstmt, false),
         Utility::Around { pstmt } => (pstmt, true),
     };
     // SAFETY: the statement that runs next.

@@ -82,22 +82,27 @@ pub fn scan_as_of(snapshot: pg_sys::Snapshot, name: &CStr, mut visit: impl FnMut
     }
 }
 
-/// Deletes the rows of a table of schema `expanse` whose first column is this OID.
-pub fn delete_by_oid(table: pg_sys::Oid, oid: pg_sys::Oid) {
+/// Deletes the rows of a table of schema `expanse` whose column `column` is this OID.
+pub fn delete_by_oid(table: pg_sys::Oid, column: &CStr, oid: pg_sys::Oid) {
     let lock = pg_sys::RowExclusiveLock as i32;
-    // SAFETY: as in `scan_as_of`; the table's first column is an OID.
+    // SAFETY: as in `scan_as_of`; the column is an OID.
     unsafe {
         let relation = pg_sys::table_open(table, lock);
         let descriptor = (*relation).rd_att;
-        let none = std::ptr::null_mut();
-        let scan =
-            pg_sys::systable_beginscan(relation, pg_sys::InvalidOid, false, none, 0, none.cast());
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
         loop {
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() {
                 break;
             }
-            if (Row { tuple, descriptor }).get(1) == Some(oid) {
+            if (Row { tuple, descriptor }).get(column) == Some(oid) {
                 pg_sys::CatalogTupleDelete(relation, &mut (*tuple).t_self);
             }
         }

@@ -10,6 +10,8 @@ pub enum Utility {
     PassThrough,
     /// Run this COPY FROM, which sends the rows to their nodes (the room `copy`).
     CopyFrom(*mut c_void),
+    /// Run this statement in its place.
+    Instead(*mut PlannedStmt),
     /// Run `pstmt` here, then call `ddl::after`.
     Around { pstmt: *mut PlannedStmt },
 }

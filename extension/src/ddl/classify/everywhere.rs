@@ -212,7 +212,7 @@ fn create_schema(stmt: NodeRef<'_, CreateSchemaStmt>) -> String {
 
 /// The names of the views among these that every node has.
 fn shared_views(stmt: NodeRef<'_, DropStmt>, metadata: &Metadata) -> Vec<String> {
-    let views = stmt.objects().iter().filter_map(NodeRef::names);
+    let views = stmt.objects().iter().filter_map(|object| object.names());
     views
         .filter_map(names::relation_named)
         .filter(|&view| is_shared_view(view, metadata))

@@ -156,7 +156,7 @@ pub fn of(node: NodeRef<'_>, statement: S, object: Object, metadata: &Metadata) 
 }
 
 fn statistics(object: Option<NodeRef<'_>>, metadata: &Metadata) -> Named {
-    let name = object.and_then(NodeRef::names);
+    let name = object.and_then(|object| object.names());
     Named::one(name.and_then(statistics_table), metadata)
 }
 
@@ -203,7 +203,7 @@ fn rename(
 fn drop(stmt: NodeRef<'_, DropStmt>, object: Object, metadata: &Metadata) -> Named {
     let objects = stmt.objects();
     let found = |of: fn(ListRef<'_, pg_sys::String>) -> Option<Oid>| {
-        let mut lists = objects.iter().filter_map(NodeRef::names);
+        let mut lists = objects.iter().filter_map(|object| object.names());
         Named::one(lists.find_map(of), metadata)
     };
     let cascading = |distributed| Named {

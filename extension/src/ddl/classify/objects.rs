@@ -12,7 +12,7 @@ pub fn relations(ranges: ListRef<'_, RangeVar>) -> Vec<Oid> {
 
 /// The relations that the lists of names in a list name.
 pub fn relations_listed(objects: ListRef<'_>) -> Vec<Oid> {
-    let lists = objects.iter().filter_map(NodeRef::names);
+    let lists = objects.iter().filter_map(|object| object.names());
     lists.filter_map(names::relation_named).collect()
 }
 

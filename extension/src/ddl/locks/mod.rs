@@ -67,10 +67,10 @@ fn take(job: &DdlJob, alone: bool) -> bool {
         return false;
     }
     if job.locks.is_empty() || !may {
-        groups(&cluster(), job);
+        lock_groups(&cluster(), job);
     } else {
         let patience = Patience::of(alone, job.concurrently);
-        attempts::take(&job.locks, patience, || groups(&cluster(), job));
+        attempts::take(&job.locks, patience, || lock_groups(&cluster(), job));
     }
     true
 }
@@ -111,7 +111,7 @@ pub fn refuse_distributed_since(job: &DdlJob) {
 }
 
 /// Keeps this schema change apart from others and from rebinds; refused while an operation needs the schema as it is.
-fn groups(metadata: &Metadata, job: &DdlJob) {
+fn lock_groups(metadata: &Metadata, job: &DdlJob) {
     if job.action.is_for_all_nodes() {
         participant::refuse_schema_change();
     }

@@ -5,6 +5,7 @@ use crate::pg::names;
 use pgrx::pg_sys::{self, ColumnDef, ConstrType, Node, NodeTag, Oid, ParseExprKind, ParseState};
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr::null_mut;
 
 /// What `analysis` gives; `None` where it raises: PostgreSQL says what is wrong in its own words when it runs the statement.
 fn quietly<'a>(analysis: impl FnOnce() -> *mut Node) -> Option<NodeRef<'a>> {
@@ -36,12 +37,11 @@ pub fn about_table<'a>(
     // SAFETY: the table exists; it is closed below, and the lock stays.
     let open = unsafe { pg_sys::relation_open(table, lock) };
     let analysed = quietly(|| {
-        let none = std::ptr::null_mut();
         // SAFETY: the table is open; its columns become visible to the expression.
         unsafe {
-            let state = pg_sys::make_parsestate(none.cast());
+            let state = pg_sys::make_parsestate(null_mut());
             let item =
-                pg_sys::addRangeTableEntryForRelation(state, open, lock, none.cast(), false, true);
+                pg_sys::addRangeTableEntryForRelation(state, open, lock, null_mut(), false, true);
             pg_sys::addNSItemToQuery(state, item, false, true, true);
             transform(state, raw, kind)
         }
@@ -61,7 +61,7 @@ pub fn default_of_definition<'a>(column: NodeRef<'_, ColumnDef>) -> Option<NodeR
         let raw = own.raw_expression()?;
         // SAFETY: a parse state of its own; defaults name no columns.
         return quietly(|| unsafe {
-            let state = pg_sys::make_parsestate(std::ptr::null_mut());
+            let state = pg_sys::make_parsestate(null_mut());
             transform(state, raw, ParseExprKind::EXPR_KIND_COLUMN_DEFAULT)
         });
     }
@@ -69,7 +69,7 @@ pub fn default_of_definition<'a>(column: NodeRef<'_, ColumnDef>) -> Option<NodeR
     quietly(|| match names::type_of(name) {
         // SAFETY: a type that exists; gives a tree in the current memory context, or null.
         Some(of_type) => unsafe { pg_sys::get_typdefault(of_type) },
-        None => std::ptr::null_mut(),
+        None => null_mut(),
     })
 }
 
@@ -83,7 +83,7 @@ pub fn default_of_column<'a>(table: Oid, column: &str) -> Option<NodeRef<'a>> {
         let default = if number > 0 {
             pg_sys::build_column_default(open, number.into())
         } else {
-            std::ptr::null_mut()
+            null_mut()
         };
         pg_sys::relation_close(open, pg_sys::NoLock as i32);
         NodeRef::new(default)
