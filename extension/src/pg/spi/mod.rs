@@ -5,6 +5,8 @@
 
 #![allow(dead_code)]
 
+pub mod cursor;
+
 use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
