@@ -1,7 +1,8 @@
 //! Errors of Expanse and of other nodes, and how they are raised.
 //!
-//! Every variant has its own SQLSTATE in class `XP`. [`Error::raise`] unwinds to the nearest [`crate::entry::entry`].
+//! Every variant has its own SQLSTATE in class `XP`. [`Error::raise`] unwinds to the nearest [`crate::pg::entry::entry`].
 
+use expanse_core::sqlstate::{self, SqlState};
 use pgrx::pg_sys;
 use std::ffi::CString;
 
@@ -142,7 +143,7 @@ pub enum Error {
         port: i32,
         node: String,
     },
-    #[error("server {host}:{port} can not join: {reason}")]
+    #[error("server {host}:{port} cannot join: {reason}")]
     BadSetting {
         host: String,
         port: i32,
@@ -161,7 +162,7 @@ pub enum Error {
     },
     #[error("type {type_name} of column \"{column}\" has no extended hash function")]
     NoHashFunction { column: String, type_name: String },
-    #[error("relation \"{relation}\" can not be distributed: {reason}")]
+    #[error("relation \"{relation}\" cannot be distributed: {reason}")]
     NotDistributable {
         relation: String,
         reason: String,
@@ -174,7 +175,7 @@ pub enum Error {
     },
     #[error("relation \"{relation}\" is not distributed")]
     NotDistributed { relation: String },
-    #[error("relation \"{relation}\" can not be colocated with \"{other}\": {reason}")]
+    #[error("relation \"{relation}\" cannot be colocated with \"{other}\": {reason}")]
     NotColocatable {
         relation: String,
         other: String,
@@ -204,7 +205,7 @@ pub enum Error {
     UnknownHashMap { version: i32 },
     #[error("a transaction over several nodes is still undecided on node \"{node}\"")]
     InDoubt { node: String },
-    #[error("nodes \"{nodes}\" can not leave: no node would be left")]
+    #[error("nodes \"{nodes}\" cannot leave: no node would be left")]
     NoNodeLeft { nodes: String },
     #[error("node \"{node}\" still owns buckets of colocation group {group}")]
     StillBound { node: String, group: i32 },
@@ -220,14 +221,14 @@ pub enum Error {
     UnknownStorage { storage: String },
     #[error("storage \"{storage}\" already exists{place}")]
     StorageExists { storage: String, place: String },
-    #[error("directory \"{directory}\" can not be used by node \"{node}\": {reason}")]
+    #[error("directory \"{directory}\" cannot be used by node \"{node}\": {reason}")]
     BadDirectory {
         directory: String,
         node: String,
         reason: String,
         hint: String,
     },
-    #[error("index \"{index}\" can not give relation \"{relation}\" its order: {reason}")]
+    #[error("index \"{index}\" cannot give relation \"{relation}\" its order: {reason}")]
     NotAnOrder {
         index: String,
         relation: String,
@@ -243,9 +244,9 @@ pub enum Error {
     NoStorage { tablespace: String, index: String },
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
-    #[error("a function that runs on another node for a statement can not use table \"{relation}\" as a whole")]
+    #[error("a function that runs on another node for a statement cannot use table \"{relation}\" as a whole")]
     Elsewhere { relation: String },
-    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" cannot go on there as role \"{now}\"")]
     OtherRole {
         how: &'static str,
         node: String,
@@ -263,139 +264,84 @@ pub enum Error {
 }
 
 impl Error {
-    /// The SQLSTATE: class `XP`, one a variant.
+    /// Class `XP`, one a variant; PostgreSQL's `internal_error` for what cannot happen.
     pub fn sqlstate(&self) -> &'static str {
-        match self {
-            Error::NotPreloaded => "XP001",
-            Error::NotInitialized => "XP002",
-            Error::AlreadyInitialized { .. } => "XP003",
-            Error::UnknownNode { .. } => "XP004",
-            Error::NodeExists { .. } => "XP005",
-            Error::Unreachable { .. } => "XP006",
-            Error::ConnectionLost { .. } => "XP007",
-            Error::NodeInactive { .. } => "XP008",
-            Error::VersionMismatch { .. } => "XP009",
-            Error::NotEmpty { .. } => "XP010",
-            Error::OtherCluster { .. } => "XP011",
-            Error::BadSetting { .. } => "XP012",
-            Error::NoSuchColumn { .. } => "XP013",
-            Error::KeyWithoutColumn { .. } => "XP014",
-            Error::NoHashFunction { .. } => "XP015",
-            Error::NotDistributable { .. } => "XP016",
-            Error::AlreadyDistributed { .. } => "XP017",
-            Error::NotDistributed { .. } => "XP018",
-            Error::NotColocatable { .. } => "XP019",
-            Error::Unsupported { .. } => "XP020",
-            Error::OperationRunning { .. } => "XP021",
-            Error::SidecarUnreachable { .. } => "XP022",
-            Error::GroupInMotion { .. } => "XP024",
-            Error::InvalidParameter { .. } => "XP025",
-            Error::OutcomeUnknown { .. } => "XP026",
-            Error::UnknownHashMap { .. } => "XP027",
-            Error::InDoubt { .. } => "XP028",
-            Error::NoNodeLeft { .. } => "XP040",
-            Error::StillBound { .. } => "XP041",
-            Error::BoundOtherwise { .. } => "XP029",
-            Error::FreezeOver => "XP030",
-            Error::Elsewhere { .. } => "XP034",
-            Error::KeyChanged { .. } => "XP031",
-            Error::OtherRole { .. } => "XP032",
-            Error::SerializableOverNodes => "XP033",
-            Error::PeersOnly { .. } => "XP035",
-            Error::UnknownStorage { .. } => "XP050",
-            Error::StorageExists { .. } => "XP051",
-            Error::BadDirectory { .. } => "XP052",
-            Error::NotAnOrder { .. } => "XP053",
-            Error::OfCluster { .. } => "XP054",
-            Error::NoStorage { .. } => "XP055",
-            Error::Internal(_) => "XX000",
-        }
+        self.condition().map_or("XX000", |condition| condition.code)
+    }
+
+    fn condition(&self) -> Option<SqlState> {
+        Some(match self {
+            Error::NotPreloaded => sqlstate::NOT_PRELOADED,
+            Error::NotInitialized => sqlstate::NOT_IN_CLUSTER,
+            Error::AlreadyInitialized { .. } => sqlstate::ALREADY_IN_CLUSTER,
+            Error::UnknownNode { .. } => sqlstate::UNKNOWN_NODE,
+            Error::NodeExists { .. } => sqlstate::DUPLICATE_NODE,
+            Error::Unreachable { .. } => sqlstate::NODE_UNREACHABLE,
+            Error::ConnectionLost { .. } => sqlstate::CONNECTION_LOST,
+            Error::NodeInactive { .. } => sqlstate::NODE_INACTIVE,
+            Error::VersionMismatch { .. } => sqlstate::VERSION_MISMATCH,
+            Error::NotEmpty { .. } => sqlstate::SERVER_NOT_EMPTY,
+            Error::OtherCluster { .. } => sqlstate::SERVER_IN_CLUSTER,
+            Error::BadSetting { .. } => sqlstate::UNSUITABLE_SETTING,
+            Error::NoSuchColumn { .. } => sqlstate::UNDEFINED_COLUMN,
+            Error::KeyWithoutColumn { .. } => sqlstate::KEY_WITHOUT_DISTRIBUTION_COLUMN,
+            Error::NoHashFunction { .. } => sqlstate::NO_HASH_FUNCTION,
+            Error::NotDistributable { .. } => sqlstate::NOT_DISTRIBUTABLE,
+            Error::AlreadyDistributed { .. } => sqlstate::ALREADY_DISTRIBUTED,
+            Error::NotDistributed { .. } => sqlstate::NOT_DISTRIBUTED,
+            Error::NotColocatable { .. } => sqlstate::NOT_COLOCATABLE,
+            Error::Unsupported { .. } => sqlstate::NOT_SUPPORTED,
+            Error::OperationRunning { .. } => sqlstate::OPERATION_RUNNING,
+            Error::SidecarUnreachable { .. } => sqlstate::SIDECAR_UNREACHABLE,
+            Error::GroupInMotion { .. } => sqlstate::GROUP_MOVING,
+            Error::InvalidParameter { .. } => sqlstate::INVALID_PARAMETER,
+            Error::OutcomeUnknown { .. } => sqlstate::OUTCOME_UNKNOWN,
+            Error::UnknownHashMap { .. } => sqlstate::UNKNOWN_HASH_MAP,
+            Error::InDoubt { .. } => sqlstate::TRANSACTION_IN_DOUBT,
+            Error::NoNodeLeft { .. } => sqlstate::NO_NODE_LEFT,
+            Error::StillBound { .. } => sqlstate::NODE_STILL_BOUND,
+            Error::BoundOtherwise { .. } => sqlstate::BINDING_CHANGED,
+            Error::FreezeOver => sqlstate::FREEZE_LIMIT_EXCEEDED,
+            Error::Elsewhere { .. } => sqlstate::REMOTE_ROWS_NEEDED,
+            Error::KeyChanged { .. } => sqlstate::DISTRIBUTION_COLUMN_CHANGED,
+            Error::OtherRole { .. } => sqlstate::ROLE_CHANGED,
+            Error::SerializableOverNodes => sqlstate::SERIALIZABLE_NOT_SUPPORTED,
+            Error::PeersOnly { .. } => sqlstate::NODES_ONLY,
+            Error::UnknownStorage { .. } => sqlstate::UNKNOWN_STORAGE,
+            Error::StorageExists { .. } => sqlstate::DUPLICATE_STORAGE,
+            Error::BadDirectory { .. } => sqlstate::UNUSABLE_DIRECTORY,
+            Error::NotAnOrder { .. } => sqlstate::UNUSABLE_INDEX_ORDER,
+            Error::OfCluster { .. } => sqlstate::STORAGE_OF_CLUSTER,
+            Error::NoStorage { .. } => sqlstate::TABLESPACE_OF_ONE_NODE,
+            Error::Internal(_) => return None,
+        })
     }
 
     /// The next command that helps, as a full sentence.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Error::NotPreloaded => {
-                "Add 'expanse' to shared_preload_libraries in postgresql.conf and restart the server.".into()
-            }
-            Error::NotInitialized => {
-                "Run SELECT cluster_init('n1', 'address of this server', port) first.".into()
-            }
-            Error::AlreadyInitialized { .. } => {
-                "Use SELECT cluster_expand(...) to add further servers.".into()
-            }
-            Error::UnknownNode { .. } => "See SELECT * FROM cluster_nodes.".into(),
-            Error::NodeExists { .. } => "Choose another name; see SELECT * FROM cluster_nodes.".into(),
-            Error::Unreachable { .. } => {
-                "Check that the server runs, listens on this address and lets this node in (pg_hba.conf).".into()
-            }
-            Error::ConnectionLost { .. } => {
-                "The transaction was rolled back; repeat it. See SELECT * FROM cluster_nodes.".into()
-            }
-            Error::NodeInactive { .. } => "See SELECT * FROM cluster_nodes.".into(),
-            Error::VersionMismatch { .. } => "Install the same major version of PostgreSQL there.".into(),
-            Error::NotEmpty { .. } => "Give an empty server: nothing of users in this database, be it tables, schemas, functions, types or extensions.".into(),
-            Error::OtherCluster { .. } => "Give a server that has never been in a cluster.".into(),
-            Error::NoSuchColumn { .. } => return None,
+            Error::NotDistributable { hint, .. }
+            | Error::Unsupported { hint, .. }
+            | Error::BadSetting { hint, .. }
+            | Error::BadDirectory { hint, .. }
+            | Error::OfCluster { hint, .. } => hint.clone(),
             Error::KeyWithoutColumn { column, .. } => {
                 format!("Add \"{column}\" to the key, or distribute by a column that is in every unique key.")
             }
-            Error::NoHashFunction { .. } => {
-                "Distribute by a column of a built-in hashable type, such as bigint, text or uuid.".into()
-            }
-            Error::NotDistributable { hint, .. }
-            | Error::Unsupported { hint, .. }
-            | Error::BadSetting { hint, .. } => hint.clone(),
-            Error::AlreadyDistributed { .. } => "See SELECT * FROM cluster_tables.".into(),
             Error::NotDistributed { relation } => {
                 format!("Run SELECT cluster_distribute_table('{relation}', 'column') first.")
             }
-            Error::NotColocatable { .. } => "Leave colocate_with out to use the current hash map.".into(),
             Error::OperationRunning { operation, .. } => {
                 format!("Wait for it with SELECT cluster_wait({operation}).")
             }
-            Error::SidecarUnreachable { .. } => "Start it with systemctl start expansed.".into(),
-            Error::GroupInMotion { .. } => {
-                "Wait until the rebind has ended; see SELECT * FROM cluster_operations.".into()
-            }
-            Error::OutcomeUnknown { .. } => {
-                "Read back what the transaction wrote before repeating it.".into()
-            }
-            Error::UnknownHashMap { .. } => "See SELECT * FROM cluster_hash_maps.".into(),
-            Error::InDoubt { .. } => {
-                "Its coordinator or the sidecar finishes it; repeat the statement then.".into()
-            }
-            Error::NoNodeLeft { .. } => "Add another server first, with SELECT cluster_expand(...).".into(),
-            Error::StillBound { .. } => "Rebind its tables first, or run SELECT cluster_shrink(...).".into(),
-            Error::BoundOtherwise { .. } => "See SELECT * FROM cluster_tables.".into(),
-            Error::Elsewhere { .. } => {
-                "Let it name rows by the distribution column, with the key of the row that it runs for, or read replicated \
-                 tables; what needs other rows is for the client's own statements."
-                    .into()
-            }
-            Error::KeyChanged { .. } => {
-                "The row would belong to another node; compute the value before the statement.".into()
-            }
-            Error::OtherRole { .. } => "Commit first, or do all of it under one role.".into(),
-            Error::SerializableOverNodes => {
-                "Use REPEATABLE READ, and lock explicitly what must not change.".into()
-            }
-            Error::PeersOnly { .. } => {
-                "Nodes show one another a key, which is kept in expanse.cluster of each.".into()
-            }
-            Error::FreezeOver => "Try again when fewer transactions write the group.".into(),
-            Error::UnknownStorage { .. } => {
-                "See SELECT * FROM cluster_storage, or add it with SELECT cluster_add_storage(...).".into()
-            }
-            Error::StorageExists { .. } => "Choose another name; see SELECT * FROM cluster_storage.".into(),
-            Error::BadDirectory { hint, .. } | Error::OfCluster { hint, .. } => hint.clone(),
             Error::NotAnOrder { relation, .. } => format!(
                 "Give a complete, valid index of an ordered method of \"{relation}\" itself, or leave cluster_on out."
             ),
             Error::NoStorage { tablespace, .. } => format!(
                 "Leave TABLESPACE out, or run SELECT cluster_add_storage('{tablespace}', 'directory') first."
             ),
-            Error::InvalidParameter { .. } | Error::Internal(_) => return None,
+            Error::NoSuchColumn { .. } | Error::InvalidParameter { .. } => return None,
+            _ => self.condition()?.hint.into(),
         })
     }
 

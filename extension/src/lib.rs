@@ -1,7 +1,7 @@
 //! Expanse: PostgreSQL that grows while it is in use.
 //!
 //! This library is the mechanism: hash maps, bindings, distributed planning and execution, schema
-//! changes and the cluster views. Orchestration is the sidecar's. `docs/architecture.md` has the whole.
+//! changes and the cluster views. Orchestration is the sidecar's. `docs/architecture/` has the whole.
 #![deny(
     unsafe_op_in_unsafe_fn,
     clippy::undocumented_unsafe_blocks,
@@ -9,19 +9,26 @@
 )]
 
 mod catalog;
-mod compat;
+mod copy;
 mod ddl;
-mod entry;
+mod dispatch;
 mod error;
-mod executor;
-mod hashmap;
+mod exchange;
 mod hooks;
+mod metadata;
+mod nodes;
+mod objects;
 mod operations;
+mod pg;
+mod plan;
 mod planner;
 mod rebind;
-mod sql;
+mod remote;
+mod scan;
+mod snapshot;
 mod state;
 mod storage;
+mod tables;
 mod transaction;
 mod views;
 
@@ -31,15 +38,14 @@ pgrx::pg_module_magic!();
 #[allow(non_snake_case)]
 #[no_mangle]
 pub extern "C-unwind" fn _PG_init() {
-    entry::entry(|| {
-        state::guc::define();
+    pg::entry::entry(|| {
+        state::settings::define();
         if !state::preloading() {
             error::Error::NotPreloaded.raise();
         }
         state::init();
         rebind::pace::init();
-        transaction::init();
-        executor::fragment_scan::register();
+        scan::fragment_scan::register();
         hooks::install();
     });
 }

@@ -1,15 +1,17 @@
 //! Colocation groups: finding the one a new table joins, or making it.
 
-use super::everywhere::{cluster, on_all_nodes};
-use super::scan::scan;
-use super::{spi, GroupId, Metadata, TableKind};
+use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata, TableKind};
+use crate::metadata::scan::scan;
+use crate::pg::session::locks::lock_relation;
+use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
 /// The operation that has locked the schema.
 pub fn schema_locked_by() -> Option<i64> {
     let mut holder = None;
-    scan(c"cluster", |row| holder = row.get(2));
+    scan(c"cluster", |row| holder = row.get(c"schema_locked_by"));
     holder
 }
 
@@ -31,24 +33,22 @@ pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
     }
 }
 
-/// Locks the group's gate here against switches and other schema changes, until the transaction ends.
-pub fn lock_gate(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
+/// Takes the group lock here against switches and other schema changes, until the transaction ends.
+pub fn lock(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::ShareUpdateExclusiveLock as i32;
+    lock_relation(metadata.group(group).gate, mode);
 }
 
-/// Locks the group's gate here as a writer does.
-pub fn lock_gate_for_writing(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::RowExclusiveLock as i32) };
+/// Takes the group lock here as a writer does.
+pub fn lock_for_writing(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::RowExclusiveLock as i32;
+    lock_relation(metadata.group(group).gate, mode);
 }
 
 /// The group of tables with this type and the current hash map, made if there is none.
 pub fn find_or_make(distribution_type: Oid) -> GroupId {
     let metadata = cluster();
-    let fits = |group: &&super::Group| {
+    let fits = |group: &&crate::metadata::cache::Group| {
         group.version == Some(metadata.current_version)
             && group.moving_to.is_none()
             && group.distribution_type == Some(distribution_type)
@@ -62,8 +62,8 @@ pub fn find_or_make(distribution_type: Oid) -> GroupId {
 /// The group with tables, if there is one: that is where a new table has company.
 pub fn best<'a>(
     metadata: &Metadata,
-    groups: impl Iterator<Item = &'a super::Group>,
-) -> Option<&'a super::Group> {
+    groups: impl Iterator<Item = &'a crate::metadata::cache::Group>,
+) -> Option<&'a crate::metadata::cache::Group> {
     groups.min_by_key(|group| (metadata.is_deserted(group.id), group.id))
 }
 
@@ -85,7 +85,7 @@ pub fn make(metadata: &Metadata, version: i32, distribution_type: Oid) -> GroupI
 /// The group of another table, which a new one with this column type is to join.
 pub fn of_table(other: Oid, bare: &str, distribution_type: Oid) -> GroupId {
     let metadata = cluster();
-    let other_name = super::names::bare(other);
+    let other_name = crate::pg::names::bare(other);
     let refuse = |reason: &str| -> ! {
         Error::NotColocatable {
             relation: bare.into(),
@@ -124,7 +124,7 @@ pub fn freeze_everywhere(metadata: &Metadata, group: GroupId) {
         if node == metadata.local_node {
             spi::execute(&lock);
         } else {
-            super::everywhere::on_others(&[node], &lock);
+            crate::catalog::everywhere::on_others(&[node], &lock);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Hash maps in the catalog, and the owner of a value.
 
-use super::everywhere::cluster;
-use super::{names, spi, TableKind};
+use crate::catalog::everywhere::cluster;
 use crate::error::Error;
-use crate::hashmap::Bucketer;
+use crate::metadata::bucket::Bucketer;
+use crate::metadata::cache::TableKind;
+use crate::pg::{names, spi};
 use expanse_core::hash_map::HashMap;
 use pgrx::pg_sys::{self, Datum, Oid};
 

@@ -1,7 +1,7 @@
 //! While an operation runs, schema changes of spread tables are refused: `lock_schema`, `unlock_schema`.
 
-use super::everywhere::{cluster, lock_metadata, on_all_nodes};
-use super::groups::schema_locked_by;
+use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
+use crate::catalog::groups::schema_locked_by;
 use crate::error::Error;
 
 crate::sql_function! {

@@ -6,10 +6,10 @@ pub mod newcomers;
 pub mod plan;
 pub mod rebind;
 pub mod rebind_all;
+pub mod requests;
 pub mod shrink;
 pub mod storage;
 pub mod wait;
-pub mod wishes;
 
 use crate::error::Error;
 use crate::state::control;

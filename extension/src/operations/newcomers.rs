@@ -1,7 +1,7 @@
 //! Servers that are to become nodes, as `cluster_expand(nodes jsonb)` and its plan take them.
 
-use crate::catalog::init::check_address;
 use crate::error::Error;
+use crate::nodes::init::check_address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,12 +1,14 @@
 //! `cluster_plan_rebind`, `cluster_plan_expand`, `cluster_plan_shrink`: what an operation would move, with nothing
 //! changed. Rows and bytes are estimates by the statistics of each fragment and the share of its buckets that goes.
 
-use super::newcomers::Newcomer;
-use crate::catalog::activate::{expanded_map, parse_layout};
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{names, shrink, spi, GroupId, Metadata, Node, NodeId, TableKind};
 use crate::error::Error;
-use crate::executor::remote::run_at;
+use crate::metadata::cache::{GroupId, Metadata, Node, NodeId, TableKind};
+use crate::nodes::activate::{expanded_map, parse_layout};
+use crate::nodes::shrink;
+use crate::operations::newcomers::Newcomer;
+use crate::pg::{names, spi};
+use crate::remote::autonomous::run_at;
 use expanse_core::hash_map::{HashMap, NodeWeight};
 use expanse_core::{Layout, MovePlan};
 use pgrx::pg_sys::Oid;

@@ -1,10 +1,12 @@
 //! `cluster_rebind`: a relation's group moves to the current hash map while it is in use; with the strategy `rewrite`
 //! also by another distribution column, or from this node alone.
 
-use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{groups, names, spi, Metadata};
+use crate::catalog::groups;
 use crate::error::Error;
+use crate::metadata::cache::Metadata;
+use crate::objects::checks::Subject;
+use crate::pg::{names, spi};
 use crate::rebind::adopt;
 use crate::rebind::motion::check_replica_identity;
 use expanse_core::wire::OperationKind;
@@ -15,7 +17,7 @@ crate::sql_function! {
     /// `cluster_rebind(relation regclass, strategy text, max_write_freeze interval, reversible_for interval,
     /// distribution_column text, colocate_with regclass, max_rate text) -> bigint`: the operation's id.
     fn cluster_rebind(args) {
-        super::outside_of_transaction(c"cluster_rebind()");
+        crate::operations::outside_of_transaction(c"cluster_rebind()");
         let relation = args.required::<Oid>(0, "relation");
         let strategy = args.required::<String>(1, "strategy");
         let freeze_ms = args.milliseconds(2).unwrap_or(0.0);
@@ -37,7 +39,7 @@ crate::sql_function! {
         parameters["max_write_freeze_ms"] = json!(freeze_ms);
         parameters["reversible_for_ms"] = json!(reversible_ms);
         parameters["max_rate"] = json!(max_rate);
-        Some(super::submit(OperationKind::Rebind, target, parameters))
+        Some(crate::operations::submit(OperationKind::Rebind, target, parameters))
     }
 }
 
@@ -109,7 +111,7 @@ impl Rewrite {
         let column = self.column.clone().or_else(|| {
             let kind = known.map(|table| table.kind.clone());
             match kind {
-                Some(crate::catalog::TableKind::Distributed { column_name, .. }) => {
+                Some(crate::metadata::cache::TableKind::Distributed { column_name, .. }) => {
                     Some(column_name)
                 }
                 _ => None,

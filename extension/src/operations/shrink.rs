@@ -1,14 +1,15 @@
 //! `cluster_shrink`: nodes leave the cluster.
 
-use crate::catalog::{activate, everywhere::cluster, shrink};
+use crate::catalog::everywhere::cluster;
 use crate::error::Error;
+use crate::nodes::{activate, shrink};
 use expanse_core::wire::OperationKind;
 use serde_json::json;
 
 crate::sql_function! {
     /// `cluster_shrink(node_names text[], layout text, lose_data boolean) -> bigint`: the operation's id.
     fn cluster_shrink(args) {
-        super::outside_of_transaction(c"cluster_shrink()");
+        crate::operations::outside_of_transaction(c"cluster_shrink()");
         let mut names = args.required::<Vec<String>>(0, "node_names");
         let layout = args.required::<String>(1, "layout");
         let lose_data = args.required::<bool>(2, "lose_data");
@@ -19,6 +20,6 @@ crate::sql_function! {
         }
         shrink::planned(&cluster(), &names, activate::parse_layout(&layout));
         let parameters = json!({ "nodes": names, "layout": layout, "lose_data": lose_data });
-        Some(super::submit(OperationKind::Shrink, names.join(", "), parameters))
+        Some(crate::operations::submit(OperationKind::Shrink, names.join(", "), parameters))
     }
 }

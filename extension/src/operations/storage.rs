@@ -2,9 +2,11 @@
 //! them.
 
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{groups, names, spi};
+use crate::catalog::groups;
 use crate::error::Error;
-use crate::storage::{check, names as storages};
+use crate::metadata::storages;
+use crate::pg::{names, spi};
+use crate::storage::check;
 use expanse_core::storage;
 use expanse_core::wire::OperationKind;
 use pgrx::pg_sys::Oid;
@@ -13,7 +15,7 @@ use serde_json::json;
 crate::sql_function! {
     /// `cluster_add_storage(name text, directory text) -> bigint`: the operation's id.
     fn cluster_add_storage(args) {
-        super::outside_of_transaction(c"cluster_add_storage()");
+        crate::operations::outside_of_transaction(c"cluster_add_storage()");
         let name = args.required::<String>(0, "name");
         let directory = args.required::<String>(1, "directory");
         cluster();
@@ -22,28 +24,28 @@ crate::sql_function! {
             Error::StorageExists { storage: name, place: String::new() }.raise();
         }
         let parameters = json!({ "directory": directory });
-        Some(super::submit(OperationKind::AddStorage, name, parameters))
+        Some(crate::operations::submit(OperationKind::AddStorage, name, parameters))
     }
 }
 
 crate::sql_function! {
     /// `cluster_drop_storage(name text) -> bigint`: the operation's id.
     fn cluster_drop_storage(args) {
-        super::outside_of_transaction(c"cluster_drop_storage()");
+        crate::operations::outside_of_transaction(c"cluster_drop_storage()");
         let name = args.required::<String>(0, "name");
         cluster();
         let Some((_, directory)) = storages::all().into_iter().find(|(storage, _)| *storage == name) else {
             Error::UnknownStorage { storage: name }.raise()
         };
         let parameters = json!({ "directory": directory });
-        Some(super::submit(OperationKind::DropStorage, name, parameters))
+        Some(crate::operations::submit(OperationKind::DropStorage, name, parameters))
     }
 }
 
 crate::sql_function! {
     /// `cluster_move_table(relation regclass, storage text, cluster_on regclass) -> bigint`: the operation's id.
     fn cluster_move_table(args) {
-        super::outside_of_transaction(c"cluster_move_table()");
+        crate::operations::outside_of_transaction(c"cluster_move_table()");
         let relation = args.required::<Oid>(0, "relation");
         let storage = args.required::<String>(1, "storage");
         let cluster_on = args.get::<Oid>(2);
@@ -53,7 +55,7 @@ crate::sql_function! {
         }
         let target = names::qualified(relation).expect("a spread relation exists");
         let parameters = json!({ "storage": storage, "cluster_on": cluster_on.and_then(names::qualified) });
-        Some(super::submit(OperationKind::MoveTable, target, parameters))
+        Some(crate::operations::submit(OperationKind::MoveTable, target, parameters))
     }
 }
 

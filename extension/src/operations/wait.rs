@@ -1,7 +1,7 @@
 //! `cluster_wait`: blocks until an operation has finished, with its progress as notices and its error as an error.
 
-use super::unexpected;
 use crate::error::Raised;
+use crate::operations::unexpected;
 use crate::state::control;
 use expanse_core::wire::{ControlError, Operation, OperationState, Request, Response};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ fn wait(id: i64, timeout: Option<Duration>) {
         }
         let resume = Instant::now() + PAUSE;
         while Instant::now() < resume {
-            crate::executor::wait::pause(5);
+            crate::pg::wait::pause(5);
         }
     }
 }

@@ -3,13 +3,15 @@
 //! It is bound to a hash map of its own, in which this node has all buckets, so no row moves and nothing is copied; a
 //! rebind does that afterwards. The table is locked against everybody only when everything else is done, for the commit.
 
-use crate::catalog::checks::Subject;
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
-use crate::catalog::triggers::{self, Of};
-use crate::catalog::{
-    definition, foreign_keys, groups, maps, names, spi, spread, views, GroupId, Metadata,
-};
+use crate::catalog::{groups, maps};
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata};
+use crate::objects::checks::Subject;
+use crate::objects::triggers;
+use crate::objects::triggers::Of;
+use crate::objects::{creation, definition, foreign_keys, views};
+use crate::pg::{catalog, names, spi};
 use expanse_core::hash_map::{HashMap, NodeWeight};
 use pgrx::pg_sys::{self, Oid};
 
@@ -67,8 +69,8 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
     check_prepared(&subject, column);
 
     let definition = definition::of(relation, &subject.name);
-    spread::create(metadata, &definition.before_rows);
-    spread::complete(metadata, &definition.after_rows);
+    creation::create(metadata, &definition.before_rows);
+    creation::complete(metadata, &definition.after_rows);
     let version = maps::next_version();
     on_all_nodes(metadata, &maps::insert_sql(&all_here(metadata, version)));
     let group = groups::make(metadata, version, type_oid);
@@ -79,7 +81,7 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
 
     // SAFETY: locks an existing relation, until the transaction ends.
     unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
-    spread::sequences(metadata, relation);
+    creation::sequences(metadata, relation);
     on_all_nodes(
         metadata,
         &format!(
@@ -88,8 +90,8 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
             spi::literal(column)
         ),
     );
-    views::spread_over(relation);
-    spread::forget_plans(relation);
+    views::create_over(relation);
+    catalog::invalidate(relation);
     group
 }
 

@@ -1,11 +1,12 @@
 //! `expanse.bind_group`: the switch of a rebind.
 
-use super::freeze;
-use super::motion::distributed_group;
 use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::catalog::groups::freeze_everywhere;
-use crate::catalog::{spi, GroupId, Metadata, Table, TableKind};
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata, Table, TableKind};
+use crate::pg::spi;
+use crate::rebind::freeze;
+use crate::rebind::motion::distributed_group;
 
 crate::sql_function! {
     /// `expanse.hold_writers(group_id int)`: writers of the group wait on every node until the transaction ends; also of

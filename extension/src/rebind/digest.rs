@@ -12,8 +12,8 @@
 //! Different contents have the same digest with a probability of 2^-64 a bucket: enough against accidents, not against
 //! somebody who computes such rows on purpose.
 
-use super::filter::{bucket_expression, column_of, condition, ranges_of};
-use crate::catalog::{names, spi};
+use crate::catalog::bucket_condition::{bucket_expression, column_of, condition, ranges_of};
+use crate::pg::{names, spi};
 use pgrx::pg_sys::Oid;
 use std::ffi::CStr;
 

@@ -11,10 +11,12 @@
 //! Once `PREPARE TRANSACTION` has been sent no timer runs any more: a node that crashes in the middle of the switch's own
 //! commit holds the writers of the others up until its outcome is known.
 
-use super::motion::distributed_group;
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::catalog::{spi, GroupId, Metadata};
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata};
+use crate::pg::raw;
+use crate::pg::spi;
+use crate::rebind::motion::distributed_group;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::os::raw::c_int;
@@ -25,10 +27,6 @@ const LONGEST_MS: i32 = 60_000;
 
 /// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 13 to 18.
 const STATEMENT_TIMEOUT: c_int = 3;
-
-extern "C-unwind" {
-    fn enable_timeout_after(id: c_int, delay_ms: c_int);
-}
 
 thread_local! {
     /// Local transaction id and end of this backend's freeze.
@@ -114,7 +112,7 @@ fn hold_here() {
 
 fn limit_statement(left_ms: i32) {
     // SAFETY: the timeout is registered in every client backend; PostgreSQL disarms it at the end of the statement.
-    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, left_ms.max(1)) };
+    unsafe { raw::enable_timeout_after(STATEMENT_TIMEOUT, left_ms.max(1)) };
 }
 
 fn transaction() -> u32 {

@@ -1,12 +1,12 @@
 //! What a rebind does on the nodes, step by step; the sidecar decides the order.
 
 pub mod adopt;
-pub mod apart;
 pub mod bind;
 pub mod digest;
-pub mod filter;
+pub mod empty_group;
 pub mod freeze;
 pub mod motion;
+pub mod own_group;
 pub mod pace;
 pub mod publication;
 pub mod surplus;

@@ -1,8 +1,10 @@
 //! A group goes into motion and comes to rest: `begin_move`, `end_move`, and the plan between two hash maps.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
-use crate::catalog::{maps, names, spi, GroupId, Metadata};
+use crate::catalog::maps;
 use crate::error::Error;
+use crate::metadata::cache::{GroupId, Metadata};
+use crate::pg::{names, spi};
 use expanse_core::MovePlan;
 use pgrx::pg_sys::Oid;
 
@@ -81,7 +83,7 @@ crate::sql_function! {
 }
 
 /// The group, which must exist and have a hash map.
-pub fn distributed_group(metadata: &Metadata, group: GroupId) -> &crate::catalog::Group {
+pub fn distributed_group(metadata: &Metadata, group: GroupId) -> &crate::metadata::cache::Group {
     match metadata.groups.get(&group) {
         Some(found) if found.version.is_some() => found,
         _ => Error::InvalidParameter {

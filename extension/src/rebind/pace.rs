@@ -15,12 +15,12 @@
 //! # Unwind safety
 //! [`may_pace`] and [`bytes_sent`] read plain values; [`wait`] is called in `entry` between two runs of the executor.
 
-use super::motion::distributed_group;
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{metadata, GroupId};
 use crate::error::Error;
-use crate::executor::wait::pause;
-use crate::state::segment::Segment;
+use crate::metadata::cache::{metadata, GroupId};
+use crate::pg::shared_memory::Segment;
+use crate::pg::wait::pause;
+use crate::rebind::motion::distributed_group;
 use pgrx::pg_sys;
 use std::os::raw::c_long;
 

@@ -4,7 +4,7 @@
 //! write ("cache lookup failed for publication"). So tables leave first; the publication goes when no statement runs any more
 //! that could have read that they were in it. `ALTER PUBLICATION ... DROP TABLE` does the same but waits for locks of others.
 
-use crate::catalog::spi;
+use crate::pg::spi;
 use pgrx::pg_sys::{self, ObjectAddress, Oid};
 
 /// The catalog `pg_publication_rel`, whose OID is fixed.

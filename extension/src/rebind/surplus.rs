@@ -1,9 +1,9 @@
 //! `expanse.delete_surplus`: rows that this node holds but does not own.
 
-use super::filter::{condition, distribution_column};
-use super::motion::distributed_group;
+use crate::catalog::bucket_condition::{condition, distribution_column};
 use crate::catalog::everywhere::cluster;
-use crate::catalog::{names, spi};
+use crate::pg::{names, spi};
+use crate::rebind::motion::distributed_group;
 
 crate::sql_function! {
     /// `expanse.delete_surplus(group_id int) -> bigint`: how many rows of this node were deleted because another node owns

@@ -5,9 +5,9 @@
 //! still be used by statements that hold that one's gate, so gates of groups without tables count too.
 
 use crate::catalog::everywhere::cluster;
-use crate::catalog::GroupId;
 use crate::error::Error;
-use crate::executor::wait::pause;
+use crate::metadata::cache::GroupId;
+use crate::pg::wait::pause;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 

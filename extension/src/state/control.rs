@@ -2,8 +2,8 @@
 //!
 //! Every wait ends: at the deadline, or when the session is interrupted.
 
-use super::guc::CONTROL_SOCKET;
 use crate::error::{Error, Raised};
+use crate::state::settings::CONTROL_SOCKET;
 use expanse_core::wire::{ControlError, Request, Response};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,8 +1,9 @@
 //! `expanse.check_storage`: every reason why this node can not have a storage, with nothing changed.
 
-use super::directory;
-use crate::catalog::{metadata, spi};
 use crate::error::Error;
+use crate::metadata::cache::metadata;
+use crate::pg::spi;
+use crate::storage::directory;
 use expanse_core::storage;
 use std::ffi::{CString, OsString};
 use std::fs;

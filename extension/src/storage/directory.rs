@@ -48,7 +48,7 @@ fn superusers_only(function: &str) {
 fn refuse(location: &str, error: &std::io::Error) -> ! {
     Error::BadDirectory {
         directory: location.into(),
-        node: super::check::this_node(),
+        node: crate::storage::check::this_node(),
         reason: error.to_string(),
         hint: "Let the server's user write in its parent directory, or make it for that user."
             .into(),

@@ -15,6 +15,5 @@
 
 pub mod check;
 pub mod directory;
-pub mod names;
 pub mod parts;
 pub mod record;

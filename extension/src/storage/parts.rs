@@ -1,8 +1,9 @@
 //! `expanse.storage_parts()`: every node's part of every storage.
 
-use super::names;
-use crate::catalog::{metadata, spi, Metadata, Node};
-use crate::executor::remote::run_at;
+use crate::metadata::cache::{metadata, Metadata, Node};
+use crate::metadata::storages;
+use crate::pg::spi;
+use crate::remote::autonomous::run_at;
 
 const SIZES: &str = "SELECT * FROM expanse.storage_sizes()";
 
@@ -16,7 +17,7 @@ crate::sql_function! {
 }
 
 fn all(metadata: &Metadata) -> Vec<Vec<Option<String>>> {
-    let storages = names::all();
+    let storages = storages::all();
     if storages.is_empty() {
         return Vec::new();
     }

@@ -1,7 +1,7 @@
 //! The catalog of storages, written on all nodes at once.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
-use crate::catalog::spi;
+use crate::pg::spi;
 
 crate::sql_function! {
     /// `expanse.record_storage(storage_name text, directory text)`: nothing to do when it is recorded.

@@ -1,8 +1,8 @@
 //! After a local rollback: the nodes' parts are rolled back too.
 
-use super::participant::Scope;
-use crate::executor::connection::Connection;
-use crate::executor::pool;
+use crate::remote::connection::Connection;
+use crate::remote::participant::Scope;
+use crate::remote::pool;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,9 +12,7 @@ pub const CLEANUP: Duration = Duration::from_secs(5);
 
 /// The transaction has been rolled back. Never raises.
 pub fn after() {
-    crate::executor::faithful::end();
-    crate::planner::scope::forget(1);
-    super::consistency::agree::forget();
+    crate::remote::value_settings::end();
     let involved = pool::involved();
     if involved.is_empty() {
         return;

@@ -1,13 +1,14 @@
 //! Before and after the local commit.
 
-use super::fault;
-use super::participant::Scope;
-use super::{abort, consistency, record, serializable, statement};
-use crate::catalog::metadata;
 use crate::error::{Error, Raised};
-use crate::executor::connection::{Connection, Event};
-use crate::executor::pool;
-use crate::executor::wait::{check_for_interrupts, interrupted};
+use crate::metadata::cache::metadata;
+use crate::pg::wait::{check_for_interrupts, interrupted};
+use crate::remote::connection::{Connection, Event};
+use crate::remote::participant::Scope;
+use crate::remote::pool;
+use crate::transaction::fault;
+use crate::transaction::{abort, record, serializable, statement};
+use crate::transaction::{commit_barrier, report};
 use expanse_core::snapshots::member;
 use expanse_core::TransactionName;
 use pgrx::pg_sys;
@@ -28,7 +29,6 @@ thread_local! {
 /// Before the local commit: everything that may still fail. May raise.
 pub fn before() {
     DECIDING.set(None);
-    consistency::agree::end();
     let involved = pool::involved();
     if involved.is_empty() {
         return;
@@ -153,7 +153,7 @@ fn prepare(written: &[Shared]) {
         failure.raise();
     }
     fault::point("after_prepare");
-    consistency::barrier::enter();
+    commit_barrier::enter();
     DECIDING.set(Some(name));
     fault::point("before_local_commit");
 }
@@ -162,7 +162,7 @@ fn prepare(written: &[Shared]) {
 fn record_here(name: &TransactionName, members: u64) {
     // SAFETY: reads the id that `new_name` has assigned.
     let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
-    consistency::report::remember(&name.to_string(), members, xid);
+    report::remember(&name.to_string(), members, xid);
 }
 
 /// True when the answer has come, or never will (the connection is lost then).

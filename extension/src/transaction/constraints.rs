@@ -7,14 +7,16 @@
 //!
 //! Constraints of tables that only this node has are left out.
 
-use super::participant::{self, Scope};
-use crate::catalog::metadata::no_tables;
-use crate::catalog::{metadata, spi, Metadata};
-use crate::executor::connection::Connection;
-use crate::executor::pool;
-use crate::executor::remote::{Access, Command};
 use crate::is_a;
-use crate::planner::list::nodes;
+use crate::metadata::cache::no_tables;
+use crate::metadata::cache::{metadata, Metadata};
+use crate::pg::list::nodes;
+use crate::pg::spi;
+use crate::remote::command::{Access, Command};
+use crate::remote::connection::Connection;
+use crate::remote::participant::Scope;
+use crate::remote::pool;
+use crate::transaction::participant;
 use pgrx::pg_sys::{self, ConstraintsSetStmt, Oid, PlannedStmt, RangeVar};
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -36,7 +38,7 @@ thread_local! {
 pub unsafe fn concerns(pstmt: *mut PlannedStmt) -> bool {
     // SAFETY: as the caller promises.
     let said = unsafe { is_a!((*pstmt).utilityStmt, T_ConstraintsSetStmt) };
-    said && !crate::state::internal_session() && !no_tables()
+    said && !crate::metadata::peer::internal_session() && !no_tables()
 }
 
 /// It has run here.

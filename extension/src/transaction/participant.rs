@@ -12,57 +12,15 @@
 //!
 //! A transaction that has written on a node under one role is refused there under another one (XP032).
 
-use super::{constraints, serializable, statement};
 use crate::error::Error;
-use crate::executor::connection::Connection;
-use crate::executor::pool;
-use crate::executor::remote::Access;
+use crate::metadata::cache::NodeId;
+use crate::remote::command::Access;
+use crate::remote::connection::Connection;
+use crate::remote::participant::{Participant, Scope};
+use crate::remote::pool;
+use crate::transaction::{constraints, serializable, statement};
 use pgrx::pg_sys;
 use std::ffi::CStr;
-
-/// How far a connection is inside a transaction on its node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scope {
-    /// No transaction is open.
-    #[default]
-    None,
-    /// A read-only transaction of one local statement.
-    Statement(u64),
-    /// The node's part of the local transaction.
-    Transaction,
-}
-
-/// The part of a connection that the transaction callbacks look after.
-#[derive(Debug, Default)]
-pub struct Participant {
-    pub scope: Scope,
-    /// Deepest local nest level that the node knows: 1 is BEGIN, 2 the first savepoint.
-    pub level: i32,
-    pub wrote: bool,
-    /// The snapshot of the statement's transaction, or of one in which nothing has been done, is to be taken anew.
-    pub stale: bool,
-    /// Name under which PREPARE TRANSACTION was sent.
-    pub prepared_as: Option<String>,
-}
-
-impl Participant {
-    pub fn in_transaction(&self) -> bool {
-        self.scope != Scope::None
-    }
-
-    /// Does the next shared read on this node see the snapshot that earlier ones of its statement saw?
-    pub fn shares_snapshot(&self) -> bool {
-        match self.scope {
-            Scope::None => false,
-            Scope::Statement(id) => !self.stale && statement::running(id),
-            Scope::Transaction => true,
-        }
-    }
-
-    pub fn ended(&mut self) {
-        *self = Participant::default();
-    }
-}
 
 /// Makes the connection fit for a statement: what is to be sent before it.
 pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
@@ -167,7 +125,7 @@ fn wanted(connection: &Connection, access: Access) -> Scope {
     match access {
         _ if current == Scope::Transaction || one_snapshot => Scope::Transaction,
         // A statement inside another one (of a function) sees what the outer one sees.
-        Access::Read | Access::ReadShared if connection.participant.shares_snapshot() => current,
+        Access::Read | Access::ReadShared if shares_snapshot(&connection.participant) => current,
         Access::Read => Scope::None,
         Access::ReadShared => Scope::Statement(statement::current()),
         Access::WriteAlone if current == Scope::None && !in_block => Scope::None,
@@ -192,4 +150,18 @@ fn begin() -> String {
     let access = if read_only { "READ ONLY" } else { "READ WRITE" };
     let deferrable = if deferrable { " DEFERRABLE" } else { "" };
     format!("BEGIN ISOLATION LEVEL {level} {access}{deferrable}")
+}
+
+/// Does the next shared read on this node see the snapshot that earlier ones of its statement saw?
+pub fn shares_snapshot(participant: &Participant) -> bool {
+    match participant.scope {
+        Scope::None => false,
+        Scope::Statement(id) => !participant.stale && statement::running(id),
+        Scope::Transaction => true,
+    }
+}
+
+/// Do these nodes hold a snapshot that the running statement shares?
+pub fn snapshots_shared(nodes: &[NodeId]) -> bool {
+    pool::all_exist(nodes, shares_snapshot)
 }

@@ -5,8 +5,8 @@
 //! privileges nor its isolation level matter. Once all nodes have confirmed, the row is of no use; it is deleted by
 //! the next such transaction of this backend, or by recovery.
 
-use crate::catalog::scan::table_oid;
 use crate::error::Error;
+use crate::metadata::scan::table_oid;
 use expanse_core::TransactionName;
 use pgrx::{pg_sys, IntoDatum};
 use std::cell::RefCell;
@@ -51,8 +51,8 @@ pub fn finished(name: TransactionName) {
 /// All records committed by now.
 pub fn all() -> Vec<TransactionName> {
     let mut found = Vec::new();
-    crate::catalog::scan::scan(c"commit_record", |row| {
-        let name: Option<String> = row.get(1);
+    crate::metadata::scan::scan(c"commit_record", |row| {
+        let name: Option<String> = row.get(c"transaction_name");
         found.extend(name.as_deref().and_then(TransactionName::parse));
     });
     found
@@ -127,8 +127,8 @@ fn delete_in(table: pg_sys::Relation, name: &TransactionName) {
 /// Is there a committed record, as of now?
 pub fn exists(name: &TransactionName) -> bool {
     let mut found = false;
-    crate::catalog::scan::scan(c"commit_record", |row| {
-        let text: Option<String> = row.get(1);
+    crate::metadata::scan::scan(c"commit_record", |row| {
+        let text: Option<String> = row.get(c"transaction_name");
         found |= text.as_deref().and_then(TransactionName::parse) == Some(*name);
     });
     found

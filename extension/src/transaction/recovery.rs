@@ -10,11 +10,11 @@
 //! Nothing is guessed: a prepared transaction of another coordinator is never touched. A record is deleted only
 //! after every node has been asked, later than the record was seen, and none holds a part any more.
 
-use super::record;
-use crate::catalog::{metadata, Node};
 use crate::error::Raised;
-use crate::executor::connection::Connection;
-use crate::executor::pool;
+use crate::metadata::cache::{metadata, Node};
+use crate::remote::connection::Connection;
+use crate::remote::pool;
+use crate::transaction::record;
 use expanse_core::TransactionName;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ crate::sql_function! {
         let _ = args;
         let finished = recover();
         // The sidecar calls this every second: the moment to look for deadlocks over nodes, too.
-        crate::catalog::spi::query("SELECT expanse.break_deadlocks()");
+        crate::pg::spi::query("SELECT expanse.break_deadlocks()");
         Some(finished)
     }
 }

@@ -1,9 +1,9 @@
 //! Subtransactions: released and rolled back on the nodes that know them.
 
-use super::abort::{quiesce, CLEANUP};
-use super::participant::Scope;
-use crate::executor::connection::Connection;
-use crate::executor::pool;
+use crate::remote::connection::Connection;
+use crate::remote::participant::Scope;
+use crate::remote::pool;
+use crate::transaction::abort::{quiesce, CLEANUP};
 use pgrx::pg_sys::SubTransactionId;
 use std::time::Instant;
 
@@ -28,8 +28,7 @@ pub fn release(level: i32) {
 /// The subtransaction at `level` has been rolled back. Never raises: a connection that can not follow is lost, and the
 /// transaction with it.
 pub fn roll_back(level: i32, subtransaction: SubTransactionId) {
-    crate::executor::faithful::end();
-    crate::planner::scope::forget(level);
+    crate::remote::value_settings::end();
     let involved: Vec<_> = pool::involved();
     let deadline = Instant::now() + CLEANUP;
     for connection in &involved {

@@ -6,18 +6,18 @@
 //! when a node joins ([`refuse_second`]), and, since reads of this node alone pass no code of ours, at its end
 //! ([`refuse_mixed`]).
 
-use super::participant::Scope;
-use crate::catalog::spi;
 use crate::error::Error;
-use crate::executor::connection::Connection;
-use crate::executor::pool;
+use crate::pg::spi;
+use crate::remote::connection::Connection;
+use crate::remote::participant::Scope;
+use crate::remote::pool;
 use pgrx::pg_sys;
 
 /// Is this session's own transaction SERIALIZABLE?
 fn applies() -> bool {
     // SAFETY: a plain variable of the transaction.
     let serializable = unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 };
-    serializable && !crate::state::internal_session()
+    serializable && !crate::metadata::peer::internal_session()
 }
 
 /// A statement is about to run on so many nodes.

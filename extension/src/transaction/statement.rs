@@ -9,8 +9,8 @@
 //! The callback runs at the end of the executor or in the abort of a transaction; it raises nothing and
 //! waits for nothing.
 
-use super::participant::Scope;
-use crate::executor::pool;
+use crate::remote::participant::Scope;
+use crate::remote::pool;
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::ffi::{c_void, CStr};

@@ -8,7 +8,7 @@
 //! # What is not guaranteed
 //! A server that logs no errors (`log_min_messages` above `error`) reports 57014 instead.
 
-use crate::state::segment::Segment;
+use crate::pg::shared_memory::Segment;
 use pgrx::pg_sys::{self, ErrorData};
 use std::ffi::CStr;
 

@@ -1,7 +1,8 @@
 //! `expanse.fragments()`: size of every node's part of every spread table.
 
-use crate::catalog::{metadata, names, spi, Metadata, Node, NodeId, Table};
-use crate::executor::remote::run_at;
+use crate::metadata::cache::{metadata, Metadata, Node, NodeId, Table};
+use crate::pg::{names, spi};
+use crate::remote::autonomous::run_at;
 
 crate::sql_function! {
     /// `expanse.fragments() -> setof (relation regclass, node_name text, row_estimate bigint, bytes bigint)`. A node that

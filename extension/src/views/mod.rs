@@ -2,3 +2,4 @@
 
 pub mod disk_space;
 pub mod fragments;
+pub mod run_on_nodes;

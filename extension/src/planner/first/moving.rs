@@ -4,12 +4,13 @@
 //! Whoever waits for such a row must not take it for deleted: PostgreSQL raises 40001 there when it moves a row between
 //! partitions, and so do we. The text of the DELETE says it by the condition `expanse.row_moves(key)` ([`mark`]). Each
 //! node that plans the text takes the condition out ([`take`]) and puts the Moving custom scan on top of the plan ([`wrap`],
-//! [`crate::executor::moving_scan`]), which lets the deletions say that the rows have moved.
+//! [`crate::scan::moving_scan`]), which lets the deletions say that the rows have moved.
 
-use crate::catalog::names::function;
-use crate::executor::moving_scan;
-use crate::planner::list::nodes;
-use crate::planner::statement::custom_scan;
+use crate::pg::list::nodes;
+use crate::pg::names::function;
+use crate::pg::tree::NodeRef;
+use crate::plan::statement::custom_scan;
+use crate::scan::moving_scan;
 use pgrx::pg_sys::*;
 
 /// Adds the condition that says what becomes of the rows. `key` is a column of the target, so that the condition stays in
@@ -80,7 +81,10 @@ fn moves_function() -> Oid {
 /// Puts Moving on top of the DELETE's plan.
 pub fn wrap(stmt: *mut PlannedStmt) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
-    unsafe { (*stmt).planTree = custom_scan((*stmt).planTree, moving_scan::methods()).cast() };
+    unsafe {
+        let child = NodeRef::present((*stmt).planTree);
+        (*stmt).planTree = custom_scan(child, moving_scan::methods()).as_ptr().cast();
+    };
 }
 
 crate::sql_function! {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{hold, on_all, release};
 use crate::kit::{let_pass, until, Failure, Outcome, Scenario};
 
-const TOLD: &str = "table \"p\" has been spread meanwhile";
+const TOLD: &str = "table \"p\" has been distributed meanwhile";
 
 /// Statements about a plain table p that becomes a distributed one meanwhile.
 const STATEMENTS: [&str; 20] = [

@@ -51,9 +51,7 @@ fn next_in_line(storages: &Storages, shrink: &Operation) -> Outcome {
     for node in cluster.first_nodes() {
         node.kill_sidecar()?;
     }
-    let says_so = |line: &String| {
-        line.contains("elected, but can not lead") || line.contains("elected, but cannot lead")
-    };
+    let says_so = |line: &String| line.contains("elected, but cannot lead");
     let elected = until_within(ELECTED, "n4 is elected", || {
         Ok(cluster.node(4).sidecar_log().iter().any(says_so))
     });

@@ -1,5 +1,0 @@
-//! Buckets of values and owners of buckets.
-
-pub mod bucket;
-
-pub use bucket::Bucketer;

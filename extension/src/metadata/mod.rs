@@ -1,0 +1,7 @@
+//! What is known of the cluster: hash maps, tables, nodes, identity, read from the catalog and cached in each backend.
+
+pub mod bucket;
+pub mod cache;
+pub mod peer;
+pub mod scan;
+pub mod storages;
