@@ -81,3 +81,32 @@ pub fn scan_as_of(snapshot: pg_sys::Snapshot, name: &CStr, mut visit: impl FnMut
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
     }
 }
+
+/// Deletes the rows of a table of schema `expanse` whose column `column` is this OID.
+pub fn delete_by_oid(table: pg_sys::Oid, column: &CStr, oid: pg_sys::Oid) {
+    let lock = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: as in `scan_as_of`; the column is an OID.
+    unsafe {
+        let relation = pg_sys::table_open(table, lock);
+        let descriptor = (*relation).rd_att;
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            if (Row { tuple, descriptor }).get(column) == Some(oid) {
+                pg_sys::CatalogTupleDelete(relation, &mut (*tuple).t_self);
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
+    }
+}
