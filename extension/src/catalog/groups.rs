@@ -10,7 +10,7 @@ use pgrx::pg_sys::{self, Oid};
 /// The operation that has locked the schema.
 pub fn schema_locked_by() -> Option<i64> {
     let mut holder = None;
-    scan(c"cluster", |row| holder = row.get(2));
+    scan(c"cluster", |row| holder = row.get(c"schema_locked_by"));
     holder
 }
 

@@ -3,6 +3,7 @@
 //! Not through SPI: a transaction in REPEATABLE READ must still see the newest binding, or it would
 //! read a node that no longer owns the rows.
 
+use crate::error::Error;
 use pgrx::{pg_sys, FromDatum};
 use std::ffi::CStr;
 
@@ -13,13 +14,21 @@ pub struct Row {
 }
 
 impl Row {
-    /// Column `n` (from 1); `None` when NULL.
-    pub fn get<T: FromDatum>(&self, n: i32) -> Option<T> {
+    /// A column by its name; `None` when NULL. Raises if the table has no such column, as one of another version.
+    pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
+        // SAFETY: the descriptor belongs to the open scan; the name ends with NUL.
+        let number = unsafe { pg_sys::SPI_fnumber(self.descriptor, column.as_ptr()) };
+        if number <= 0 {
+            Error::Internal(format!(
+                "catalog column \"{}\" does not exist",
+                column.to_string_lossy()
+            ))
+            .raise();
+        }
         let mut null = false;
-        // SAFETY: the tuple and its descriptor belong to the open scan; the catalog's column n has the type that T
-        // stands for.
+        // SAFETY: the tuple belongs to the open scan and has this column, whose type is the one that T stands for.
         unsafe {
-            let datum = pg_sys::heap_getattr(self.tuple, n, self.descriptor, &mut null);
+            let datum = pg_sys::heap_getattr(self.tuple, number, self.descriptor, &mut null);
             T::from_datum(datum, null)
         }
     }

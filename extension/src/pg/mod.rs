@@ -10,6 +10,7 @@ pub mod names;
 pub mod nodes;
 pub mod parse_tree;
 pub mod raw;
+pub mod session;
 pub mod shared_memory;
 pub mod spi;
 pub mod tree;

@@ -317,6 +317,12 @@ impl<'a> NodeRef<'a, CustomScan> {
 }
 
 impl<'a> NodeRef<'a, List> {
+    /// The list as one of nodes, which every list of this tag in a statement is.
+    pub fn nodes(self) -> ListRef<'a, Node> {
+        // SAFETY: a valid list; the parser makes lists of pointers of nodes only.
+        unsafe { ListRef::new(self.as_ptr()) }
+    }
+
     /// The list as one of nodes; for fields whose lists hold lists.
     ///
     /// # Safety

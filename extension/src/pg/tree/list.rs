@@ -1,6 +1,6 @@
 //! PostgreSQL's lists: of nodes, of OIDs, of integers.
 
-use super::NodeRef;
+use super::{owned, NodeRef, Tagged};
 use pgrx::pg_sys::{self, List, Node, Oid};
 use std::marker::PhantomData;
 
@@ -95,6 +95,29 @@ impl<'a, T> ListRef<'a, T> {
     pub fn node(self) -> Option<NodeRef<'a, Node>> {
         // SAFETY: a list begins with its tag.
         unsafe { NodeRef::new(self.list.cast()) }
+    }
+}
+
+impl<'a> ListRef<'a, Node> {
+    /// The list as one of nodes of this type; `None` when any element is of another.
+    pub fn cast<T: Tagged>(self) -> Option<ListRef<'a, T>> {
+        let fits = self.iter().all(|element| element.is::<T>());
+        fits.then_some(ListRef {
+            list: self.list,
+            elements: PhantomData,
+        })
+    }
+
+    /// Those elements that are of this type.
+    pub fn filter<T: Tagged + 'a>(self) -> impl Iterator<Item = NodeRef<'a, T>> {
+        self.iter().filter_map(|element| element.cast())
+    }
+}
+
+impl ListRef<'_, pg_sys::String> {
+    /// The strings of a list of names.
+    pub fn texts(self) -> Vec<String> {
+        self.iter().filter_map(|name| owned(name.value())).collect()
     }
 }
 
