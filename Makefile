@@ -92,6 +92,7 @@ fmt:
 .PHONY: docs
 docs:
 	UPDATE_DOCS=1 $(CARGO) test --release -p expanse-core --test documents
+	UPDATE_DOCS=1 $(CARGO) test --release -p expanse-floors --test code_map
 
 clean:
 	$(CARGO) clean
