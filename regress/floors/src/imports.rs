@@ -31,10 +31,35 @@ pub fn imports(text: &str) -> Vec<Import> {
                 levels += 1;
                 rest = next;
             }
-            found.push(Import::Above(levels));
+            // A module inside the file is not a level of its own.
+            let above = levels.saturating_sub(modules_around(&code[..start]));
+            if above > 0 {
+                found.push(Import::Above(above));
+            }
         }
     }
     found
+}
+
+/// How many modules inside the file, such as its tests, are open at the end of `code`.
+fn modules_around(code: &str) -> usize {
+    let mut open = Vec::new();
+    for (index, c) in code.char_indices() {
+        match c {
+            '{' => open.push(opens_module(&code[..index])),
+            '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|module| *module).count()
+}
+
+/// Whether a brace after `code` begins a module: `mod name {`.
+fn opens_module(code: &str) -> bool {
+    let mut words = code.split_whitespace().rev();
+    words.next().is_some() && words.next() == Some("mod")
 }
 
 fn begins_word(code: &str, start: usize) -> bool {
@@ -83,14 +108,17 @@ fn code_of(text: &str) -> String {
             rest = after_string(&rest[1..]);
             code.push_str("\"\"");
         } else {
-            // A quote as a character literal begins no string.
-            let taken = if rest.starts_with("'\"'") {
-                3
-            } else {
-                c.len_utf8()
-            };
-            code.push_str(&rest[..taken]);
-            rest = &rest[taken..];
+            // A quote or a brace as a character literal begins nothing.
+            match ["'\"'", "'{'", "'}'"]
+                .iter()
+                .find(|one| rest.starts_with(**one))
+            {
+                Some(literal) => rest = &rest[literal.len()..],
+                None => {
+                    code.push(c);
+                    rest = &rest[c.len_utf8()..];
+                }
+            }
         }
     }
     code
@@ -129,6 +157,12 @@ mod tests {
             rooms(text),
             [room("pg"), room("scan"), room("copy"), room("plan")]
         );
+    }
+
+    #[test]
+    fn a_module_inside_the_file_is_no_level() {
+        let text = "fn f() { let b = '{'; }\nmod tests { use super::*; fn g() { super::super::h(); } }\nuse super::x;";
+        assert_eq!(rooms(text), [Import::Above(1), Import::Above(1)]);
     }
 
     #[test]
