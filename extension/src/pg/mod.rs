@@ -1,14 +1,17 @@
 //! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
 
+pub mod catalog;
 pub mod compat;
 pub mod entry;
+pub mod executor;
 pub mod function;
 pub mod list;
 pub mod memory;
 pub mod names;
 pub mod nodes;
-pub mod parse_tree;
+pub mod planner;
 pub mod raw;
+pub mod session;
 pub mod shared_memory;
 pub mod spi;
 pub mod tree;

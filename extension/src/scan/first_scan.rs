@@ -8,7 +8,9 @@ use crate::exchange::deliver::{deliver, Value};
 use crate::pg::entry::{entry, guarded};
 use crate::pg::list::nodes;
 use crate::pg::raw;
-use crate::plan::statement::{private_of, Reading};
+use crate::pg::tree::NodeRef;
+use crate::plan::private;
+use crate::plan::statement::Reading;
 use crate::scan::custom;
 use crate::scan::custom::{ExecMethods, Methods};
 use pgrx::pg_sys::{
@@ -30,7 +32,7 @@ struct FirstState {
 }
 
 /// The scan's methods.
-pub fn methods() -> *const CustomScanMethods {
+pub fn methods() -> &'static CustomScanMethods {
     &FIRST.0
 }
 
@@ -76,7 +78,9 @@ unsafe fn run(state: *mut FirstState) {
     // SAFETY: the plan is the one that planner::first made; expressions are ready.
     unsafe {
         let node = std::ptr::from_mut(&mut (*state).custom);
-        let readings: Vec<Reading> = private_of((*node).ss.ps.plan.cast());
+        let plan = NodeRef::present((*node).ss.ps.plan);
+        let scan = plan.cast().expect("a custom scan");
+        let readings: Vec<Reading> = private::from_scan(scan);
         let mut expressions = nodes::<pg_sys::ExprState>((*state).parameters);
         for reading in &readings {
             let values: Vec<Value> = expressions
@@ -121,7 +125,9 @@ unsafe extern "C-unwind" fn explain(
 ) {
     entry(|| {
         // SAFETY: the plan is the one that planner::first made.
-        let readings: Vec<Reading> = unsafe { private_of((*node).ss.ps.plan.cast()) };
+        let plan = unsafe { NodeRef::present((*node).ss.ps.plan) };
+        let scan = plan.cast().expect("a custom scan");
+        let readings: Vec<Reading> = private::from_scan(scan);
         for reading in &readings {
             // SAFETY: EXPLAIN's own state.
             unsafe {

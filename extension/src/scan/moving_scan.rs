@@ -54,7 +54,7 @@ thread_local! {
 }
 
 /// The scan's methods.
-pub fn methods() -> *const CustomScanMethods {
+pub fn methods() -> &'static CustomScanMethods {
     &MOVING.0
 }
 

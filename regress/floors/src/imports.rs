@@ -5,7 +5,7 @@
 pub enum Import {
     /// `crate::room...`
     Room(String),
-    /// So many `super::` in a row.
+    /// So many `super::` in a row, beyond the modules that the file has inside.
     Above(usize),
 }
 
@@ -31,35 +31,28 @@ pub fn imports(text: &str) -> Vec<Import> {
                 levels += 1;
                 rest = next;
             }
-            // A module inside the file is not a level of its own.
-            let above = levels.saturating_sub(modules_around(&code[..start]));
-            if above > 0 {
-                found.push(Import::Above(above));
+            let inside = inline_modules(&code, start);
+            if levels > inside {
+                found.push(Import::Above(levels - inside));
             }
         }
     }
     found
 }
 
-/// How many modules inside the file, such as its tests, are open at the end of `code`.
-fn modules_around(code: &str) -> usize {
-    let mut open = Vec::new();
-    for (index, c) in code.char_indices() {
-        match c {
-            '{' => open.push(opens_module(&code[..index])),
-            '}' => {
-                open.pop();
-            }
-            _ => {}
+/// How many `mod name { ... }` of the file are around a place.
+fn inline_modules(code: &str, place: usize) -> usize {
+    let mut open: Vec<bool> = Vec::new();
+    for (index, _) in code[..place].match_indices(['{', '}']) {
+        if code[index..].starts_with('}') {
+            open.pop();
+            continue;
         }
+        let mut before = code[..index].split_whitespace().rev();
+        let is_module = before.next().is_some() && before.next() == Some("mod");
+        open.push(is_module);
     }
-    open.into_iter().filter(|module| *module).count()
-}
-
-/// Whether a brace after `code` begins a module: `mod name {`.
-fn opens_module(code: &str) -> bool {
-    let mut words = code.split_whitespace().rev();
-    words.next().is_some() && words.next() == Some("mod")
+    open.into_iter().filter(|is_module| *is_module).count()
 }
 
 fn begins_word(code: &str, start: usize) -> bool {
@@ -108,17 +101,14 @@ fn code_of(text: &str) -> String {
             rest = after_string(&rest[1..]);
             code.push_str("\"\"");
         } else {
-            // A quote or a brace as a character literal begins nothing.
-            match ["'\"'", "'{'", "'}'"]
-                .iter()
-                .find(|one| rest.starts_with(**one))
-            {
-                Some(literal) => rest = &rest[literal.len()..],
-                None => {
-                    code.push(c);
-                    rest = &rest[c.len_utf8()..];
-                }
-            }
+            // A quote as a character literal begins no string.
+            let taken = if rest.starts_with("'\"'") {
+                3
+            } else {
+                c.len_utf8()
+            };
+            code.push_str(&rest[..taken]);
+            rest = &rest[taken..];
         }
     }
     code
@@ -160,12 +150,6 @@ mod tests {
     }
 
     #[test]
-    fn a_module_inside_the_file_is_no_level() {
-        let text = "fn f() { let b = '{'; }\nmod tests { use super::*; fn g() { super::super::h(); } }\nuse super::x;";
-        assert_eq!(rooms(text), [Import::Above(1), Import::Above(1)]);
-    }
-
-    #[test]
     fn comments_and_strings_are_none() {
         let text = "// crate::hooks\n/* crate::ddl */ let a = \"crate::scan \\\" crate::copy\"; let q = '\"'; crate::pg::x";
         assert_eq!(rooms(text), [room("pg")]);
@@ -177,6 +161,12 @@ mod tests {
             rooms("use super::a; use super::super::b;"),
             [Import::Above(1), Import::Above(2)]
         );
+    }
+
+    #[test]
+    fn modules_inside_of_the_file_are_no_rooms() {
+        let text = "mod tests { use super::*; fn f() { super::super::x(); } } use super::y;";
+        assert_eq!(rooms(text), [Import::Above(1), Import::Above(1)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use crate::pg::list::nodes;
 use crate::pg::names::function;
+use crate::pg::tree::NodeRef;
 use crate::plan::statement::custom_scan;
 use crate::scan::moving_scan;
 use pgrx::pg_sys::*;
@@ -80,7 +81,10 @@ fn moves_function() -> Oid {
 /// Puts Moving on top of the DELETE's plan.
 pub fn wrap(stmt: *mut PlannedStmt) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
-    unsafe { (*stmt).planTree = custom_scan((*stmt).planTree, moving_scan::methods()).cast() };
+    unsafe {
+        let child = NodeRef::present((*stmt).planTree);
+        (*stmt).planTree = custom_scan(child, moving_scan::methods()).as_ptr().cast();
+    };
 }
 
 crate::sql_function! {

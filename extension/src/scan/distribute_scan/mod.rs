@@ -18,11 +18,11 @@ use pgrx::pg_sys::{self, CustomScanMethods};
 static SPREAD: Methods = custom::methods(c"Spread", spread::create);
 static DISTRIBUTE: Methods = custom::methods(c"Distribute", top::create);
 
-pub fn spread_methods() -> *const CustomScanMethods {
+pub fn spread_methods() -> &'static CustomScanMethods {
     &SPREAD.0
 }
 
-pub fn distribute_methods() -> *const CustomScanMethods {
+pub fn distribute_methods() -> &'static CustomScanMethods {
     &DISTRIBUTE.0
 }
 

@@ -4,7 +4,8 @@ use crate::pg::entry::{entry, guarded};
 use crate::pg::list::nodes;
 use crate::pg::memory::keep;
 use crate::pg::raw;
-use crate::plan::statement::private_of;
+use crate::pg::tree::NodeRef;
+use crate::plan::private;
 use crate::scan::custom;
 use crate::scan::custom::ExecMethods;
 use crate::scan::distribute_scan::outbox::Outbox;
@@ -37,7 +38,10 @@ unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EStat
         (*state).source = custom::begin_child(node, estate, flags);
         entry(|| {
             let descriptor = (*(*node).ss.ss_ScanTupleSlot).tts_tupleDescriptor;
-            (*state).outbox = keep(Outbox::new(private_of(scan), descriptor));
+            (*state).outbox = keep(Outbox::new(
+                private::from_scan(NodeRef::present(scan)),
+                descriptor,
+            ));
             let own = std::ptr::addr_of_mut!((*node).ss.ps);
             (*state).parameters = pg_sys::ExecInitExprList((*scan).custom_exprs, own);
         });

@@ -6,7 +6,8 @@ use crate::metadata::cache::{metadata, Metadata, NodeId};
 use crate::pg::entry::entry;
 use crate::pg::nodes::copy;
 use crate::pg::raw;
-use crate::plan::owned;
+use crate::pg::tree::NodeMut;
+use crate::plan::bucket_filter;
 use crate::plan::text::deparse;
 use crate::remote::command::{Access, Command};
 use crate::remote::value_settings;
@@ -125,7 +126,8 @@ unsafe fn start(state: *mut FragmentScanState, params: ParamListInfo) {
             let outer = MemoryContextSwitchTo((*state).run_context);
             let query = copy(run.query);
             if moving {
-                owned::restrict(query, metadata.local_node, &metadata);
+                let mut query = NodeMut::present(query);
+                bucket_filter::restrict_to_owned(&mut query, metadata.local_node, &metadata);
             }
             MemoryContextSwitchTo(outer);
             (*state).local = local::start(state, query, params);
@@ -161,7 +163,8 @@ unsafe fn start_remote(
         for &node in nodes {
             let sql = if moving {
                 let query = copy(run.query);
-                owned::restrict(query, node, metadata);
+                let mut query = NodeMut::present(query);
+                bucket_filter::restrict_to_owned(&mut query, node, metadata);
                 deparse(query)
             } else {
                 run.plan.sql.clone()

@@ -21,7 +21,7 @@ use pgrx::pg_sys::*;
 static SCAN_METHODS: Methods = methods(c"Fragments", state::create);
 
 /// What a plan node points to.
-pub fn scan_methods() -> *const CustomScanMethods {
+pub fn scan_methods() -> &'static CustomScanMethods {
     &SCAN_METHODS.0
 }
 

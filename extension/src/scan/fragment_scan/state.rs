@@ -6,6 +6,7 @@
 
 use crate::dispatch::stream::Stream;
 use crate::pg::entry::entry;
+use crate::pg::tree::NodeRef;
 use crate::plan::fragment::Plan;
 use crate::scan::custom::{exec_methods, new_state, ExecMethods};
 use crate::scan::fragment_scan::decode::Decoder;
@@ -90,7 +91,7 @@ unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, eflags: c_
     // SAFETY: as the caller promises.
     unsafe {
         let scan = (*state).css.ss.ps.plan.cast::<CustomScan>();
-        let (plan, query) = Plan::load(scan);
+        let (plan, query) = Plan::load(NodeRef::present(scan));
         let slot = (*state).css.ss.ss_ScanTupleSlot;
         if !(*state).css.ss.ss_currentRelation.is_null() {
             (*slot).tts_tableOid = (*(*state).css.ss.ss_currentRelation).rd_id;
@@ -117,7 +118,7 @@ unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, eflags: c_
             shared: shares_statement(estate) || !(*scan).scan.plan.extParam.is_null(),
             agreement: None,
             plan,
-            query,
+            query: query.as_ptr(),
             streams: Vec::new(),
             decoders,
             places,

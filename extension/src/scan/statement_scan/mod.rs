@@ -41,7 +41,7 @@ static EXEC: ExecMethods = custom::exec_methods(
 );
 
 /// The scan's methods: its name tells a reader of EXPLAIN what kind it is.
-pub fn methods(place: Place) -> *const CustomScanMethods {
+pub fn methods(place: Place) -> &'static CustomScanMethods {
     match place {
         Place::Key { .. } => &ROUTE.0,
         Place::Owners { .. } | Place::Everywhere => &MODIFY.0,

@@ -8,7 +8,9 @@
 //! Nothing here depends on the metadata. What the functions allocate lives in a context of its own, deleted with the value.
 
 use crate::metadata::bucket::Bucketer;
-use crate::plan::statement::{private_of, Statement};
+use crate::pg::tree::NodeRef;
+use crate::plan::private;
+use crate::plan::statement::Statement;
 use crate::scan::rows::Decoder;
 use pgrx::pg_sys::{self, CustomScan, Oid};
 use std::cell::{Cell, RefCell};
@@ -58,7 +60,9 @@ pub unsafe fn prepared(scan: *mut CustomScan) -> Rc<Prepared> {
     if let Some(known) = KNOWN.with_borrow(|known| known.get(&number).cloned()) {
         return known;
     }
-    let new = Rc::new(Prepared::new(private_of(scan)));
+    // SAFETY: one of our plans.
+    let scan = unsafe { NodeRef::present(scan) };
+    let new = Rc::new(Prepared::new(private::from_scan(scan)));
     KNOWN.with_borrow_mut(|known| {
         if known.len() >= LIMIT {
             known.clear();

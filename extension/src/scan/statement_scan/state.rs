@@ -5,7 +5,7 @@ use crate::error::{Error, Raised};
 use crate::exchange::deliver::{deliver, Value};
 use crate::metadata::cache::{metadata, Metadata, NodeId};
 use crate::pg::entry::guarded;
-use crate::plan::elsewhere;
+use crate::plan::remote_rows;
 use crate::plan::statement::Place;
 use crate::remote::command::{Access, Command};
 use crate::scan::pending;
@@ -89,7 +89,7 @@ impl Inner {
             if !local && !explain_only && crate::metadata::peer::internal_session() {
                 let entries = (*(*node).ss.ps.state).es_range_table;
                 let first = crate::pg::list::nodes::<pg_sys::RangeTblEntry>(entries).next();
-                elsewhere::refuse(first.map_or(pg_sys::InvalidOid, |entry| (*entry).relid));
+                remote_rows::refuse(first.map_or(pg_sys::InvalidOid, |entry| (*entry).relid));
             }
             Inner {
                 local_first: nodes.first() == Some(&metadata.local_node),

@@ -1,0 +1,4 @@
+//! PostgreSQL's executor.
+
+pub mod query;
+pub mod query_snapshot;
