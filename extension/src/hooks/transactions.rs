@@ -3,7 +3,8 @@
 //! # Unwind safety
 //! Only the callbacks before a commit may raise. The others run where PostgreSQL cannot stand an error.
 
-use crate::ddl::{begin_barrier, concurrently, forget};
+use crate::ddl::locks::begin_barrier;
+use crate::ddl::{concurrently, forget};
 use crate::exchange;
 use crate::pg::entry::entry;
 use crate::pg::session::exiting;

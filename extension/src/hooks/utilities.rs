@@ -1,6 +1,7 @@
 //! The hook of utility statements: schema changes everywhere, COPY to the nodes, and what other nodes have to follow.
 
 use crate::ddl;
+use crate::ddl::source::Source;
 use crate::pg::entry::entry;
 use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
@@ -11,12 +12,29 @@ use pgrx::pg_sys::{
     DestReceiver, ParamListInfo, PlannedStmt, PopActiveSnapshot, ProcessUtilityContext,
     ProcessUtility_hook_type, QueryCompletion, QueryEnvironment,
 };
+use std::ffi::CStr;
 use std::os::raw::c_char;
 
 static mut PREVIOUS: ProcessUtility_hook_type = None;
 
 pub fn install() {
     chain!(PREVIOUS, ProcessUtility_hook, process);
+}
+
+/// # Safety
+/// `pstmt` is a statement, and `query_string` null or the string that it is a part of, for `'a`.
+unsafe fn source<'a>(pstmt: *mut PlannedStmt, query_string: *const c_char) -> Source<'a> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Source {
+            statement: NodeRef::present(pstmt),
+            query: if query_string.is_null() {
+                c""
+            } else {
+                CStr::from_ptr(query_string)
+            },
+        }
+    }
 }
 
 #[allow(clippy::too_many_arguments)] // PostgreSQL's signature
@@ -30,19 +48,21 @@ unsafe extern "C-unwind" fn process(
     dest: *mut DestReceiver,
     qc: *mut QueryCompletion,
 ) {
+    // SAFETY: PostgreSQL passes a statement, and the string that it is a part of.
+    let source = unsafe { source(pstmt, query_string) };
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
-        entry(|| ddl::begin_barrier::pass(pstmt));
+        entry(|| ddl::locks::begin_barrier::pass(source.statement));
         if pending::concerned_by_utility(pstmt) {
             pending::start_all();
         }
     }
-    let utility = entry(|| ddl::before(pstmt, query_string, context, params, dest, qc));
-    let (pstmt, after) = match utility {
-        Utility::PassThrough => (pstmt, std::ptr::null_mut()),
+    let (pstmt, around) = match entry(|| ddl::before(source, context)) {
+        Utility::PassThrough => (pstmt, false),
         // SAFETY: the job was prepared by `before`; nothing droppable lives in this frame.
         Utility::CopyFrom(job) => return unsafe { crate::copy::run(job, qc) },
-        Utility::Around { pstmt, after } => (pstmt, after),
+        Utility::Instead(pstmt) => (pstmt, false),
+        Utility::Around { pstmt } => (pstmt, true),
     };
     // SAFETY: the statement that runs next.
     let statement = unsafe { NodeRef::present(pstmt) };
@@ -61,8 +81,8 @@ unsafe extern "C-unwind" fn process(
         // SAFETY: `push_for` pushed one, and COPY leaves the stack as it was.
         unsafe { PopActiveSnapshot() };
     }
-    if !after.is_null() {
-        entry(|| ddl::after(after, qc));
+    if around {
+        entry(ddl::after);
     }
     // SAFETY: the statement that has run; nothing droppable lives in this frame.
     unsafe {

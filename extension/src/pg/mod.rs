@@ -9,7 +9,6 @@ pub mod list;
 pub mod memory;
 pub mod names;
 pub mod nodes;
-pub mod parse_tree;
 pub mod planner;
 pub mod raw;
 pub mod session;

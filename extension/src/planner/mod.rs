@@ -1,4 +1,4 @@
-//! From an analysed query to a plan over nodes. `docs/architecture.md`, The way of a statement.
+//! From an analysed query to a plan over nodes. `docs/architecture/reads.md`, The way of a statement.
 //!
 //! # How it works
 //! [`decide`] runs before PostgreSQL's planner. It collects the facts of the query ([`facts`]), lets
@@ -179,7 +179,7 @@ impl Choice<'_, '_> {
             Way::WritesFirst => self.first = first::take(self.query.as_ptr(), self.metadata),
             Way::MoveRows => self.move_rows(facts),
             Way::Exchange { anchor } => {
-                let found = exchange::take(self.query.as_ptr(), self.metadata, anchor);
+                let found = exchange::take(self.query.as_ptr(), facts, self.placement, anchor);
                 self.taken = found.unwrap_or_else(|| self.refuse_exchange(facts));
             }
             _ => return None,

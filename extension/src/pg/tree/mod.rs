@@ -17,6 +17,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod analyze;
 pub mod build;
 pub mod calls;
 pub mod change;
@@ -30,7 +31,7 @@ pub mod walk;
 
 pub use build::ValueType;
 pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
-pub use make::{copy, flat_copy, make};
+pub use make::{copy, flat_copy, make, parse};
 pub use walk::{mutate, mutate_below, mutate_query, walk, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
