@@ -3,14 +3,17 @@
 use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, TableKind};
-use crate::metadata::scan::scan;
+use crate::metadata::catalog_table;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
 /// The operation that has locked the schema.
 pub fn schema_locked_by() -> Option<i64> {
     let mut holder = None;
-    scan(c"cluster", |row| holder = row.get(2));
+    catalog_table::read(c"cluster", |table| {
+        let column = table.column("schema_locked_by");
+        table.rows(|row| holder = row.get(column));
+    });
     holder
 }
 
@@ -34,14 +37,14 @@ pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
 
 /// Locks the group's gate here against switches and other schema changes, until the transaction ends.
 pub fn lock_gate(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
+    let gate = metadata.group(group).lock;
     // SAFETY: locks an existing relation.
     unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
 }
 
 /// Locks the group's gate here as a writer does.
 pub fn lock_gate_for_writing(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
+    let gate = metadata.group(group).lock;
     // SAFETY: locks an existing relation.
     unsafe { pg_sys::LockRelationOid(gate, pg_sys::RowExclusiveLock as i32) };
 }

@@ -7,7 +7,9 @@ pub mod transactions;
 
 use crate::ddl;
 use crate::pg::entry::entry;
+use crate::pg::executor::query::QueryNode;
 use crate::pg::raw;
+use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -29,10 +31,6 @@ static mut PREVIOUS_RELATION_INFO: get_relation_info_hook_type = None;
 
 /// Installs all hooks; called once at load.
 pub fn install() {
-    statement_scan::register();
-    crate::scan::distribute_scan::register();
-    crate::scan::first_scan::register();
-    crate::scan::moving_scan::register();
     // SAFETY: at load the backend is single-threaded, and this runs once; each pointer is saved before it is replaced.
     unsafe {
         PREVIOUS_PLANNER = planner_hook;
@@ -83,11 +81,12 @@ unsafe extern "C-unwind" fn plan(
 unsafe extern "C-unwind" fn executor_start(query: *mut QueryDesc, flags: c_int) {
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     unsafe {
-        if pending::concerned_by(query, flags) {
+        let started = QueryNode::new(query);
+        if pending::concerned_by(started, flags) {
             pending::start_all();
         }
-        if statement_scan::may_shorten(query, flags) {
-            entry(|| statement_scan::shorten(query));
+        if statement_scan::may_shorten(started, flags) {
+            entry(|| statement_scan::shorten(started));
         }
         if repeatable_read::concerns(query, flags) {
             entry(|| repeatable_read::begin(query));
@@ -163,7 +162,7 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
         entry(|| ddl::begin_barrier::pass(pstmt));
-        if pending::concerned_by_utility(pstmt) {
+        if NodeRef::new(pstmt).is_some_and(pending::concerned_by_utility) {
             pending::start_all();
         }
     }
@@ -211,14 +210,15 @@ unsafe extern "C-unwind" fn process_utility(
     }
     // SAFETY: the statement that has run; nothing droppable lives in this frame.
     unsafe {
-        if pending::opened_by(pstmt) {
+        if NodeRef::new(pstmt).is_some_and(pending::opened_by) {
             pending::start_all();
         }
     }
     // SAFETY: the statement that has run.
-    if unsafe { constraints::concerns(pstmt) } {
-        // SAFETY: as asked.
-        entry(|| unsafe { constraints::follow(pstmt) });
+    if let Some(statement) = unsafe { NodeRef::new(pstmt) } {
+        if constraints::concerns(statement) {
+            entry(|| constraints::follow(statement));
+        }
     }
 }
 

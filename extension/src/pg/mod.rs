@@ -1,7 +1,8 @@
-//! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
+//! PostgreSQL as we use it: entries, errors, trees, the executor, the session, SPI, names, memory, waits.
 
 pub mod compat;
 pub mod entry;
+pub mod executor;
 pub mod function;
 pub mod list;
 pub mod memory;
@@ -9,8 +10,10 @@ pub mod names;
 pub mod nodes;
 pub mod parse_tree;
 pub mod raw;
+pub mod session;
 pub mod shared_memory;
 pub mod spi;
 pub mod tree;
 pub mod utility;
+pub mod values;
 pub mod wait;

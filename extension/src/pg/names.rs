@@ -1,6 +1,7 @@
 //! Names of relations as all nodes understand them: OIDs differ between nodes, qualified names do not.
 
 use crate::pg::spi;
+use crate::pg::tree::OidList;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 
@@ -41,6 +42,20 @@ pub fn bare(relation: Oid) -> String {
 /// `schema.name` as a literal of type regclass.
 pub fn regclass_literal(qualified_name: &str) -> String {
     format!("{}::pg_catalog.regclass", spi::literal(qualified_name))
+}
+
+/// The schema with this name, if there is one.
+pub fn schema(name: &CStr) -> Option<Oid> {
+    // SAFETY: a system-cache lookup.
+    let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
+    (schema != pg_sys::InvalidOid).then_some(schema)
+}
+
+/// The schemas in which names without one are looked up, in order.
+pub fn search_path() -> Vec<Oid> {
+    // SAFETY: a list of OIDs in the current memory context.
+    let path = unsafe { OidList::new(pg_sys::fetch_search_path(true)) };
+    path.iter().collect()
 }
 
 /// The function of the extension's schema with this name and these argument types; raises if it does not exist.

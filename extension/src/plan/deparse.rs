@@ -8,7 +8,7 @@
 use crate::pg::entry::guarded;
 use crate::pg::raw;
 use crate::plan::contains::find_column;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use pgrx::pg_sys::{self, List, Node, Query};
 use std::ffi::{c_void, CStr};
 
@@ -128,7 +128,7 @@ unsafe extern "C-unwind" fn bound_to_place(function: pg_sys::Oid, _context: *mut
 
 /// The query's text with all names qualified but those of pg_catalog, and constants without loss.
 pub fn deparse(query: *mut Query) -> String {
-    let _faithful = Faithful::new();
+    let _exact = ExactValues::new();
     // SAFETY: writes the query as a palloc'd NUL-terminated text, or raises.
     qualified(|| unsafe {
         let text = pg_sys::pg_get_querydef(query, false);

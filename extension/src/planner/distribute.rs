@@ -226,12 +226,12 @@ pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
             crate::error::Error::Internal("the plan of an INSERT has another shape".into()).raise();
         }
         let source = (*modify).lefttree;
-        let spread = statement::custom_scan(source, distribute_scan::spread_methods());
+        let spread = statement::custom_scan(source, distribute_scan::ROUTE_ROWS.as_ptr());
         keep_dropped_columns(spread, source);
         (*spread).custom_private = statement::private(&plan.distribution);
         (*spread).custom_exprs = finish_expressions(plan.parameters);
         (*modify).lefttree = spread.cast();
-        let top = statement::custom_scan(modify, distribute_scan::distribute_methods());
+        let top = statement::custom_scan(modify, distribute_scan::DISTRIBUTE.as_ptr());
         (*top).custom_private = statement::private(&plan.distribution);
         (*stmt).planTree = top.cast();
     }

@@ -41,7 +41,7 @@ pub fn lock(query: *mut Query, known: Rc<Metadata>) -> (Mentions, Groups, Rc<Met
         for (group, written) in missing {
             // SAFETY: locks an existing relation; PostgreSQL releases it at the end of the transaction.
             unsafe {
-                pg_sys::LockRelationOid(metadata.group(group).gate, lock_mode(written));
+                pg_sys::LockRelationOid(metadata.group(group).lock, lock_mode(written));
             }
             *locked.entry(group).or_default() |= written;
         }
@@ -66,7 +66,7 @@ pub fn add_to_plan(stmt: *mut PlannedStmt, groups: &Groups, metadata: &Metadata,
                 .cast::<pg_sys::RangeTblEntry>();
             (*entry).type_ = pg_sys::NodeTag::T_RangeTblEntry;
             (*entry).rtekind = pg_sys::RTEKind::RTE_RELATION;
-            (*entry).relid = metadata.group(group).gate;
+            (*entry).relid = metadata.group(group).lock;
             (*entry).relkind = pg_sys::RELKIND_RELATION as std::os::raw::c_char;
             (*entry).rellockmode = lock_mode(written);
             (*entry).eref = pg_sys::makeAlias(c"gate".as_ptr(), std::ptr::null_mut());

@@ -3,6 +3,7 @@
 use crate::dispatch::run::run_on;
 use crate::error::{Error, Raised};
 use crate::metadata::cache::{metadata, NodeId};
+use crate::pg::session::snapshot::SnapshotRef;
 use crate::remote::command::Access;
 use crate::remote::pool;
 use crate::snapshot::repeatable_read;
@@ -98,7 +99,7 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
             reports.insert(node, report);
         }
         if outdated.contains(&here) {
-            let own = view(renew_local_snapshot(choosing));
+            let own = local_view(choosing);
             reports.insert(here, View { round, ..own });
         }
         if held {
@@ -174,6 +175,12 @@ pub fn in_force() -> bool {
 /// This node's snapshot of the agreement in force; null before the first one of the transaction.
 pub fn local_snapshot() -> pg_sys::Snapshot {
     LOCAL.get()
+}
+
+fn local_view(choosing: bool) -> View {
+    // SAFETY: registered until the transaction ends.
+    let snapshot = unsafe { SnapshotRef::new(renew_local_snapshot(choosing)) };
+    view(snapshot.expect("a running transaction can take a snapshot"))
 }
 
 fn renew_local_snapshot(choosing: bool) -> pg_sys::Snapshot {

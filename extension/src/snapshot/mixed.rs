@@ -132,7 +132,7 @@ unsafe fn nodes(
         }
         // SAFETY: as above.
         let gate = unsafe { (*entry).relid };
-        let group = metadata.groups.iter().find(|(_, group)| group.gate == gate);
+        let group = metadata.groups.iter().find(|(_, group)| group.lock == gate);
         if let Some(map) = group.and_then(|(id, _)| metadata.map_of(*id)) {
             found.extend(map.nodes());
         }

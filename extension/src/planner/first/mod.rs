@@ -76,7 +76,7 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
     }
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
     unsafe {
-        let scan = statement::custom_scan((*stmt).planTree, first_scan::methods());
+        let scan = statement::custom_scan((*stmt).planTree, first_scan::FIRST.as_ptr());
         let mut expressions = std::ptr::null_mut();
         let mut readings: Vec<Reading> = Vec::new();
         for source in &first.taken.sources {

@@ -80,7 +80,9 @@ fn moves_function() -> Oid {
 /// Puts Moving on top of the DELETE's plan.
 pub fn wrap(stmt: *mut PlannedStmt) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
-    unsafe { (*stmt).planTree = custom_scan((*stmt).planTree, moving_scan::methods()).cast() };
+    unsafe {
+        (*stmt).planTree = custom_scan((*stmt).planTree, moving_scan::MOVING.as_ptr()).cast()
+    };
 }
 
 crate::sql_function! {

@@ -200,7 +200,7 @@ unsafe fn plan(
             binary: binary(columns),
         };
         let scan = nodes::make::<CustomScan>(NodeTag::T_CustomScan);
-        (*scan).methods = fragment_scan::scan_methods();
+        (*scan).methods = fragment_scan::FRAGMENTS.as_ptr();
         (*scan).flags = (*path).custom.flags;
         (*scan).scan.plan.targetlist = tlist;
         (*scan).scan.plan.qual = nodes::copy((*path).kept);
@@ -279,8 +279,7 @@ unsafe fn attributes(columns: *mut List) -> Vec<i16> {
 unsafe fn binary(columns: *mut List) -> bool {
     // SAFETY: valid expressions.
     unsafe {
-        nodes::items::<Node>(columns)
-            .all(|expr| fragment_scan::decode::binary_ready(exprType(expr)))
+        nodes::items::<Node>(columns).all(|expr| crate::scan::decode::binary_ready(exprType(expr)))
     }
 }
 
