@@ -4,6 +4,7 @@
 #   make check                                all tests
 #   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
 #   make bench                                ratios to a plain PostgreSQL on this machine
+#   make sql                                  sql/expanse--VERSION.sql, put together from sql/parts
 #   make docs                                 pages that are made of the sources
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
@@ -25,8 +26,15 @@ all: build
 deps:
 	@packaging/deps.sh
 
-build: deps
+build: deps sql
 	$(CARGO) build --release --workspace
+
+# The parts in the order of their names; `cargo test -p expanse-core` fails when the file is not what they make.
+SQL_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" sql/expanse.control)
+sql: sql/expanse--$(SQL_VERSION).sql
+sql/expanse--$(SQL_VERSION).sql: $(wildcard sql/parts/*.sql) sql/expanse.control
+	@{ echo "-- Put together from sql/parts by make sql: change those."; \
+	   for part in $(sort $(wildcard sql/parts/*.sql)); do echo; cat $$part; done; } >$@
 
 install: build
 	$(MAKE) --no-print-directory files

@@ -147,7 +147,7 @@ next_in_line() {
     kill -STOP "$(cat "$leader/expansed.pid")" || return 1
     id=$(sql "$other" -c "SELECT cluster_add_storage('late', '$disks/{node}/late')")
     for at in n1 n2 n3; do kill -9 "$(cat "$dir/$at/expansed.pid")"; done
-    patience=3 until_finds grep -qs 'elected, but can not lead' "$dir/n4/expansed.log"
+    patience=3 until_finds grep -qs 'elected, but cannot lead' "$dir/n4/expansed.log"
     restart
     until_finds in_state "$id" succeeded && has_storage late "$disks/{node}/late" && operation "cluster_drop_storage('late')"
 }

@@ -7,6 +7,7 @@
 //! * [`move_plan`]: what has to move from one hash map to another
 //! * [`objects`]: what users have made in a database
 //! * [`sqlstate`]: error codes: what each means, when it happens and what to do
+//! * [`statement`]: what becomes of a statement, from plain facts about it
 //! * [`storage`]: names and directories of tablespaces that all nodes have
 //! * [`transaction_name`]: what a transaction over several nodes is called on them
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
@@ -21,6 +22,7 @@ pub mod move_plan;
 pub mod objects;
 pub mod snapshots;
 pub mod sqlstate;
+pub mod statement;
 pub mod storage;
 pub mod transaction_name;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use crate::copy::privileges::name_of;
 use crate::error::Error;
-use crate::plan::deparse::qualified;
+use crate::pg::tree::deparse::with_qualified_names;
 use pgrx::pg_sys::{self, Node, ParseNamespaceItem, ParseState};
 use std::ffi::CStr;
 
@@ -55,7 +55,7 @@ impl Condition {
                 }
                 .raise();
             }
-            let text = qualified(|| {
+            let text = with_qualified_names(|| {
                 let context = pg_sys::deparse_context_for(pg_sys::get_rel_name(relation), relation);
                 let text = pg_sys::deparse_expression(expression, context, false, false);
                 CStr::from_ptr(text).to_string_lossy().into_owned()

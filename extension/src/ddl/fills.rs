@@ -8,11 +8,13 @@
 
 use crate::ddl::refuse;
 use crate::metadata::cache::{Metadata, TableKind};
+use crate::pg::catalog::{is_immutable, is_volatile};
 use crate::pg::entry::guarded;
 use crate::pg::parse_tree::list;
 use crate::pg::raw;
+use crate::pg::tree::{walk, NodeRef, Step};
 use crate::pg::{names, spi};
-use crate::plan::deparse::unseen;
+use crate::plan::deparse::function_may_read_tables;
 use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
 use std::ffi::{c_void, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -142,19 +144,13 @@ fn refuse_if_differing(
     let Some(table) = metadata.table(relation) else {
         return;
     };
-    let nothing = std::ptr::null_mut();
-    // SAFETY: an analysed expression, or null, read only; the walks keep nothing droppable on the stack.
-    let (differs, with) = unsafe {
-        match table.kind {
-            TableKind::Replicated => (
-                guarded(|| differs(expression, nothing)),
-                "a function that is not immutable",
-            ),
-            TableKind::Distributed { .. } => (
-                guarded(|| may_read(expression, nothing)),
-                "a function that may read tables",
-            ),
-        }
+    // SAFETY: an analysed expression, or null.
+    let Some(expression) = (unsafe { NodeRef::new(expression) }) else {
+        return;
+    };
+    let (differs, with) = match table.kind {
+        TableKind::Replicated => (differs(expression), "a function that is not immutable"),
+        TableKind::Distributed { .. } => (may_read(expression), "a function that may read tables"),
     };
     if differs && holds_rows(relation) {
         refuse::raise(metadata, relation, &format!("{what} with {with}"), hint);
@@ -162,56 +158,45 @@ fn refuse_if_differing(
 }
 
 /// Could two nodes compute different values from the same row?
-unsafe extern "C-unwind" fn differs(node: *mut Node, context: *mut c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: a valid tree, read only.
-    unsafe {
-        let changing = match (*node).type_ {
+fn differs(expression: NodeRef) -> bool {
+    walk(expression, &mut |node| {
+        let changing = match node.tag() {
             NodeTag::T_SQLValueFunction | NodeTag::T_NextValueExpr => true,
-            NodeTag::T_CoerceViaIO => raw::check_functions_in_node(node, volatile_or_made, context),
-            NodeTag::T_FuncExpr if converts(node.cast()) => {
-                raw::check_functions_in_node(node, volatile_or_made, context)
-            }
-            _ => raw::check_functions_in_node(node, mutable, context),
+            NodeTag::T_CoerceViaIO => node.calls(&mut volatile_or_made),
+            NodeTag::T_FuncExpr if converts(node) => node.calls(&mut volatile_or_made),
+            _ => node.calls(&mut |function| !is_immutable(function)),
         };
-        changing || raw::expression_tree_walker(node, differs, context)
+        after(node, changing)
+    })
+}
+
+/// Stops a walk at what was found; queries of sublinks are not looked into.
+fn after(node: NodeRef, found: bool) -> Step {
+    match (found, node.is::<pg_sys::Query>()) {
+        (true, _) => Step::Stop,
+        (false, true) => Step::Over,
+        (false, false) => Step::Into,
     }
 }
 
-unsafe fn converts(call: *mut pg_sys::FuncExpr) -> bool {
-    // SAFETY: the caller's node.
-    let form = unsafe { (*call).funcformat };
-    matches!(
-        form,
-        CoercionForm::COERCE_EXPLICIT_CAST | CoercionForm::COERCE_IMPLICIT_CAST
-    )
-}
-
-unsafe extern "C-unwind" fn mutable(function: Oid, _context: *mut c_void) -> bool {
-    // SAFETY: a catalog lookup of an existing function.
-    unsafe { raw::func_volatile(function) as u8 != pg_sys::PROVOLATILE_IMMUTABLE }
+fn converts(node: NodeRef) -> bool {
+    node.cast::<pg_sys::FuncExpr>().is_some_and(|call| {
+        matches!(
+            call.funcformat,
+            CoercionForm::COERCE_EXPLICIT_CAST | CoercionForm::COERCE_IMPLICIT_CAST
+        )
+    })
 }
 
 /// Of a conversion: PostgreSQL's own stable ones depend on settings only.
-unsafe extern "C-unwind" fn volatile_or_made(function: Oid, context: *mut c_void) -> bool {
-    // SAFETY: catalog lookups of an existing function.
-    unsafe {
-        raw::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE
-            || unseen(function, context)
-    }
+fn volatile_or_made(function: Oid) -> bool {
+    is_volatile(function) || function_may_read_tables(function)
 }
 
-unsafe extern "C-unwind" fn may_read(node: *mut Node, context: *mut c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: a valid tree, read only.
-    unsafe {
-        raw::check_functions_in_node(node, unseen, context)
-            || raw::expression_tree_walker(node, may_read, context)
-    }
+fn may_read(expression: NodeRef) -> bool {
+    walk(expression, &mut |node| {
+        after(node, node.calls(&mut function_may_read_tables))
+    })
 }
 
 /// Does the table have rows, on any node?

@@ -9,7 +9,7 @@ use crate::ddl;
 use crate::pg::entry::entry;
 use crate::pg::executor::query::QueryNode;
 use crate::pg::raw;
-use crate::pg::tree::NodeRef;
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::pg::utility::Utility;
 use crate::planner;
 use crate::planner::Decision;
@@ -60,7 +60,8 @@ unsafe extern "C-unwind" fn plan(
     cursor_options: c_int,
     bound_params: ParamListInfo,
 ) -> *mut PlannedStmt {
-    let decision = entry(|| planner::decide(parse));
+    // SAFETY: PostgreSQL hands the analysed query over to be changed.
+    let decision = entry(|| planner::decide(unsafe { NodeMut::present(parse) }));
     // SAFETY: PostgreSQL's own arguments are passed on; nothing droppable lives in this frame.
     let stmt = unsafe {
         match PREVIOUS_PLANNER {
@@ -74,7 +75,11 @@ unsafe extern "C-unwind" fn plan(
             planner::first::moving::wrap(stmt);
             stmt
         }),
-        Decision::Plan(planning) => entry(|| planner::finish(stmt, planning)),
+        Decision::Plan(planning) => entry(|| {
+            // SAFETY: the finished statement, ours to extend; `planning` was made above for it.
+            unsafe { planner::finish(&mut NodeMut::present(stmt), planning) };
+            stmt
+        }),
     }
 }
 
@@ -162,7 +167,7 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: the statement that runs next; nothing droppable lives in this frame.
     unsafe {
         entry(|| ddl::begin_barrier::pass(pstmt));
-        if NodeRef::new(pstmt).is_some_and(pending::concerned_by_utility) {
+        if pending::concerned_by_utility(NodeRef::present(pstmt)) {
             pending::start_all();
         }
     }
@@ -210,15 +215,14 @@ unsafe extern "C-unwind" fn process_utility(
     }
     // SAFETY: the statement that has run; nothing droppable lives in this frame.
     unsafe {
-        if NodeRef::new(pstmt).is_some_and(pending::opened_by) {
+        if pending::opened_by(NodeRef::present(pstmt)) {
             pending::start_all();
         }
     }
     // SAFETY: the statement that has run.
-    if let Some(statement) = unsafe { NodeRef::new(pstmt) } {
-        if constraints::concerns(statement) {
-            entry(|| constraints::follow(statement));
-        }
+    let statement = unsafe { NodeRef::present(pstmt) };
+    if constraints::concerns(statement) {
+        entry(|| constraints::follow(statement));
     }
 }
 

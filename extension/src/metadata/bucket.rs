@@ -1,8 +1,9 @@
 //! From a value to its bucket: `extended_hash(value, seed 0) & 65535`, by the type's default hash operator class.
 
 use crate::error::Error;
+use crate::pg::catalog::type_collation;
+use crate::pg::executor::values;
 use crate::pg::names::type_name;
-use crate::pg::values;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Support function number of the extended hash function (`HASHEXTENDED_PROC` in access/hash.h).
@@ -63,7 +64,7 @@ crate::sql_function! {
     /// `cluster_bucket(anyelement) -> int`: the bucket of a value.
     fn cluster_bucket(args) {
         let type_oid = args.type_of(0);
-        let Some(mut bucketer) = Bucketer::new(type_oid, values::collation_of(type_oid)) else {
+        let Some(mut bucketer) = Bucketer::new(type_oid, type_collation(type_oid)) else {
             Error::NoHashFunction {
                 column: "value".into(),
                 type_name: type_name(type_oid),

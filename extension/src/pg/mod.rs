@@ -1,5 +1,6 @@
 //! PostgreSQL as we use it: entries, errors, trees, the executor, the session, SPI, names, memory, waits.
 
+pub mod catalog;
 pub mod compat;
 pub mod entry;
 pub mod executor;
@@ -15,5 +16,4 @@ pub mod shared_memory;
 pub mod spi;
 pub mod tree;
 pub mod utility;
-pub mod values;
 pub mod wait;

@@ -1,54 +1,33 @@
-//! Names of relations as all nodes understand them: OIDs differ between nodes, qualified names do not.
+//! Names: of relations as all nodes understand them (OIDs differ between nodes, qualified names do not), and what the names in
+//! statements mean by this session's search path.
 
+#![allow(dead_code)]
+
+use crate::pg::catalog::{self, valid};
 use crate::pg::spi;
-use crate::pg::tree::OidList;
-use pgrx::pg_sys::{self, Oid};
-use std::ffi::CStr;
+use crate::pg::tree::{ListRef, NodeRef, OidList};
+use pgrx::pg_sys::{self, ObjectType, ObjectWithArgs, Oid, RangeVar, TypeName};
+use std::ffi::{CStr, CString};
 
 /// `schema.name`, quoted where needed; `None` when the relation does not exist.
 pub fn qualified(relation: Oid) -> Option<String> {
-    // SAFETY: system-cache lookups; each gives null or a palloc'd string.
-    unsafe {
-        let name = pg_sys::get_rel_name(relation);
-        if name.is_null() {
-            return None;
-        }
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation));
-        if schema.is_null() {
-            return None;
-        }
-        let name = CStr::from_ptr(name).to_string_lossy();
-        let schema = CStr::from_ptr(schema).to_string_lossy();
-        Some(format!(
-            "{}.{}",
-            spi::identifier(&schema),
-            spi::identifier(&name)
-        ))
-    }
+    let name = catalog::relation_name(relation)?;
+    let schema = catalog::schema_name(catalog::relation_schema(relation)?)?;
+    Some(format!(
+        "{}.{}",
+        spi::identifier(&schema),
+        spi::identifier(&name)
+    ))
 }
 
 /// The relation's bare name for messages; its OID when it does not exist.
 pub fn bare(relation: Oid) -> String {
-    // SAFETY: a system-cache lookup that gives null or a palloc'd string.
-    unsafe {
-        let name = pg_sys::get_rel_name(relation);
-        if name.is_null() {
-            return relation.to_u32().to_string();
-        }
-        CStr::from_ptr(name).to_string_lossy().into_owned()
-    }
+    catalog::relation_name(relation).unwrap_or_else(|| relation.to_u32().to_string())
 }
 
 /// `schema.name` as a literal of type regclass.
 pub fn regclass_literal(qualified_name: &str) -> String {
     format!("{}::pg_catalog.regclass", spi::literal(qualified_name))
-}
-
-/// The schema with this name, if there is one.
-pub fn schema(name: &CStr) -> Option<Oid> {
-    // SAFETY: a system-cache lookup.
-    let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
-    (schema != pg_sys::InvalidOid).then_some(schema)
 }
 
 /// The schemas in which names without one are looked up, in order.
@@ -84,4 +63,80 @@ pub fn stored_columns(relation: pg_sys::Oid) -> Vec<String> {
          WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
         relation.to_u32()
     ))
+}
+
+/// The relation that a statement names; `None` when it does not exist. Takes no lock.
+pub fn relation(range: NodeRef<'_, RangeVar>) -> Option<Oid> {
+    // SAFETY: a valid RangeVar; a missing relation gives InvalidOid.
+    valid(unsafe {
+        pg_sys::RangeVarGetRelidExtended(
+            range.as_ptr(),
+            pg_sys::NoLock as i32,
+            pg_sys::RVROption::RVR_MISSING_OK,
+            None,
+            std::ptr::null_mut(),
+        )
+    })
+}
+
+/// The relation that a list of names (catalog, schema, relation) names.
+pub fn relation_named(names: ListRef<'_, pg_sys::String>) -> Option<Oid> {
+    if !(1..=3).contains(&names.len()) {
+        return None;
+    }
+    // SAFETY: one to three strings give a RangeVar.
+    relation(unsafe { NodeRef::new(pg_sys::makeRangeVarFromNameList(names.as_ptr())) }?)
+}
+
+/// The relation that all but the last of a list of names name: `schema.table.object`.
+pub fn relation_before_last(names: ListRef<'_, pg_sys::String>) -> Option<Oid> {
+    let last = i32::try_from(names.len().checked_sub(1)?).ok()?;
+    // SAFETY: a copy of the list loses its last element.
+    let before = unsafe {
+        ListRef::new(pg_sys::list_truncate(
+            pg_sys::list_copy(names.as_ptr()),
+            last,
+        ))
+    };
+    relation_named(before)
+}
+
+/// The relation with this name, in the schema if one is given, else by the search path.
+pub fn relation_called(schema: Option<&str>, name: &str) -> Option<Oid> {
+    let name = CString::new(name).ok()?;
+    let schema = match schema {
+        Some(schema) => Some(CString::new(schema).ok()?),
+        None => None,
+    };
+    // SAFETY: both names are copied, so that the RangeVar has nothing of ours.
+    let range = unsafe {
+        let copy = |text: &CStr| pg_sys::pstrdup(text.as_ptr());
+        let schema = schema.as_deref().map_or(std::ptr::null_mut(), copy);
+        NodeRef::new(pg_sys::makeRangeVar(schema, copy(&name), -1))
+    };
+    relation(range?)
+}
+
+/// The type that a statement names; `None` when it does not exist.
+pub fn type_of(name: NodeRef<'_, TypeName>) -> Option<Oid> {
+    // SAFETY: a valid name; a missing type gives InvalidOid.
+    valid(unsafe { pg_sys::LookupTypeNameOid(std::ptr::null_mut(), name.as_ptr(), true) })
+}
+
+/// The type that a list of names (catalog, schema, type) names.
+pub fn type_named(names: ListRef<'_, pg_sys::String>) -> Option<Oid> {
+    // SAFETY: a list of strings gives a TypeName.
+    type_of(unsafe { NodeRef::new(pg_sys::makeTypeNameFromNameList(names.as_ptr())) }?)
+}
+
+/// The function that a statement names with its arguments; `None` when it does not exist.
+pub fn function_of(kind: ObjectType::Type, name: NodeRef<'_, ObjectWithArgs>) -> Option<Oid> {
+    // SAFETY: a valid name; a missing function gives InvalidOid.
+    valid(unsafe { pg_sys::LookupFuncWithArgs(kind, name.as_ptr(), true) })
+}
+
+/// The statistics object that a list of names names.
+pub fn statistics_named(names: ListRef<'_, pg_sys::String>) -> Option<Oid> {
+    // SAFETY: a list of strings; a missing object gives InvalidOid.
+    valid(unsafe { pg_sys::get_statistics_object_oid(names.as_ptr(), true) })
 }

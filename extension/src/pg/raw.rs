@@ -81,22 +81,15 @@ extern "C-unwind" {
     pub fn SetUserIdAndSecContext(user: Oid, security: c_int);
     pub fn ThrowErrorData(edata: *mut ErrorData);
     pub fn bms_next_member(set: *const Bitmapset, previous: c_int) -> c_int;
-    pub fn checkExprHasSubLink(node: *mut Node) -> bool;
     pub fn check_functions_in_node(node: *mut Node, checker: Checker, context: *mut c_void)
         -> bool;
-    pub fn contain_mutable_functions(node: *mut Node) -> bool;
-    pub fn contain_volatile_functions(node: *mut Node) -> bool;
-    pub fn copyObjectImpl(from: *const c_void) -> *mut c_void;
     pub fn enable_timeout_after(id: c_int, delay_ms: c_int);
-    pub fn equal(a: *const c_void, b: *const c_void) -> bool;
-    pub fn expression_returns_set(node: *mut Node) -> bool;
     pub fn expression_tree_mutator(
         node: *mut Node,
         mutator: Mutator,
         context: *mut c_void,
     ) -> *mut Node;
     pub fn expression_tree_walker(node: *mut Node, walker: Walker, context: *mut c_void) -> bool;
-    pub fn func_volatile(function: Oid) -> c_char;
     pub fn get_agg_clause_costs(
         root: *mut PlannerInfo,
         split: AggSplit::Type,
@@ -105,11 +98,8 @@ extern "C-unwind" {
     pub fn get_func_name(function: Oid) -> *mut c_char;
     pub fn get_func_namespace(function: Oid) -> Oid;
     pub fn get_namespace_oid(name: *const c_char, missing_ok: bool) -> Oid;
-    pub fn get_parse_rowmark(query: *mut Query, rtindex: Index) -> *mut RowMarkClause;
     pub fn get_relids_in_jointree(tree: *mut Node, include_joins: bool) -> Relids;
-    pub fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
     pub fn palloc(size: usize) -> *mut std::ffi::c_void;
-    pub fn palloc0(size: Size) -> *mut c_void;
     pub fn query_tree_mutator(
         query: *mut Query,
         mutator: Mutator,

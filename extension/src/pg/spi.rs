@@ -3,8 +3,10 @@
 //! Callers pin `search_path` to `pg_catalog` in the declaration of their SQL function, so that names
 //! without a schema are PostgreSQL's own and every name printed by PostgreSQL is qualified.
 
+#![allow(dead_code)]
+
 use crate::error::Error;
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
@@ -89,6 +91,24 @@ pub fn column(sql: &str) -> Vec<String> {
         .into_iter()
         .filter_map(|row| row.into_iter().next()?)
         .collect()
+}
+
+/// The only column of the only row, as an OID; `None` when NULL or when there is no row.
+pub fn oid(sql: &str) -> Option<Oid> {
+    parse_oid(&value(sql)?)
+}
+
+/// The first column of all rows, as OIDs.
+pub fn oids(sql: &str) -> Vec<Oid> {
+    column(sql)
+        .iter()
+        .filter_map(|text| parse_oid(text))
+        .collect()
+}
+
+/// An OID in text form.
+pub fn parse_oid(text: &str) -> Option<Oid> {
+    text.parse::<u32>().ok().map(Oid::from)
 }
 
 /// # Safety

@@ -1,39 +1,27 @@
 //! Whether an expression can be computed before any row is there.
 
-use crate::pg::entry::guarded;
-use crate::pg::raw;
-use pgrx::pg_sys::{self, Node};
-use std::ffi::c_void;
+use crate::pg::tree::{walk, NodeRef, Step};
+use pgrx::pg_sys::{NodeTag, Param, ParamKind};
 
-/// Any column, aggregate or executor parameter, at any level?
-pub fn contains_column(node: *mut Node) -> bool {
-    // SAFETY: the walker reads a valid expression.
-    unsafe { guarded(|| find_column(node, std::ptr::null_mut())) }
+/// Any column, aggregate or executor parameter at this level? Queries of sublinks are not looked into.
+pub fn contains_column(node: NodeRef<'_>) -> bool {
+    walk(node, &mut |node| match node.tag() {
+        NodeTag::T_Var
+        | NodeTag::T_Aggref
+        | NodeTag::T_WindowFunc
+        | NodeTag::T_GroupingFunc
+        | NodeTag::T_CaseTestExpr
+        | NodeTag::T_CoerceToDomainValue
+        | NodeTag::T_SetToDefault
+        | NodeTag::T_CurrentOfExpr => Step::Stop,
+        NodeTag::T_Param if is_of_executor(node) => Step::Stop,
+        NodeTag::T_Query | NodeTag::T_Param => Step::Over,
+        _ => Step::Into,
+    })
 }
 
-/// The same for callbacks of walks.
-///
-/// # Safety
-/// A valid expression, or null.
-pub unsafe extern "C-unwind" fn find_column(node: *mut Node, context: *mut c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: a valid expression tree.
-    unsafe {
-        match (*node).type_ {
-            pg_sys::NodeTag::T_Var
-            | pg_sys::NodeTag::T_Aggref
-            | pg_sys::NodeTag::T_WindowFunc
-            | pg_sys::NodeTag::T_GroupingFunc
-            | pg_sys::NodeTag::T_CaseTestExpr
-            | pg_sys::NodeTag::T_CoerceToDomainValue
-            | pg_sys::NodeTag::T_SetToDefault
-            | pg_sys::NodeTag::T_CurrentOfExpr => true,
-            pg_sys::NodeTag::T_Param => {
-                (*node.cast::<pg_sys::Param>()).paramkind != pg_sys::ParamKind::PARAM_EXTERN
-            }
-            _ => raw::expression_tree_walker(node, find_column, context),
-        }
-    }
+/// Is it a parameter that the executor sets while the statement runs?
+fn is_of_executor(node: NodeRef<'_>) -> bool {
+    node.cast::<Param>()
+        .is_some_and(|param| param.paramkind != ParamKind::PARAM_EXTERN)
 }

@@ -1,10 +1,10 @@
 //! What a fragment scan needs to know, as it is kept in the plan.
 
-use crate::error::Error;
 use crate::metadata::cache::GroupId;
-use pgrx::pg_sys::{self, CustomScan, List, Query};
+use crate::pg::tree::{list_of, ListRef, NodeRef};
+use crate::plan::private;
+use pgrx::pg_sys::{CustomScan, Query};
 use serde::{Deserialize, Serialize};
-use std::ffi::{CStr, CString};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
@@ -19,37 +19,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// As `custom_private`: this and the query itself.
-    ///
-    /// # Safety
-    /// `query` is a valid query that lives as long as the plan.
-    pub unsafe fn store(&self, query: *mut Query) -> *mut List {
-        let text = serde_json::to_string(self).expect("plain data");
-        let text = CString::new(text).expect("JSON has no NUL");
-        // SAFETY: the string is copied; lists live in the current memory context.
-        unsafe {
-            let list = pg_sys::lappend(
-                std::ptr::null_mut(),
-                pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast(),
-            );
-            pg_sys::lappend(list, query.cast())
-        }
+    /// As `custom_private`: this and the query itself, which lives as long as the plan.
+    pub fn store<'a>(&self, query: NodeRef<'a, Query>) -> ListRef<'a> {
+        list_of([private::to_node(self), query.node()])
     }
 
     /// Reads back what [`Plan::store`] wrote.
-    ///
-    /// # Safety
-    /// `scan` is one of ours.
-    pub unsafe fn load(scan: *mut CustomScan) -> (Plan, *mut Query) {
-        // SAFETY: the list has two elements, a String and a Query.
-        unsafe {
-            let elements = (*(*scan).custom_private).elements;
-            let text = (*(*elements).ptr_value.cast::<pg_sys::String>()).sval;
-            let query = (*elements.add(1)).ptr_value.cast::<Query>();
-            match serde_json::from_slice(CStr::from_ptr(text).to_bytes()) {
-                Ok(plan) => (plan, query),
-                Err(error) => Error::Internal(format!("fragment plan: {error}")).raise(),
-            }
-        }
+    pub fn load(scan: NodeRef<'_, CustomScan>) -> (Plan, NodeRef<'_, Query>) {
+        let query = scan.private().get(1).and_then(|node| node.cast::<Query>());
+        (private::from_scan(scan), query.expect("written by `store`"))
     }
 }

@@ -1,9 +1,10 @@
 //! A statement that runs as text on other nodes and as PostgreSQL's own plan on this one: what Route and Modify share.
 
 use crate::metadata::cache::GroupId;
-use pgrx::pg_sys::{self, CustomScan, List, Node};
+use crate::pg::tree::build::{null, number_of, target, var};
+use crate::pg::tree::{list_of, make, NodeMut, NodeRef};
+use pgrx::pg_sys::{self, CustomScan, CustomScanMethods, TargetEntry};
 use serde::{Deserialize, Serialize};
-use std::ffi::{CStr, CString};
 
 /// Which nodes run it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,87 +43,65 @@ pub struct Reading {
 }
 
 /// A custom scan on top of a plan, with the plan's visible columns.
-pub fn custom_scan(
-    child: *mut pg_sys::Plan,
-    methods: *const pg_sys::CustomScanMethods,
-) -> *mut CustomScan {
+pub fn custom_scan<'a>(
+    child: NodeRef<'a, pg_sys::Plan>,
+    methods: &'static CustomScanMethods,
+) -> NodeMut<'a, CustomScan> {
     scan_over(child, methods).0
 }
 
 /// The same, and whether all of its columns may travel in binary.
-pub fn scan_over(
-    child: *mut pg_sys::Plan,
-    methods: *const pg_sys::CustomScanMethods,
-) -> (*mut CustomScan, bool) {
-    // SAFETY: the child is a finished plan; the new node is zeroed memory with its tag.
-    unsafe {
-        let scan = pg_sys::palloc0(std::mem::size_of::<CustomScan>()).cast::<CustomScan>();
-        (*scan).scan.plan.type_ = pg_sys::NodeTag::T_CustomScan;
-        (*scan).scan.plan.startup_cost = (*child).startup_cost;
-        (*scan).scan.plan.total_cost = (*child).total_cost;
-        (*scan).scan.plan.plan_rows = (*child).plan_rows;
-        (*scan).scan.plan.plan_width = (*child).plan_width;
-        let (output, columns, binary) = target_list((*child).targetlist);
-        (*scan).scan.plan.targetlist = output;
-        (*scan).custom_scan_tlist = columns;
-        (*scan).custom_plans = pg_sys::lappend(std::ptr::null_mut(), child.cast());
-        (*scan).methods = methods;
-        (scan, binary)
-    }
+pub fn scan_over<'a>(
+    child: NodeRef<'a, pg_sys::Plan>,
+    methods: &'static CustomScanMethods,
+) -> (NodeMut<'a, CustomScan>, bool) {
+    let mut scan = make::<CustomScan>();
+    let plan = &mut scan.scan.plan;
+    plan.startup_cost = child.startup_cost;
+    plan.total_cost = child.total_cost;
+    plan.plan_rows = child.plan_rows;
+    plan.plan_width = child.plan_width;
+    let columns: Vec<Column> = child
+        .targets()
+        .iter()
+        .filter(|entry| !entry.resjunk)
+        .enumerate()
+        .map(|(index, entry)| Column::of(index, entry))
+        .collect();
+    plan.targetlist = list_of(columns.iter().map(|column| column.shown)).as_ptr();
+    scan.custom_scan_tlist = list_of(columns.iter().map(|column| column.given)).as_ptr();
+    scan.custom_plans = list_of([child]).as_ptr();
+    scan.methods = methods;
+    let binary = columns.iter().all(|column| column.binary);
+    (scan, binary)
 }
 
-/// Plain data as a plan's private data.
-pub fn private<T: Serialize>(statement: &T) -> *mut List {
-    let text = serde_json::to_string(statement).expect("plain data");
-    let text = CString::new(text).expect("JSON escapes NUL bytes");
-    // SAFETY: makeString keeps the pointer, which pstrdup allocated.
-    unsafe {
-        pg_sys::lappend(
-            std::ptr::null_mut(),
-            pg_sys::makeString(pg_sys::pstrdup(text.as_ptr())).cast(),
-        )
-    }
+/// A visible column of the child as one of the scan.
+struct Column<'a> {
+    /// In the scan's own row.
+    given: NodeRef<'a, TargetEntry>,
+    /// In what the scan returns.
+    shown: NodeRef<'a, TargetEntry>,
+    binary: bool,
 }
 
-/// What [`private`] keeps in a plan.
-pub fn private_of<T: serde::de::DeserializeOwned>(scan: *mut CustomScan) -> T {
-    // SAFETY: the first of the private nodes is a String, written by `private`.
-    let text = unsafe {
-        let value = (*(*(*scan).custom_private).elements)
-            .ptr_value
-            .cast::<pg_sys::String>();
-        CStr::from_ptr((*value).sval)
-    };
-    serde_json::from_slice(text.to_bytes()).expect("written by private")
-}
-
-/// The scan's output: one column for each visible one of the child; and whether all may travel in binary.
-unsafe fn target_list(child: *mut List) -> (*mut List, *mut List, bool) {
-    let (mut output, mut columns, mut binary) = (std::ptr::null_mut(), std::ptr::null_mut(), true);
-    let mut number = 0;
-    for entry in crate::pg::list::nodes::<pg_sys::TargetEntry>(child) {
-        // SAFETY: entries of a finished plan's target list.
-        unsafe {
-            if (*entry).resjunk {
-                continue;
-            }
-            number += 1;
-            let expression: *mut Node = (*entry).expr.cast();
-            let type_oid = pg_sys::exprType(expression);
-            let typmod = pg_sys::exprTypmod(expression);
-            let collation = pg_sys::exprCollation(expression);
-            binary &= same_in_binary(type_oid);
-            let null = pg_sys::makeNullConst(type_oid, typmod, collation);
-            let column = pg_sys::makeTargetEntry(null.cast(), number, (*entry).resname, false);
-            columns = pg_sys::lappend(columns, column.cast());
-            let var = pg_sys::makeVar(pg_sys::INDEX_VAR, number, type_oid, typmod, collation, 0);
-            let shown = pg_sys::makeTargetEntry(var.cast(), number, (*entry).resname, false);
-            (*shown).resorigtbl = (*entry).resorigtbl;
-            (*shown).resorigcol = (*entry).resorigcol;
-            output = pg_sys::lappend(output, shown.cast());
+impl<'a> Column<'a> {
+    fn of(index: usize, entry: NodeRef<'_, TargetEntry>) -> Column<'a> {
+        let number = number_of(index);
+        let of = entry
+            .expression()
+            .expect("an entry has an expression")
+            .value_type();
+        let from_row = var(pg_sys::INDEX_VAR, number, of).node();
+        let mut shown = target(from_row, number, entry.name());
+        shown.resorigtbl = entry.resorigtbl;
+        shown.resorigcol = entry.resorigcol;
+        Column {
+            given: target(null(of).node(), number, entry.name()).into_ref(),
+            shown: shown.into_ref(),
+            binary: same_in_binary(of.oid),
         }
     }
-    (output, columns, binary)
 }
 
 /// Do values of this type mean the same in binary on every node? Not those of types that users made, whose OIDs differ, nor

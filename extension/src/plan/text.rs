@@ -1,41 +1,27 @@
 //! The text of a fragment, as `pg_get_querydef` writes it, on one line.
 
-use pgrx::pg_sys::*;
+use crate::pg::spi::with_settings;
+use crate::pg::tree::deparse::query_text;
+use crate::pg::tree::NodeMut;
+use pgrx::pg_sys::Query;
 
 /// The query as SQL that every node understands: all names with their schema, all literals in ISO style.
-///
-/// # Safety
-/// The query is ours; it may be changed.
-pub unsafe fn deparse(query: *mut Query) -> std::string::String {
-    // SAFETY: the settings are undone below, or by the abort of the transaction.
-    unsafe {
-        let level = NewGUCNestLevel();
-        for (name, value) in [
+pub fn deparse(query: NodeMut<'_, Query>) -> String {
+    let text = with_settings(
+        &[
             (c"search_path", c"pg_catalog"),
             (c"datestyle", c"ISO"),
             (c"intervalstyle", c"postgres"),
             (c"extra_float_digits", c"3"),
-        ] {
-            set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                GucContext::PGC_USERSET,
-                GucSource::PGC_S_SESSION,
-                GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-        let text = pg_get_querydef(query, false);
-        AtEOXact_GUC(true, level);
-        one_line(&std::ffi::CStr::from_ptr(text).to_string_lossy())
-    }
+        ],
+        || query_text(query),
+    );
+    one_line(&text)
 }
 
 /// Line breaks and indentation outside of quotes as single spaces.
-pub fn one_line(text: &str) -> std::string::String {
-    let mut line = std::string::String::with_capacity(text.len());
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
     let mut quote = None;
     for character in text.trim().chars() {
         match (quote, character) {

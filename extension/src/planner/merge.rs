@@ -6,92 +6,51 @@
 //! ON compares with the distribution column, and that is what INSERT puts there.
 
 use crate::metadata::cache::{Metadata, Table};
-use crate::pg::list::nodes;
-use crate::plan::casts::{strip_cast, strip_relabel};
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::planner::exchange::restrict::become_restricted;
-use crate::planner::key_equality;
-use crate::planner::key_equality::Level;
-use crate::planner::rekey::assigns_another;
-use pgrx::pg_sys::{self, CmdType, MergeAction, Query, RangeTblEntry, TargetEntry, Var};
+use crate::planner::facts::assignments::inserted_column;
+use expanse_core::statement::Column;
+use pgrx::pg_sys::{Oid, Query};
 
 /// What stands in the way of a MERGE: what it does, and a hint.
 pub type Objection = (&'static str, &'static str);
 
-/// Makes every owner see its own rows of the source only, where rows are inserted.
+/// Makes every owner see only those rows of the source whose value in the column it owns.
 ///
 /// # Errors
-/// Why that can not be done right.
-pub fn restrict(query: *mut Query, target: &Table, metadata: &Metadata) -> Result<(), Objection> {
-    let Some(column) = target.distribution_column() else {
+/// Why that cannot be done right.
+pub fn restrict(
+    query: &mut NodeMut<'_, Query>,
+    target: &Table,
+    column: Column,
+    metadata: &Metadata,
+) -> Result<(), Objection> {
+    let Some(key) = target.distribution_column() else {
         return Ok(());
     };
-    // SAFETY: PostgreSQL's analysed query tree, the planner's to change.
-    unsafe {
-        let actions: Vec<*mut MergeAction> = nodes((*query).mergeActionList).collect();
-        let rti = (*query).resultRelation;
-        let of = |kind| {
-            actions
-                .iter()
-                .filter(move |action| (***action).commandType == kind)
-        };
-        let key = (rti as u32, column);
-        if of(CmdType::CMD_UPDATE).any(|&act| assigns_another(query, (*act).targetList, key)) {
-            return Err((
-                "changing the distribution column in MERGE",
-                "Delete the row and insert it again, in a transaction.",
-            ));
-        }
-        if of(CmdType::CMD_INSERT).next().is_none() {
-            return Ok(());
-        }
-        let level = Level::of(query, None, Some((rti as u32, column)));
-        let mut key = None;
-        for &action in of(CmdType::CMD_INSERT) {
-            let inserted = inserted_column(action, column).filter(|&(var, _)| level.anchored(var));
-            match (inserted, key) {
-                (Some(found), None) => key = Some(found),
-                (Some(found), Some(known)) if found == known => {}
-                _ => {
-                    return Err((
-                        "MERGE that inserts another key than ON compares",
-                        "Compare the distribution column with a column of the source in ON, and insert that column.",
-                    ))
-                }
-            }
-        }
-        let Some(((source, attribute), kind)) = key else {
-            return Ok(());
-        };
-        let entry = nodes::<RangeTblEntry>((*query).rtable)
-            .nth(source as usize - 1)
-            .expect("a column's relation is in the range table");
-        let version = metadata.group(target.group).version.unwrap_or_default();
-        if become_restricted(entry, attribute, kind, version) {
-            Ok(())
-        } else {
-            Err((
-                "MERGE with a join as its source",
-                "Put the join into a subquery: USING (SELECT ... FROM a JOIN b ...) AS source.",
-            ))
-        }
+    let Some(type_oid) = inserted_type(query.as_ref(), key, column) else {
+        return Ok(());
+    };
+    let version = metadata.group(target.group).version.unwrap_or_default();
+    let index = column.index as i32;
+    let source = query.child(|query| query.entry(index));
+    let source = source.expect("a column's relation is in the range table");
+    // SAFETY: an entry of the analysed query, which is the planner's to change.
+    if unsafe { become_restricted(source.as_ptr(), column.attribute, type_oid, version) } {
+        Ok(())
+    } else {
+        Err((
+            "MERGE with a join as its source",
+            "Put the join into a subquery: USING (SELECT ... FROM a JOIN b ...) AS source.",
+        ))
     }
 }
 
-/// The source's column that an INSERT puts into the target's column, and its type.
-unsafe fn inserted_column(
-    action: *mut MergeAction,
-    column: i16,
-) -> Option<(key_equality::Column, pg_sys::Oid)> {
-    // SAFETY: an action of the analysed query.
-    unsafe {
-        let entry =
-            nodes::<TargetEntry>((*action).targetList).find(|entry| (**entry).resno == column)?;
-        let node = strip_relabel(strip_cast((*entry).expr.cast()));
-        if !crate::is_a!(node, T_Var) {
-            return None;
-        }
-        let var = node.cast::<Var>();
-        ((*var).varlevelsup == 0 && (*var).varattno > 0)
-            .then_some((((*var).varno as u32, (*var).varattno), (*var).vartype))
-    }
+/// The type of the source's column that INSERT puts into the distribution column `key`.
+fn inserted_type(query: NodeRef<'_, Query>, key: i16, column: Column) -> Option<Oid> {
+    let mut actions = query.merge_actions().iter();
+    actions.find_map(|action| {
+        let (inserted, type_oid) = inserted_column(action, key)?;
+        (inserted == column).then_some(type_oid)
+    })
 }

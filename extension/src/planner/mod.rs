@@ -1,54 +1,62 @@
 //! From an analysed query to a plan over nodes. `docs/architecture.md`, The way of a statement.
 //!
-//! [`decide`] runs before PostgreSQL's planner and chooses one [`Way`]; [`finish`] runs after it and turns the
-//! result into that way's plan.
+//! # How it works
+//! [`decide`] runs before PostgreSQL's planner. It collects the facts of the query ([`facts`]), lets
+//! `expanse_core::statement` choose one way for them, and prepares the query for that way; what a way needs of the tree
+//! is here (`route`, `modify`, `distribute`, `exchange`, `first`, `fragment`). [`finish`] runs after PostgreSQL's planner and
+//! turns its plan into that way's.
 
 pub mod binding;
 pub mod distribute;
-pub mod equality;
 pub mod exchange;
+pub mod facts;
 pub mod first;
 pub mod fragment;
 pub mod group_lock;
-pub mod key_equality;
 pub mod merge;
 pub mod modify;
 pub mod nested;
 pub mod ownership;
 pub mod refusals;
-pub mod rekey;
 pub mod route;
 pub mod tables;
 pub mod wrap;
 
-use crate::pg::list;
-use crate::state::local_planning;
-
 use crate::metadata::cache::{metadata, Metadata};
+use crate::metadata::peer;
+use crate::pg::tree::NodeMut;
+use crate::planner::exchange::Taken;
+use crate::planner::facts::Facts;
 use crate::planner::first::{moving, First};
-use crate::planner::group_lock::{Groups, Reads};
-use crate::planner::tables::Mentions;
-use pgrx::pg_sys::{CmdType, PlannedStmt, Query};
+use crate::planner::group_lock::{Groups, Locked};
+use crate::state::local_planning;
+use expanse_core::statement::{self, Placement, Reads, Refusal, Way};
+use pgrx::pg_sys::{PlannedStmt, Query};
 use std::rc::Rc;
 
-/// The routing token: every statement takes exactly one of these ways.
-pub enum Way {
-    /// Replicated tables are read, nothing else: any node can answer, so this one does.
+/// What has been prepared for the way of a statement.
+enum Prepared {
+    /// PostgreSQL's plan for this node is the plan.
     Local,
-    /// One node answers the whole statement; which one is decided at execution.
-    Route(wrap::Plan),
     /// PostgreSQL plans, over fragments offered by the path hooks.
     Fragments,
-    /// The statement runs as it is on several nodes.
-    Modify(wrap::Plan),
-    /// Rows computed here are spread over the nodes.
+    /// One node, or several, run the statement as it is.
+    Statement(wrap::Plan),
+    /// Rows are computed here and sent to the nodes that they belong to.
     Distribute(distribute::Plan),
 }
 
-/// A statement of ours between [`decide`] and [`finish`].
+impl Prepared {
+    /// Is PostgreSQL's plan to be one for this node alone?
+    fn plans_locally(&self) -> bool {
+        matches!(self, Prepared::Local | Prepared::Statement(_))
+    }
+}
+
+/// A statement between [`decide`] and [`finish`].
 pub struct Planning {
-    way: Way,
-    first: First,
+    prepared: Prepared,
+    first: First<'static>,
     groups: Groups,
     metadata: Rc<Metadata>,
     reads: Reads,
@@ -67,175 +75,191 @@ pub enum Decision {
 
 /// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
 /// (small) planning state is leaked to the memory context of the message, never freed twice.
-pub fn decide(query: *mut Query) -> Decision {
-    let works_for_another = crate::metadata::peer::internal_session();
+pub fn decide(mut query: NodeMut<'_, Query>) -> Decision {
+    let works_for_another = peer::internal_session();
     let nested = works_for_another && nested::of_function();
     if local_planning::announced() || works_for_another && !nested {
-        return if moving::take(query) {
+        return if moving::take(query.as_ptr()) {
             Decision::Moving
         } else {
             Decision::PassThrough
         };
     }
-    let Some(known) = metadata() else {
+    let Some(known) = metadata().filter(|known| !known.tables.is_empty()) else {
         return Decision::PassThrough;
     };
-    if known.tables.is_empty() {
+    if !tables::names_table(query.as_ref(), &known) {
         return Decision::PassThrough;
     }
-    let (mentions, groups, metadata) = group_lock::lock(query, known);
-    if mentions.is_empty() {
+    let locked = group_lock::lock(query.as_ref(), known);
+    if locked.groups.is_empty() {
         return Decision::PassThrough;
     }
-    binding::refuse_newer(&mentions, &metadata);
-    let (way, first) = if nested::of_foreign_key(query) {
-        (Way::Local, First::default())
-    } else if nested {
-        match nested::decide(query, &mentions, &metadata) {
-            nested::Here::Local => (Way::Local, First::default()),
-            nested::Here::Route(plan) => (Way::Route(plan), First::default()),
+    binding::refuse_newer(&locked.facts.query, &locked.metadata);
+    let planning = plan(&mut query, locked, nested);
+    Decision::Plan(Box::into_raw(Box::new(planning)))
+}
+
+fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Planning {
+    let Locked {
+        facts,
+        groups,
+        metadata,
+    } = locked;
+    let placement = facts.placement(&metadata);
+    let mut first = First::default();
+    let (mut prepared, mut reads) = (Prepared::Local, Reads::default());
+    if !nested::of_foreign_key(&facts.query) {
+        if nested {
+            if let Some(plan) = nested::prepare(query.as_ref(), &facts, &placement) {
+                prepared = Prepared::Statement(plan);
+            }
+        } else {
+            let mut choice = Choice {
+                query,
+                metadata: &metadata,
+                placement: &placement,
+                first: First::default(),
+                taken: Taken::default(),
+            };
+            (prepared, reads) = choice.prepare(facts);
+            first = choice.first;
         }
-    } else {
-        choose(query, &mentions, &metadata)
-    };
-    if way.plans_locally() {
+    }
+    if prepared.plans_locally() {
         local_planning::enter();
     } else {
         local_planning::enter_whole();
     }
-    let reads = match way {
-        Way::Fragments | Way::Distribute(_) => Reads {
-            several: !mentions.distributed.is_empty(),
-            beside: !mentions.distributed.is_empty()
-                && (!mentions.replicated.is_empty() || local_only(query, &metadata)),
-        },
-        Way::Modify(_) => Reads {
-            several: true,
-            beside: false,
-        },
-        Way::Local | Way::Route(_) => Reads {
-            several: false,
-            beside: false,
-        },
-    };
-    let planning = Planning {
+    Planning {
         // The text for other nodes has been written.
-        moves: moving::take(query),
-        reads,
-        way,
+        moves: moving::take(query.as_ptr()),
+        prepared,
         first,
         groups,
         metadata,
-    };
-    Decision::Plan(Box::into_raw(Box::new(planning)))
-}
-
-impl Way {
-    /// Is PostgreSQL's plan to be one for this node alone?
-    fn plans_locally(&self) -> bool {
-        matches!(self, Way::Local | Way::Route(_) | Way::Modify(_))
+        reads,
     }
 }
 
-fn choose(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> (Way, First) {
-    if let Some(relation) = nested::reading_policy(query, metadata) {
-        modify::refuse(
-            &crate::pg::names::bare(relation),
-            "row security of another table that reads it",
-            "Let the policy read replicated tables, or columns of its own table.",
-        );
-    }
-    refusals::check(query, metadata);
-    let mut first = first::take(query, metadata);
-    let rest;
-    let mut mentions = mentions;
-    if !first.taken.sources.is_empty() {
-        rest = tables::collect(query, metadata);
-        mentions = &rest;
-    }
-    rekey::check_conflict(query, metadata);
-    if rekey::changes_key(query, metadata) {
-        let change = first::change_key(query, metadata);
-        first.taken.sources.extend(change.taken.sources);
-        first.taken.relations.extend(change.taken.relations);
-        first.shown_as = change.shown_as;
-    }
-    (way_of(query, mentions, metadata), first)
+/// A statement of a client, until its way is prepared.
+struct Choice<'c, 'q> {
+    query: &'c mut NodeMut<'q, Query>,
+    metadata: &'c Metadata,
+    placement: &'c Placement,
+    first: First<'static>,
+    /// What is read here and sent along.
+    taken: Taken<'static>,
 }
 
-fn way_of(query: *mut Query, mentions: &Mentions, metadata: &Metadata) -> Way {
-    let writes = mentions.all().any(|mention| mention.written);
-    if let Some(plan) = route::consider(query, mentions, metadata) {
-        return Way::Route(plan);
-    }
-    // SAFETY: the query is PostgreSQL's analysed tree.
-    let command = unsafe { (*query).commandType };
-    match command {
-        CmdType::CMD_SELECT if mentions.distributed.is_empty() && !(writes && excludes(query)) => {
-            Way::Local
+impl Choice<'_, '_> {
+    /// Rewrites the query until its way is known, and prepares that.
+    fn prepare(&mut self, whole: Facts) -> (Prepared, Reads) {
+        let mut rest = None;
+        let mut way = self.choose(&whole);
+        while let Some(changed) = self.rewrite(&way, rest.as_ref().unwrap_or(&whole)) {
+            way = match way {
+                Way::Exchange { .. } => statement::decide_exchanged(&changed.query, self.placement),
+                _ => self.choose(&changed),
+            };
+            rest = Some(changed);
         }
-        CmdType::CMD_SELECT if mentions.distributed.is_empty() => {
-            match modify::lock(query, metadata) {
-                Some(plan) => Way::Modify(plan),
-                None => {
-                    fragment::check(query, mentions, metadata);
-                    Way::Fragments
+        let facts = rest.as_ref().unwrap_or(&whole);
+        let reads = Reads::of(&way, &whole.query, &facts.query, self.placement);
+        (self.prepare_way(way, facts), reads)
+    }
+
+    fn choose(&self, facts: &Facts) -> Way {
+        statement::decide(&facts.query, self.placement)
+    }
+
+    /// Rewrites the query when the way says so; gives the facts of what is left.
+    fn rewrite(&mut self, way: &Way, facts: &Facts) -> Option<Facts> {
+        match *way {
+            Way::WritesFirst => self.first = first::take(self.query.as_ptr(), self.metadata),
+            Way::MoveRows => self.move_rows(facts),
+            Way::Exchange { anchor } => {
+                let found = exchange::take(self.query.as_ptr(), self.metadata, anchor);
+                self.taken = found.unwrap_or_else(|| self.refuse_exchange(facts));
+            }
+            _ => return None,
+        }
+        Some(facts::collect(self.query.as_ref(), self.metadata))
+    }
+
+    fn move_rows(&mut self, facts: &Facts) {
+        let several = statement::refuse_several(&facts.query, self.placement);
+        let change = first::change_key(self.query.as_ptr(), self.metadata);
+        if let Some(refusal) = several {
+            self.refuse(&refusal);
+        }
+        self.first.taken.sources.extend(change.taken.sources);
+        self.first.taken.relations.extend(change.taken.relations);
+        self.first.shown_as = change.shown_as;
+    }
+
+    fn prepare_way(&mut self, way: Way, facts: &Facts) -> Prepared {
+        match way {
+            Way::Local => Prepared::Local,
+            Way::Route { group, key } => {
+                let query = self.query.as_ref();
+                Prepared::Statement(route::prepare(query, facts, self.placement, group, key))
+            }
+            Way::Fragments { writes_here } => {
+                if writes_here {
+                    fragment::local_write::set(self.query.as_ptr(), self.metadata);
                 }
+                Prepared::Fragments
+            }
+            Way::Owners { group, restrict } => {
+                let taken = std::mem::take(&mut self.taken);
+                let plan = modify::on_owners(self.query, self.metadata, group, restrict, taken);
+                Prepared::Statement(plan)
+            }
+            Way::Everywhere => {
+                let taken = std::mem::take(&mut self.taken);
+                Prepared::Statement(modify::everywhere(self.query.as_ref(), taken))
+            }
+            Way::Distribute => {
+                let query = self.query.as_ref();
+                let target = facts.query.target(self.placement);
+                let target = target.expect("only what has a placed target is distributed");
+                Prepared::Distribute(distribute::prepare(query, &target, self.metadata))
+            }
+            Way::Refuse(refusal) => self.refuse(&refusal),
+            Way::WritesFirst | Way::MoveRows | Way::Exchange { .. } => {
+                unreachable!("rewrites are done before a way is prepared")
             }
         }
-        CmdType::CMD_SELECT => {
-            fragment::check(query, mentions, metadata);
-            Way::Fragments
-        }
-        CmdType::CMD_INSERT => match modify::consider(query, mentions, metadata) {
-            Some(plan) => Way::Modify(plan),
-            None => distribute::consider(query, mentions, metadata)
-                .map_or(Way::Fragments, Way::Distribute),
-        },
-        _ => match modify::consider(query, mentions, metadata) {
-            Some(plan) => Way::Modify(plan),
-            // Only a local table is written; distributed ones are read.
-            None => {
-                fragment::local_write::set(query, metadata);
-                Way::Fragments
-            }
-        },
+    }
+
+    fn refuse_exchange(&self, facts: &Facts) -> ! {
+        let target = facts.query.target(self.placement);
+        let target = target.expect("an exchange is for a placed target");
+        self.refuse(&statement::refuse_exchange(&target))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> ! {
+        refusals::raise(refusal, self.metadata)
     }
 }
 
 /// Turns PostgreSQL's plan into the plan of the chosen way.
-pub fn finish(stmt: *mut PlannedStmt, planning: *mut Planning) -> *mut PlannedStmt {
-    // SAFETY: made by `decide` of the same call of the hook, and used once.
+///
+/// # Safety
+/// `planning` was made by [`decide`] for this very statement, and is used once.
+pub unsafe fn finish(stmt: &mut NodeMut<'_, PlannedStmt>, planning: *mut Planning) {
+    // SAFETY: as the caller promises.
     let planning = unsafe { Box::from_raw(planning) };
     local_planning::leave();
     if planning.moves {
-        moving::wrap(stmt);
+        moving::wrap(stmt.as_ptr());
     }
-    match &planning.way {
-        Way::Local | Way::Fragments => {}
-        Way::Route(plan) => route::wrap(stmt, plan),
-        Way::Modify(plan) => modify::wrap(stmt, plan),
-        Way::Distribute(plan) => distribute::wrap(stmt, plan),
+    match &planning.prepared {
+        Prepared::Local | Prepared::Fragments => {}
+        Prepared::Statement(plan) => wrap::wrap(stmt, plan),
+        Prepared::Distribute(plan) => distribute::wrap(stmt, plan),
     }
-    first::wrap(stmt, &planning.first);
+    first::wrap(stmt.as_ptr(), &planning.first);
     group_lock::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.reads);
-    stmt
-}
-
-/// Does the query name relations that exist on this node only (ordinary tables that are not spread, temporary ones, ...)?
-pub fn local_only(query: *mut Query, metadata: &Metadata) -> bool {
-    tables::others(query, metadata)
-}
-
-/// Does it lock rows against others that lock them? FOR SHARE and FOR KEY SHARE are only about writers, who come to every
-/// copy of a row: the one on this node is enough.
-fn excludes(query: *mut Query) -> bool {
-    // SAFETY: PostgreSQL's analysed query tree.
-    unsafe {
-        let strong = list::nodes::<pgrx::pg_sys::RowMarkClause>((*query).rowMarks)
-            .any(|mark| (*mark).strength > pgrx::pg_sys::LockClauseStrength::LCS_FORSHARE);
-        let inner = list::nodes::<pgrx::pg_sys::RangeTblEntry>((*query).rtable)
-            .any(|entry| !(*entry).subquery.is_null() && excludes((*entry).subquery));
-        strong || inner || (*query).hasModifyingCTE || !(*query).cteList.is_null()
-    }
 }

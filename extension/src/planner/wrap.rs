@@ -1,55 +1,68 @@
-//! The custom scan of Route and Modify is put on top of the plan for this node.
+//! The custom scan of a statement that other nodes run as text is put on top of the plan for this node.
 
-use crate::plan::deparse::{finish_expressions, Shipped};
-use crate::plan::statement::{private, scan_over, Place, Reading, Statement};
+use crate::pg::tree::build::integer;
+use crate::pg::tree::{list_of, NodeMut, NodeRef};
+use crate::plan::deparse::{finish_expressions, RemoteQuery};
+use crate::plan::private;
+use crate::plan::statement::{scan_over, Place, Reading, Statement};
 use crate::planner::exchange::{Source, Taken};
 use crate::scan::statement_scan;
-use pgrx::pg_sys::{self, Node, PlannedStmt};
+use pgrx::pg_sys::{self, NodeTag, Oid, PlannedStmt};
 
 /// A statement that is to be wrapped.
 pub struct Plan {
     pub place: Place,
     pub writes: bool,
-    pub key: *mut Node,
-    pub shipped: Shipped,
-    pub taken: Taken,
+    /// For [`Place::Key`].
+    pub key: Option<NodeRef<'static>>,
+    pub remote: RemoteQuery<'static>,
+    pub taken: Taken<'static>,
 }
 
 /// Puts the custom scan on top of the plan for this node.
-pub fn wrap(stmt: *mut PlannedStmt, plan: &Plan) {
-    // SAFETY: the statement is PostgreSQL's finished plan, ours to extend; new nodes are palloc'd in its context.
-    unsafe {
-        let child = (*stmt).planTree;
-        let (scan, binary) = scan_over(child, statement_scan::methods(plan.place));
-        let mut expressions = std::ptr::null_mut();
-        let mut key_type = pg_sys::InvalidOid;
-        if !plan.key.is_null() {
-            key_type = pg_sys::exprType(plan.key);
-            expressions = pg_sys::lappend(expressions, plan.key.cast());
-        }
-        expressions = pg_sys::list_concat(expressions, plan.shipped.parameters);
-        for source in &plan.taken.sources {
-            expressions = pg_sys::list_concat(expressions, source.parameters);
-        }
-        (*scan).custom_exprs = finish_expressions(expressions);
-        for &relation in &plan.taken.relations {
-            (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, relation);
-        }
-        let statement = Statement {
-            sql: plan.shipped.sql.clone(),
-            place: plan.place,
-            writes: plan.writes,
-            binary,
-            key_type: key_type.to_u32(),
-            sources: plan.taken.sources.iter().map(reading).collect(),
-        };
-        let number = pg_sys::makeInteger(statement_scan::next_number());
-        (*scan).custom_private = pg_sys::lappend(private(&statement), number.cast());
-        (*stmt).planTree = std::ptr::from_mut(&mut (*scan).scan.plan);
-        if !plan.writes && (*child).type_ == pg_sys::NodeTag::T_Material {
-            // A scrollable cursor: what can go backwards must stay on top.
-            (*stmt).planTree = pg_sys::materialize_finished_plan((*stmt).planTree);
-        }
+pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
+    let child = stmt.as_ref().plan().expect("a statement has a plan");
+    let (mut scan, binary) = scan_over(child, statement_scan::methods(plan.place));
+    let sent = plan
+        .taken
+        .sources
+        .iter()
+        .flat_map(|source| source.parameters.iter());
+    let expressions = plan
+        .key
+        .into_iter()
+        .chain(plan.remote.parameters.iter())
+        .chain(sent);
+    scan.custom_exprs = finish_expressions(list_of(expressions)).as_ptr();
+    let key_type = plan
+        .key
+        .map_or(pg_sys::InvalidOid, NodeRef::expression_type);
+    let statement = Statement {
+        sql: plan.remote.sql.clone(),
+        place: plan.place,
+        writes: plan.writes,
+        binary,
+        key_type: key_type.to_u32(),
+        sources: plan.taken.sources.iter().map(reading).collect(),
+    };
+    let number = integer(statement_scan::next_number()).node();
+    scan.custom_private = list_of([private::to_node(&statement), number]).as_ptr();
+    let backwards = !plan.writes && child.node().tag() == NodeTag::T_Material;
+    let mut top = scan.as_ptr().cast();
+    if backwards {
+        // A scrollable cursor: what can go backwards must stay on top.
+        // SAFETY: a finished plan.
+        top = unsafe { pg_sys::materialize_finished_plan(top) };
+    }
+    stmt.planTree = top;
+    depend_on(stmt, &plan.taken.relations);
+}
+
+/// Makes changes of the relations invalidate the plan.
+fn depend_on(stmt: &mut NodeMut<'_, PlannedStmt>, relations: &[Oid]) {
+    for &relation in relations {
+        // SAFETY: the statement is complete and ours to extend.
+        stmt.relationOids = unsafe { pg_sys::lappend_oid(stmt.relationOids, relation) };
     }
 }
 
@@ -58,7 +71,7 @@ pub fn reading(source: &Source) -> Reading {
     Reading {
         number: source.number,
         sql: source.sql.clone(),
-        parameters: crate::pg::list::nodes::<Node>(source.parameters).count(),
+        parameters: source.parameters.len(),
         writes: source.writes,
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::metadata::cache::{metadata, Node, NodeId};
 use crate::pg::session;
-use crate::pg::session::transaction::keeps_snapshot;
+use crate::pg::session::transaction::has_one_snapshot;
 use crate::remote::connect::connect;
 use crate::remote::connection::Connection;
 use crate::remote::participant::{Participant, Scope};
@@ -171,7 +171,7 @@ pub fn renew_snapshot(node: NodeId, begun: bool) -> bool {
     let mut connection = connection.borrow_mut();
     if connection.participant.scope == Scope::Transaction {
         connection.participant.stale = begun;
-        return begun || !keeps_snapshot();
+        return begun || !has_one_snapshot();
     }
     connection.participant.stale = connection.participant.in_transaction();
     true

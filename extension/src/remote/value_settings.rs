@@ -10,7 +10,7 @@
 //! What was found is put back by the end of the [`ExactValues`], of a [`begin`] by its [`end`], or by the abort of the
 //! (sub)transaction, before PostgreSQL restores settings itself.
 
-use crate::pg::values::text_of;
+use crate::pg::executor::values::text_of;
 use pgrx::pg_sys;
 use std::cell::Cell;
 

@@ -7,7 +7,7 @@
 use crate::dispatch::stream::Stream;
 use crate::pg::entry::guarded;
 use crate::pg::executor::slot::Slot;
-use crate::pg::values::{varlena, Input};
+use crate::pg::executor::values::{varlena, Input};
 use crate::remote::value_settings::ExactValues;
 use pgrx::pg_sys::*;
 

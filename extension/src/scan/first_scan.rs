@@ -10,7 +10,8 @@ use crate::exchange::deliver::{deliver, Value};
 use crate::pg::executor::explanation::Explanation;
 use crate::pg::executor::expression::Expression;
 use crate::pg::executor::scan_node::ScanNode;
-use crate::plan::statement::{private_of, Reading};
+use crate::plan::private;
+use crate::plan::statement::Reading;
 use crate::plan::text::one_line;
 use crate::scan::custom::over_child::{callbacks, OverChild};
 use crate::scan::custom::{Callbacks, Methods, Scan};
@@ -30,7 +31,7 @@ impl Scan for FirstScan {
     fn begin(node: ScanNode<'_>, _flags: i32) -> FirstScan {
         let plan = node.plan();
         FirstScan {
-            sources: private_of(plan.as_ptr()),
+            sources: private::from_scan(plan),
             parameters: node.expressions(plan.expressions()),
             done: false,
         }

@@ -10,6 +10,7 @@
 use crate::metadata::cache::no_tables;
 use crate::metadata::cache::{metadata, Metadata};
 use crate::metadata::peer::internal_session;
+use crate::pg::catalog::schema_named;
 use crate::pg::names;
 use crate::pg::session::transaction::nest_level;
 use crate::pg::spi;
@@ -124,7 +125,9 @@ fn of_distributed_table(name: NodeRef<RangeVar>, metadata: &Metadata) -> Option<
     let constraint = name.name()?.to_string_lossy();
     let schemas = match name.schema() {
         None => names::search_path(),
-        Some(schema) => names::schema(schema).into_iter().collect(),
+        Some(schema) => schema_named(&schema.to_string_lossy())
+            .into_iter()
+            .collect(),
     };
     let path: Vec<String> = schemas.iter().map(|oid| oid.to_u32().to_string()).collect();
     let sql = format!(

@@ -110,7 +110,7 @@ fn wanted(connection: &Connection, access: Access) -> Scope {
     let current = connection.participant.scope;
     let in_block = transaction::in_block();
     match access {
-        _ if current == Scope::Transaction || transaction::keeps_snapshot() => Scope::Transaction,
+        _ if current == Scope::Transaction || transaction::has_one_snapshot() => Scope::Transaction,
         // A statement inside another one (of a function) sees what the outer one sees.
         Access::Read | Access::ReadShared if shares_snapshot(&connection.participant) => current,
         Access::Read => Scope::None,

@@ -7,8 +7,7 @@
 //! ([`refuse_mixed`]).
 
 use crate::error::Error;
-use crate::pg::session::snapshot::with_snapshot;
-use crate::pg::session::transaction::{has_id, isolation, Isolation};
+use crate::pg::session::transaction::{has_id, isolation, with_snapshot, Isolation};
 use crate::pg::spi;
 use crate::remote::connection::Connection;
 use crate::remote::participant::Scope;

@@ -13,3 +13,4 @@ pub mod query;
 pub mod running_query;
 pub mod scan_node;
 pub mod slot;
+pub mod values;

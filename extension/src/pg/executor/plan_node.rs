@@ -1,6 +1,7 @@
 //! Plans that run below a scan.
 
 use super::slot::Slot;
+use crate::pg::entry::entry;
 use crate::pg::raw;
 use crate::pg::tree::NodeRef;
 use pgrx::pg_sys::{
@@ -29,7 +30,7 @@ impl PlanNode {
             let scan = (*node).ss.ps.plan.cast::<CustomScan>();
             let plan = (*(*(*scan).custom_plans).elements).ptr_value.cast();
             let child = raw::ExecInitNode(plan, estate, flags);
-            (*node).custom_ps = raw::lappend(std::ptr::null_mut(), child.cast());
+            (*node).custom_ps = entry(|| pg_sys::lappend(std::ptr::null_mut(), child.cast()));
             NonNull::new(child).map(PlanNode)
         }
     }

@@ -45,13 +45,3 @@ pub fn is_taken() -> bool {
     // SAFETY: a plain variable of the transaction.
     unsafe { pg_sys::FirstSnapshotSet }
 }
-
-/// Runs `work` under a snapshot of the running transaction. An error leaves it to the abort.
-pub fn with_snapshot<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: pushed and popped in pairs.
-    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
-    let result = work();
-    // SAFETY: as above.
-    unsafe { pg_sys::PopActiveSnapshot() };
-    result
-}

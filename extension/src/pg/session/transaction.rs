@@ -1,4 +1,4 @@
-//! This server's own transaction, as PostgreSQL's variables describe it: what it may see and do, its ids and levels.
+//! The state of the transaction, and its steps.
 
 use pgrx::pg_sys::{self, SubTransactionId, TransactionId};
 
@@ -20,14 +20,83 @@ pub fn isolation() -> Isolation {
     }
 }
 
-/// Have all statements of the transaction one snapshot?
-pub fn keeps_snapshot() -> bool {
-    isolation() >= Isolation::RepeatableRead
-}
-
 pub fn is_read_only() -> bool {
     // SAFETY: a plain variable of the transaction.
     unsafe { pg_sys::XactReadOnly }
+}
+
+/// Is the isolation level REPEATABLE READ or SERIALIZABLE?
+pub fn has_one_snapshot() -> bool {
+    // SAFETY: a plain variable of the transaction.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Has the client begun a transaction block?
+pub fn in_block() -> bool {
+    // SAFETY: reads the state of the transaction.
+    unsafe { pg_sys::IsTransactionBlock() }
+}
+
+/// Is the statement anything less than the whole transaction? A statement that the client has sent by itself is `top_level`.
+pub fn is_within_another(top_level: bool) -> bool {
+    // SAFETY: reads the state of the transaction.
+    unsafe { pg_sys::IsInTransactionBlock(top_level) }
+}
+
+/// How deep in subtransactions.
+pub fn nest_level() -> i32 {
+    // SAFETY: reads the state of the transaction.
+    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+}
+
+/// Makes what the transaction has done so far visible to what follows.
+pub fn command_done() {
+    // SAFETY: allowed inside any transaction.
+    unsafe { pg_sys::CommandCounterIncrement() };
+}
+
+/// Runs `body` under a new snapshot, where PostgreSQL has popped the statement's own. An error pops it with the transaction.
+pub fn with_snapshot<R>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: popped below.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+    let result = body();
+    // SAFETY: pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
+/// The catalogs are read anew by the next scan: nobody has to wait for the snapshot of an earlier one.
+pub fn release_catalog_snapshot() {
+    // SAFETY: no catalog scan of ours runs.
+    unsafe { pg_sys::InvalidateCatalogSnapshot() };
+}
+
+/// Ends the transaction in the middle of a statement that is the whole of it, and begins another after `between`. The
+/// statement's memory context and portal go on, as in the COMMIT of a procedure.
+pub fn commit_and_begin(between: impl FnOnce()) {
+    // SAFETY: as SPI_commit does it; what follows finds its memory context and a snapshot as before.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        pg_sys::ForgetPortalSnapshots();
+        pg_sys::CommitTransactionCommand();
+        pg_sys::StartTransactionCommand();
+        between();
+        pg_sys::EnsurePortalSnapshotExists();
+        pg_sys::MemoryContextSwitchTo(context);
+    }
+}
+
+/// The same for a statement that cannot run in a transaction block and commits by itself: its portal knows that such a
+/// statement may pop its snapshot, and needs none from here on.
+pub fn commit_and_go_on() {
+    // SAFETY: as PostgreSQL's own commits in such statements.
+    unsafe {
+        if pg_sys::ActiveSnapshotSet() {
+            pg_sys::PopActiveSnapshot();
+        }
+        pg_sys::CommitTransactionCommand();
+        pg_sys::StartTransactionCommand();
+    }
 }
 
 pub fn is_deferrable() -> bool {
@@ -39,18 +108,6 @@ pub fn is_deferrable() -> bool {
 pub fn is_running() -> bool {
     // SAFETY: a plain state test.
     unsafe { pg_sys::IsTransactionState() }
-}
-
-/// Does the transaction end with a statement of the client's, not by itself?
-pub fn in_block() -> bool {
-    // SAFETY: a plain state test.
-    unsafe { pg_sys::IsTransactionBlock() }
-}
-
-/// 1 in the transaction itself, 2 in its first subtransaction.
-pub fn nest_level() -> i32 {
-    // SAFETY: reads a counter of the backend.
-    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }
 
 /// The running subtransaction; their numbers grow.

@@ -83,6 +83,8 @@ tree_nodes! {
         list values_lists => values_lists: List;
         text ctename => cte_name;
         oids coltypes => column_types;
+        ints coltypmods => column_typmods;
+        oids colcollations => column_collations;
         text enrname => transition_name;
         one alias => alias: Alias;
         one eref => names: Alias;
@@ -90,6 +92,9 @@ tree_nodes! {
     }
     RangeTblFunction(T_RangeTblFunction) {
         one funcexpr => call: Node;
+        oids funccoltypes => column_types;
+        ints funccoltypmods => column_typmods;
+        oids funccolcollations => column_collations;
     }
     TableSampleClause(T_TableSampleClause) {
         list args => arguments: Node;
@@ -276,13 +281,48 @@ impl<'a> NodeRef<'a, Plan> {
         unsafe { ListRef::new(self.targetlist) }
     }
 
+    /// Where the plan's rows come from, or those of its left side.
+    pub fn outer_plan(self) -> Option<NodeRef<'a, Plan>> {
+        // SAFETY: null or a plan (`NodeRef::new`).
+        unsafe { NodeRef::new(self.lefttree) }
+    }
+
     /// The plan as the type that its tag stands for; `None` when it is of another type.
     pub fn cast<T: Tagged>(self) -> Option<NodeRef<'a, T>> {
         self.node().cast()
     }
 }
 
+impl<'a> NodeRef<'a, Node> {
+    /// An operator with its arguments: also IS DISTINCT FROM and NULLIF, which have the same structure.
+    pub fn operation(self) -> Option<NodeRef<'a, OpExpr>> {
+        let alike = [
+            NodeTag::T_OpExpr,
+            NodeTag::T_DistinctExpr,
+            NodeTag::T_NullIfExpr,
+        ];
+        // SAFETY: a node with one of these tags is an OpExpr.
+        alike
+            .contains(&self.tag())
+            .then(|| unsafe { NodeRef::present(self.as_ptr().cast()) })
+    }
+}
+
+impl<'a> NodeRef<'a, CustomScan> {
+    /// The columns that the scan gives.
+    pub fn targets(self) -> ListRef<'a, TargetEntry> {
+        // SAFETY: the target list of a plan (`NodeRef::new`).
+        unsafe { ListRef::new(self.scan.plan.targetlist) }
+    }
+}
+
 impl<'a> NodeRef<'a, List> {
+    /// The list as one of nodes, which every list of this tag in a statement is.
+    pub fn nodes(self) -> ListRef<'a, Node> {
+        // SAFETY: a valid list; the parser makes lists of pointers of nodes only.
+        unsafe { ListRef::new(self.as_ptr()) }
+    }
+
     /// The list as one of nodes; for fields whose lists hold lists.
     ///
     /// # Safety

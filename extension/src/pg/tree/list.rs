@@ -1,6 +1,6 @@
 //! PostgreSQL's lists: of nodes, of OIDs, of integers.
 
-use super::NodeRef;
+use super::{owned, NodeRef, Tagged};
 use pgrx::pg_sys::{self, List, Node, Oid};
 use std::marker::PhantomData;
 
@@ -98,6 +98,29 @@ impl<'a, T> ListRef<'a, T> {
     }
 }
 
+impl<'a> ListRef<'a, Node> {
+    /// The list as one of nodes of this type; `None` when any element is of another.
+    pub fn cast<T: Tagged>(self) -> Option<ListRef<'a, T>> {
+        let fits = self.iter().all(|element| element.is::<T>());
+        fits.then_some(ListRef {
+            list: self.list,
+            elements: PhantomData,
+        })
+    }
+
+    /// Those elements that are of this type.
+    pub fn filter<T: Tagged + 'a>(self) -> impl Iterator<Item = NodeRef<'a, T>> {
+        self.iter().filter_map(|element| element.cast())
+    }
+}
+
+impl ListRef<'_, pg_sys::String> {
+    /// The strings of a list of names.
+    pub fn texts(self) -> Vec<String> {
+        self.iter().filter_map(|name| owned(name.value())).collect()
+    }
+}
+
 /// A new list in the current memory context.
 pub fn list_of<'a, T: 'a>(elements: impl IntoIterator<Item = NodeRef<'a, T>>) -> ListRef<'a, T> {
     let list = elements
@@ -114,52 +137,108 @@ pub fn list_of<'a, T: 'a>(elements: impl IntoIterator<Item = NodeRef<'a, T>>) ->
 
 /// A list of OIDs.
 #[derive(Clone, Copy)]
-pub struct OidList<'a>(&'a [pg_sys::ListCell]);
+pub struct OidList<'a> {
+    list: *mut List,
+    valid: PhantomData<&'a List>,
+}
 
 impl<'a> OidList<'a> {
     /// # Safety
     /// `list` is null or a valid list of OIDs for `'a`.
     pub unsafe fn new(list: *const List) -> Self {
-        // SAFETY: as the caller promises.
-        OidList(unsafe { cells(list) })
+        OidList {
+            list: list.cast_mut(),
+            valid: PhantomData,
+        }
+    }
+
+    /// For PostgreSQL's functions, and to be put into another tree.
+    pub fn as_ptr(self) -> *mut List {
+        self.list
+    }
+
+    fn cells(self) -> &'a [pg_sys::ListCell] {
+        // SAFETY: a valid list (`new`).
+        unsafe { cells(self.list) }
     }
 
     pub fn iter(self) -> impl DoubleEndedIterator<Item = Oid> + 'a {
         // SAFETY: the cells of a list of OIDs (`new`).
-        self.0.iter().map(|cell| unsafe { cell.oid_value })
+        self.cells().iter().map(|cell| unsafe { cell.oid_value })
     }
 
     pub fn len(self) -> usize {
-        self.0.len()
+        self.cells().len()
     }
 
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.cells().is_empty()
     }
 }
 
 /// A list of integers.
 #[derive(Clone, Copy)]
-pub struct IntList<'a>(&'a [pg_sys::ListCell]);
+pub struct IntList<'a> {
+    list: *mut List,
+    valid: PhantomData<&'a List>,
+}
 
 impl<'a> IntList<'a> {
     /// # Safety
     /// `list` is null or a valid list of integers for `'a`.
     pub unsafe fn new(list: *const List) -> Self {
-        // SAFETY: as the caller promises.
-        IntList(unsafe { cells(list) })
+        IntList {
+            list: list.cast_mut(),
+            valid: PhantomData,
+        }
+    }
+
+    /// For PostgreSQL's functions, and to be put into another tree.
+    pub fn as_ptr(self) -> *mut List {
+        self.list
+    }
+
+    fn cells(self) -> &'a [pg_sys::ListCell] {
+        // SAFETY: a valid list (`new`).
+        unsafe { cells(self.list) }
     }
 
     pub fn iter(self) -> impl DoubleEndedIterator<Item = i32> + 'a {
         // SAFETY: the cells of a list of integers (`new`).
-        self.0.iter().map(|cell| unsafe { cell.int_value })
+        self.cells().iter().map(|cell| unsafe { cell.int_value })
     }
 
     pub fn len(self) -> usize {
-        self.0.len()
+        self.cells().len()
     }
 
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.cells().is_empty()
+    }
+}
+
+/// A new list of OIDs in the current memory context.
+pub fn oids_of<'a>(oids: impl IntoIterator<Item = Oid>) -> OidList<'a> {
+    let list = oids.into_iter().fold(std::ptr::null_mut(), |list, oid| {
+        // SAFETY: appends to a list of ours.
+        unsafe { pg_sys::lappend_oid(list, oid) }
+    });
+    OidList {
+        list,
+        valid: PhantomData,
+    }
+}
+
+/// A new list of integers in the current memory context.
+pub fn ints_of<'a>(integers: impl IntoIterator<Item = i32>) -> IntList<'a> {
+    let list = integers
+        .into_iter()
+        .fold(std::ptr::null_mut(), |list, integer| {
+            // SAFETY: appends to a list of ours.
+            unsafe { pg_sys::lappend_int(list, integer) }
+        });
+    IntList {
+        list,
+        valid: PhantomData,
     }
 }

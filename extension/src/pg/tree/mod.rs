@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! Below a [`NodeRef`] every pointer is null or valid for `'a`, and every list has elements of the type that
-//! PostgreSQL's headers say. Who assigns a pointer field through a [`NodeMut`] keeps this: it assigns what
+//! PostgreSQL's headers say. Where the parser puts nodes of several types into a field, its type here is `Node`. Who assigns a pointer field through a [`NodeMut`] keeps this: it assigns what
 //! [`NodeRef::as_ptr`] or [`ListRef::as_ptr`] gave, or null.
 //!
 //! # What is not guaranteed
@@ -17,13 +17,18 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod build;
+pub mod calls;
+pub mod change;
+pub mod deparse;
 pub mod fields;
 pub mod list;
 pub mod make;
 pub mod statements;
 pub mod walk;
 
-pub use list::{list_of, IntList, ListRef, OidList};
+pub use build::ValueType;
+pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make};
 pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
 
@@ -66,6 +71,15 @@ impl<T> Deref for NodeRef<'_, T> {
 }
 
 impl<'a, T> NodeRef<'a, T> {
+    /// The node where PostgreSQL never has none.
+    ///
+    /// # Safety
+    /// As for [`NodeRef::new`].
+    pub unsafe fn present(node: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::new(node) }.expect("PostgreSQL has a node here")
+    }
+
     /// `None` for a null pointer.
     ///
     /// # Safety
@@ -119,6 +133,11 @@ impl<'a> NodeRef<'a, Node> {
         self.type_ == T::TAG
     }
 
+    /// The name of an object as statements have it: the node is a list of strings. `None` for any other node.
+    pub fn names(self) -> Option<ListRef<'a, pg_sys::String>> {
+        self.cast::<pg_sys::List>()?.nodes().cast()
+    }
+
     /// The type of the values of an expression.
     pub fn expression_type(self) -> Oid {
         // SAFETY: reads a valid expression; raises for what is none.
@@ -167,6 +186,15 @@ impl<T> DerefMut for NodeMut<'_, T> {
 }
 
 impl<'a, T> NodeMut<'a, T> {
+    /// The node where PostgreSQL never has none.
+    ///
+    /// # Safety
+    /// As for [`NodeMut::new`].
+    pub unsafe fn present(node: *mut T) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::new(node) }.expect("PostgreSQL has a node here")
+    }
+
     /// `None` for a null pointer.
     ///
     /// # Safety
@@ -226,6 +254,11 @@ pub unsafe fn below<'a, T, U>(
 unsafe fn string<'a>(text: *const c_char) -> Option<&'a CStr> {
     // SAFETY: as the caller promises.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// A string of a tree as a value of its own.
+pub fn owned(text: Option<&CStr>) -> Option<String> {
+    text.map(|text| text.to_string_lossy().into_owned())
 }
 
 /// Runs a function of PostgreSQL's that has no guard of its own and gives a node.

@@ -66,6 +66,17 @@ tree_nodes! {
         list indexParams => columns: Node;
         list options => options: DefElem;
     }
+    AlterTableMoveAllStmt(T_AlterTableMoveAllStmt) {
+        text orig_tablespacename => from;
+    }
+    DropTableSpaceStmt(T_DropTableSpaceStmt) {
+        text tablespacename => name;
+    }
+    AlterTableSpaceOptionsStmt(T_AlterTableSpaceOptionsStmt) {
+        text tablespacename => name;
+    }
+    DropOwnedStmt(T_DropOwnedStmt) {}
+    CreateForeignTableStmt(T_CreateForeignTableStmt) {}
     DropStmt(T_DropStmt) {
         list objects => objects: Node;
     }
@@ -135,6 +146,7 @@ tree_nodes! {
     }
     CreateSchemaStmt(T_CreateSchemaStmt) {
         text schemaname => name;
+        one authrole => owner: RoleSpec;
         list schemaElts => elements: Node;
     }
     CreateSeqStmt(T_CreateSeqStmt) {
@@ -147,6 +159,9 @@ tree_nodes! {
     }
     CreateFunctionStmt(T_CreateFunctionStmt) {
         list funcname => names: String;
+    }
+    AlterFunctionStmt(T_AlterFunctionStmt) {
+        one func => function: ObjectWithArgs;
     }
     ObjectWithArgs(T_ObjectWithArgs) {
         list objname => names: String;
@@ -202,5 +217,14 @@ tree_nodes! {
     DeclareCursorStmt(T_DeclareCursorStmt) {
         text portalname => name;
         one query => query: Node;
+    }
+}
+
+impl<'a> NodeRef<'a, CreateForeignTableStmt> {
+    /// What it has in common with CREATE TABLE.
+    pub fn table(self) -> NodeRef<'a, CreateStmt> {
+        // SAFETY: the structure begins with a CreateStmt, with everything below it.
+        let table = unsafe { NodeRef::new(self.as_ptr().cast()) };
+        table.expect("made of a reference")
     }
 }

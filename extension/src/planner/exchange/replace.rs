@@ -2,9 +2,10 @@
 
 use crate::pg::nodes::{copy, items, make};
 use crate::pg::raw;
+use crate::pg::tree::{NodeMut, NodeRef};
 use crate::plan::columns;
-use crate::plan::deparse::ship;
-use crate::plan::owned::as_subquery;
+use crate::plan::deparse::deparse_for_remote;
+use crate::plan::subquery::table_as_subquery;
 use crate::planner::exchange::Source;
 use crate::scan::statement_scan::prepared::next_number;
 use pgrx::pg_sys::{self, *};
@@ -49,14 +50,19 @@ pub struct Column {
 ///
 /// # Safety
 /// `entry` is entry `rti` of the analysed query, both the planner's to change.
-pub unsafe fn relation(query: *mut Query, rti: u32, entry: *mut RangeTblEntry) -> Option<Source> {
+pub unsafe fn relation(
+    query: *mut Query,
+    rti: u32,
+    entry: *mut RangeTblEntry,
+) -> Option<Source<'static>> {
     // SAFETY: as the caller promises.
     unsafe {
-        let used = columns::used(query, rti);
+        let used = columns::used(NodeRef::present(query), rti);
         if used.first().is_some_and(|&number| number <= 0) {
             return None;
         }
-        let reading = as_subquery(copy(entry));
+        let mut from = NodeMut::present(copy(entry));
+        let reading = table_as_subquery(&mut from).as_ptr();
         for column in items::<TargetEntry>((*reading).targetList) {
             if !used.contains(&(*column).resno) {
                 let expr = (*column).expr.cast::<Node>();
@@ -77,7 +83,7 @@ pub unsafe fn relation(query: *mut Query, rti: u32, entry: *mut RangeTblEntry) -
 ///
 /// # Safety
 /// As [`relation`].
-pub unsafe fn subquery(entry: *mut RangeTblEntry) -> Option<Source> {
+pub unsafe fn subquery(entry: *mut RangeTblEntry) -> Option<Source<'static>> {
     // SAFETY: as the caller promises.
     unsafe {
         let reading = (*entry).subquery;
@@ -93,7 +99,7 @@ pub unsafe fn subquery(entry: *mut RangeTblEntry) -> Option<Source> {
 ///
 /// # Safety
 /// `entry` is one that [`returned_here`] has found.
-pub unsafe fn returned(entry: *mut RangeTblEntry) -> Option<Source> {
+pub unsafe fn returned(entry: *mut RangeTblEntry) -> Option<Source<'static>> {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
         let reference = make::<RangeTblRef>(NodeTag::T_RangeTblRef);
@@ -149,7 +155,7 @@ pub unsafe fn returned_here(entry: *mut RangeTblEntry) -> bool {
 ///
 /// # Safety
 /// As [`relation`].
-pub unsafe fn query(inner: *mut Query) -> Option<Source> {
+pub unsafe fn query(inner: *mut Query) -> Option<Source<'static>> {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
         let columns = columns_of((*inner).targetList)?;
@@ -186,12 +192,13 @@ pub unsafe fn select_rows(reading: *mut Query, kept: Kept, columns: &[Column]) {
     }
 }
 
-unsafe fn source(reading: *mut Query) -> Source {
-    let shipped = ship(reading);
+unsafe fn source(reading: *mut Query) -> Source<'static> {
+    // SAFETY: a valid query.
+    let remote = deparse_for_remote(unsafe { NodeRef::present(reading) });
     Source {
         number: next_number(),
-        sql: shipped.sql,
-        parameters: shipped.parameters,
+        sql: remote.sql,
+        parameters: remote.parameters,
         writes: false,
     }
 }

@@ -1,7 +1,8 @@
 //! A source whose rows only the owner of a key sees.
 
 use crate::pg::nodes::{copy, items, make};
-use crate::plan::owned::as_subquery;
+use crate::pg::tree::{NodeMut, NodeRef};
+use crate::plan::subquery::table_as_subquery;
 use crate::planner::ownership::owned_here;
 use pgrx::pg_sys::*;
 
@@ -19,7 +20,7 @@ pub unsafe fn become_restricted(
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
         let query = match (*entry).rtekind {
-            RTEKind::RTE_RELATION => as_subquery(entry),
+            RTEKind::RTE_RELATION => table_as_subquery(&mut NodeMut::present(entry)).as_ptr(),
             RTEKind::RTE_SUBQUERY | RTEKind::RTE_FUNCTION | RTEKind::RTE_VALUES => {
                 let Some(query) = around(entry) else {
                     return false;
@@ -39,7 +40,8 @@ pub unsafe fn become_restricted(
         };
         let collation = get_typcollation(kind);
         let key = makeVar(1, attribute, kind, -1, collation, 0);
-        (*(*query).jointree).quals = owned_here(key.cast(), collation, version);
+        let owned = owned_here(NodeRef::present(key.cast()), collation, version);
+        (*(*query).jointree).quals = owned.as_ptr();
         true
     }
 }

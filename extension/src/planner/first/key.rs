@@ -8,16 +8,20 @@ use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::entry::guarded;
 use crate::pg::nodes::{copy, items, make};
 use crate::pg::spi;
-use crate::plan::deparse::volatile_here;
+use crate::pg::tree::NodeRef;
+use crate::plan::deparse::calls_volatile_of_node;
 use crate::planner::exchange;
 use crate::planner::exchange::replace::columns_of;
 use crate::planner::first::{moving, multiple, source_of, First};
-use crate::planner::modify::{refuse, target};
+use crate::planner::modify::target;
+use crate::planner::refusals::refuse;
 use pgrx::pg_sys::*;
 
 /// Turns the UPDATE into an INSERT of rows that a DELETE returns, which is to run first.
-pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
-    let (name, table) = target(query, metadata).expect("the target is a spread table");
+pub fn change_key(query: *mut Query, metadata: &Metadata) -> First<'static> {
+    // SAFETY: PostgreSQL's analysed query tree.
+    let target = target(unsafe { NodeRef::present(query) }, metadata);
+    let (_, table) = target.expect("the target is a distributed table");
     let TableKind::Distributed {
         column,
         column_name,
@@ -27,9 +31,10 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
     };
     let object = |what: &str, hint: &str| -> ! {
         refuse(
-            &name,
             &format!("changing the distribution column \"{column_name}\" {what}"),
+            table.relation,
             hint,
+            metadata,
         )
     };
     if foreign_keys_to(table.relation) {
@@ -38,7 +43,8 @@ pub fn change_key(query: *mut Query, metadata: &Metadata) -> First {
             "Insert the row with its new key, change the rows that point to it, and delete the old one, in a transaction.",
         );
     }
-    if volatile_here(query) {
+    // SAFETY: PostgreSQL's analysed query tree.
+    if calls_volatile_of_node(unsafe { NodeRef::present(query) }) {
         object(
             "to what a volatile function gives",
             "Compute the value first and pass it on.",

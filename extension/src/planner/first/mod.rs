@@ -19,7 +19,9 @@ pub use self::key::change_key;
 use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
 use crate::pg::raw;
+use crate::pg::tree::{ListRef, NodeRef};
 use crate::plan::deparse;
+use crate::plan::private;
 use crate::plan::statement;
 use crate::plan::statement::Reading;
 use crate::planner::exchange::{Source, Taken};
@@ -29,14 +31,14 @@ use pgrx::pg_sys::{self, CommonTableExpr, Node, PlannedStmt, Query};
 
 /// What runs first.
 #[derive(Default)]
-pub struct First {
-    pub taken: Taken,
+pub struct First<'a> {
+    pub taken: Taken<'a>,
     /// The command that the user sees, when the rest is another one.
     pub shown_as: Option<pg_sys::CmdType::Type>,
 }
 
 /// Takes the writes out of the WITH clause; refuses (raises) what would come out differently.
-pub fn take(query: *mut Query, metadata: &Metadata) -> First {
+pub fn take(query: *mut Query, metadata: &Metadata) -> First<'static> {
     let mut first = First::default();
     // SAFETY: PostgreSQL's analysed query tree, the planner's to change.
     unsafe {
@@ -53,7 +55,7 @@ pub fn take(query: *mut Query, metadata: &Metadata) -> First {
             first
                 .taken
                 .relations
-                .extend(crate::planner::tables::relations(inner));
+                .extend(crate::planner::tables::relations(NodeRef::present(inner)));
             let source = with::replace(inner, metadata);
             for &later in &ctes[index + 1..] {
                 with::refer(later, cte, source.number);
@@ -66,7 +68,7 @@ pub fn take(query: *mut Query, metadata: &Metadata) -> First {
 }
 
 /// Puts the scan that runs the first part on top of the plan.
-pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
+pub fn wrap(stmt: *mut PlannedStmt, first: &First<'_>) {
     if let Some(command) = first.shown_as {
         // SAFETY: the finished statement; its tree keeps its own operation.
         unsafe { (*stmt).commandType = command };
@@ -76,16 +78,19 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
     }
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
     unsafe {
-        let scan = statement::custom_scan((*stmt).planTree, first_scan::FIRST.as_ptr());
+        let mut scan = statement::custom_scan(
+            NodeRef::present((*stmt).planTree),
+            first_scan::FIRST.table(),
+        );
         let mut expressions = std::ptr::null_mut();
         let mut readings: Vec<Reading> = Vec::new();
         for source in &first.taken.sources {
-            expressions = pg_sys::list_concat(expressions, source.parameters);
+            expressions = pg_sys::list_concat(expressions, source.parameters.as_ptr());
             readings.push(wrap::reading(source));
         }
-        (*scan).custom_exprs = deparse::finish_expressions(expressions);
-        (*scan).custom_private = statement::private(&readings);
-        (*stmt).planTree = scan.cast();
+        scan.custom_exprs = deparse::finish_expressions(ListRef::new(expressions)).as_ptr();
+        scan.custom_private = private::to_list(&readings).as_ptr();
+        (*stmt).planTree = scan.as_ptr().cast();
         for &relation in &first.taken.relations {
             (*stmt).relationOids = pg_sys::lappend_oid((*stmt).relationOids, relation);
         }
@@ -93,12 +98,13 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First) {
 }
 
 /// A write as a source: its text and what it returns under which number.
-unsafe fn source_of(writing: *mut Query) -> Source {
-    let shipped = deparse::ship(writing);
+unsafe fn source_of(writing: *mut Query) -> Source<'static> {
+    // SAFETY: an analysed query.
+    let remote = deparse::deparse_for_remote(unsafe { NodeRef::present(writing) });
     Source {
         number: crate::scan::statement_scan::prepared::next_number(),
-        sql: shipped.sql,
-        parameters: shipped.parameters,
+        sql: remote.sql,
+        parameters: remote.parameters,
         writes: true,
     }
 }

@@ -8,6 +8,7 @@
 
 use crate::pg::list::nodes;
 use crate::pg::names::function;
+use crate::pg::tree::NodeRef;
 use crate::plan::statement::custom_scan;
 use crate::scan::moving_scan;
 use pgrx::pg_sys::*;
@@ -81,7 +82,10 @@ fn moves_function() -> Oid {
 pub fn wrap(stmt: *mut PlannedStmt) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
     unsafe {
-        (*stmt).planTree = custom_scan((*stmt).planTree, moving_scan::MOVING.as_ptr()).cast()
+        let child = NodeRef::present((*stmt).planTree);
+        (*stmt).planTree = custom_scan(child, moving_scan::MOVING.table())
+            .as_ptr()
+            .cast();
     };
 }
 

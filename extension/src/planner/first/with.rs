@@ -4,11 +4,12 @@ use crate::metadata::cache::Metadata;
 use crate::pg::names::bare;
 use crate::pg::nodes::{items, make};
 use crate::pg::raw;
+use crate::pg::tree::NodeRef;
 use crate::plan::columns;
 use crate::planner::exchange::replace::{become_rows, columns_of, Kept};
 use crate::planner::exchange::Source;
 use crate::planner::first::source_of;
-use crate::planner::fragment::check::refuse;
+use crate::planner::refusals::refuse;
 use crate::planner::{exchange, refusals, tables};
 use pgrx::pg_sys::*;
 use std::ffi::{c_void, CStr};
@@ -18,14 +19,14 @@ use std::ffi::{c_void, CStr};
 /// # Safety
 /// `inner` is a write of `query`'s WITH clause.
 pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
-    refusals::check(inner, metadata);
     // SAFETY: as the caller promises.
     unsafe {
+        refusals::check(NodeRef::present(inner), metadata);
         let target = items::<RangeTblEntry>((*inner).rtable)
             .nth((*inner).resultRelation as usize - 1)
             .expect("a write has a target");
         let relation = (*target).relid;
-        let mentions = tables::relations(query);
+        let mentions = tables::relations(NodeRef::present(query));
         if mentions.iter().filter(|&&other| other == relation).count() > 1 {
             refuse(
                 &format!(
@@ -44,10 +45,10 @@ pub unsafe fn check(query: *mut Query, inner: *mut Query, metadata: &Metadata) {
 ///
 /// # Safety
 /// As [`check`].
-pub unsafe fn replace(inner: *mut Query, metadata: &Metadata) -> Source {
+pub unsafe fn replace(inner: *mut Query, metadata: &Metadata) -> Source<'static> {
     // SAFETY: as the caller promises; nodes are made whole.
     unsafe {
-        let alone = columns::self_contained(inner);
+        let alone = columns::self_contained(NodeRef::present(inner));
         let returned = (*inner).returningList;
         let columns = if returned.is_null() {
             Some(Vec::new())

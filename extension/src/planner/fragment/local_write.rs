@@ -7,7 +7,8 @@
 use crate::metadata::cache::Metadata;
 use crate::pg::nodes::items;
 use crate::pg::raw;
-use crate::plan::owned::as_subquery;
+use crate::pg::tree::NodeMut;
+use crate::plan::subquery::table_as_subquery;
 use pgrx::pg_sys::*;
 use std::ffi::c_void;
 
@@ -40,7 +41,7 @@ unsafe extern "C-unwind" fn visit(node: *mut Node, context: *mut c_void) -> bool
                     .table((*entry).relid)
                     .is_some_and(|table| table.distribution_column().is_some());
             if distributed && index as i32 + 1 != (*query).resultRelation {
-                as_subquery(entry);
+                table_as_subquery(&mut NodeMut::present(entry));
                 (*entry).security_barrier = true;
             }
         }

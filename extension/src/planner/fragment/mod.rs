@@ -35,7 +35,6 @@ use pgrx::pg_sys::*;
 use std::ffi::c_void;
 use std::rc::Rc;
 
-pub use self::check::check;
 pub use self::statistics::relation_info;
 
 /// The metadata, when the statement being planned may have fragments.

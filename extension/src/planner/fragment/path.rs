@@ -2,6 +2,7 @@
 
 use crate::pg::nodes;
 use crate::pg::nodes::length;
+use crate::pg::tree::{copy, NodeRef};
 use crate::plan::fragment::Plan as ScanPlan;
 use crate::planner::fragment::info::Fragment;
 use crate::planner::fragment::query;
@@ -193,19 +194,19 @@ unsafe fn plan(
             Vec::new()
         };
         let about = ScanPlan {
-            sql: crate::plan::text::deparse(nodes::copy(built.query)),
+            sql: crate::plan::text::deparse(copy(NodeRef::present(built.query))),
             group: fragment.group,
             user: fragment.user.to_u32(),
             attributes,
             binary: binary(columns),
         };
         let scan = nodes::make::<CustomScan>(NodeTag::T_CustomScan);
-        (*scan).methods = fragment_scan::FRAGMENTS.as_ptr();
+        (*scan).methods = fragment_scan::FRAGMENTS.table();
         (*scan).flags = (*path).custom.flags;
         (*scan).scan.plan.targetlist = tlist;
         (*scan).scan.plan.qual = nodes::copy((*path).kept);
         (*scan).custom_exprs = built.params;
-        (*scan).custom_private = about.store(built.query);
+        (*scan).custom_private = about.store(NodeRef::present(built.query)).as_ptr();
         (*scan).custom_relids = fragment.members;
         if base {
             (*scan).scan.scanrelid = (*rel).relid;

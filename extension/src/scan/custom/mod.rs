@@ -72,7 +72,7 @@ impl<S: Scan> Methods<S> {
     }
 
     /// What a plan's node points to.
-    pub fn as_ptr(&'static self) -> *const CustomScanMethods {
+    pub fn table(&'static self) -> &'static CustomScanMethods {
         &self.0
     }
 

@@ -4,8 +4,9 @@ use crate::dispatch::stream::Stream;
 use crate::error::Error;
 use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId};
+use crate::pg::catalog::type_collation;
 use crate::pg::executor::slot::Slot;
-use crate::pg::values::{collation_of, Output};
+use crate::pg::executor::values::Output;
 use crate::plan::distribution::Distribution;
 use crate::remote::command::{Access, Command};
 use crate::remote::settings::literal;
@@ -53,7 +54,7 @@ impl Outbox {
             let kind = type_of(column);
             let map = metadata.map_of(group).cloned();
             // The source's values may carry no collation; deterministic ones hash alike.
-            let bucketer = Bucketer::new(kind, collation_of(kind));
+            let bucketer = Bucketer::new(kind, type_collation(kind));
             map.zip(bucketer).unwrap_or_else(|| {
                 Error::Internal("a distributed table without map or hash".into()).raise()
             })

@@ -3,7 +3,7 @@
 use crate::pg::executor::expression::Expression;
 use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::executor::slot::Slot;
-use crate::plan::statement::private_of;
+use crate::plan::private;
 use crate::remote::value_settings::exact_text;
 use crate::scan::custom::over_child::{callbacks, OverChild};
 use crate::scan::custom::{Callbacks, Scan};
@@ -24,7 +24,7 @@ impl Scan for RouteRowsScan {
 
     fn begin(node: ScanNode<'_>, _flags: i32) -> RouteRowsScan {
         let plan = node.plan();
-        let outbox = Outbox::new(private_of(plan.as_ptr()), node.slot());
+        let outbox = Outbox::new(private::from_scan(plan), node.slot());
         RouteRowsScan {
             outbox: Rc::new(RefCell::new(outbox)),
             parameters: node.expressions(plan.expressions()),

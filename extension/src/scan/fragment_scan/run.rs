@@ -8,7 +8,7 @@ use crate::pg::executor::slot::Slot;
 use crate::pg::session;
 use crate::pg::session::ActingAs;
 use crate::pg::tree::{copy, NodeMut};
-use crate::plan::owned;
+use crate::plan::bucket_filter::restrict_to_owned;
 use crate::plan::text::deparse;
 use crate::remote::command::{Access, Command};
 use crate::remote::value_settings;
@@ -88,17 +88,15 @@ impl FragmentScan {
         moving: bool,
         metadata: &Metadata,
     ) -> NodeMut<'static, Query> {
-        let query = copy(self.query);
+        let mut query = copy(self.query);
         if moving {
-            // SAFETY: a copy of our own.
-            unsafe { owned::restrict(query.as_ptr(), node, metadata) };
+            restrict_to_owned(&mut query, node, metadata);
         }
         query
     }
 
     fn sql_for(&self, node: NodeId, metadata: &Metadata) -> String {
-        // SAFETY: a copy of our own.
-        unsafe { deparse(self.query_for(node, true, metadata).as_ptr()) }
+        deparse(self.query_for(node, true, metadata))
     }
 
     fn note(&mut self, node: NodeId) {

@@ -64,7 +64,7 @@ impl Scan for FragmentScan {
 
     fn begin(node: ScanNode<'_>, flags: i32) -> FragmentScan {
         let scan = node.plan();
-        let (plan, query) = load(scan.as_ptr());
+        let (plan, query) = load(node);
         let slot = node.slot();
         if let Some(table) = node.table() {
             slot.set_table(table);
@@ -130,12 +130,11 @@ impl Scan for FragmentScan {
     }
 }
 
-fn load(scan: *mut pgrx::pg_sys::CustomScan) -> (Plan, NodeRef<'static, Query>) {
-    // SAFETY: the plan of a fragment scan, which lives as long as the scan.
-    unsafe {
-        let (plan, query) = Plan::load(scan);
-        (plan, NodeRef::new(query).expect("a fragment has a query"))
-    }
+/// The plan's data; the query lives as long as the plan, and that as long as the scan.
+fn load(node: ScanNode<'_>) -> (Plan, NodeRef<'static, Query>) {
+    let (plan, query) = Plan::load(node.plan());
+    // SAFETY: used by the scan alone.
+    (plan, unsafe { NodeRef::present(query.as_ptr()) })
 }
 
 /// Does the statement name more than one distributed table? Then its reads share a snapshot on each node.

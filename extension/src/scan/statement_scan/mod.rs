@@ -29,9 +29,9 @@ pub static ROUTE: Methods<StatementScan> = Methods::new(c"Route");
 pub static MODIFY: Methods<StatementScan> = Methods::new(c"Modify");
 
 /// The scan's methods: its name tells a reader of EXPLAIN what kind it is.
-pub fn methods(place: Place) -> *const CustomScanMethods {
+pub fn methods(place: Place) -> &'static CustomScanMethods {
     match place {
-        Place::Key { .. } => ROUTE.as_ptr(),
-        Place::Owners { .. } | Place::Everywhere => MODIFY.as_ptr(),
+        Place::Key { .. } => ROUTE.table(),
+        Place::Owners { .. } | Place::Everywhere => MODIFY.table(),
     }
 }

@@ -9,11 +9,12 @@
 
 use crate::dispatch::stream::Stream;
 use crate::metadata::bucket::Bucketer;
+use crate::pg::catalog::type_collation;
 use crate::pg::executor::slot::Slot;
 use crate::pg::memory::OwnedContext;
 use crate::pg::tree::NodeRef;
-use crate::pg::values::collation_of;
-use crate::plan::statement::{private_of, Statement};
+use crate::plan::private;
+use crate::plan::statement::Statement;
 use crate::scan::decode::RowDecoder;
 use pgrx::pg_sys::{self, CustomScan, Integer, Oid};
 use std::cell::{Cell, RefCell};
@@ -58,7 +59,7 @@ pub fn prepared(scan: NodeRef<CustomScan>) -> Rc<Prepared> {
     if let Some(known) = KNOWN.with_borrow(|known| known.get(&number).cloned()) {
         return known;
     }
-    let new = Rc::new(Prepared::new(private_of(scan.as_ptr())));
+    let new = Rc::new(Prepared::new(private::from_scan(scan)));
     KNOWN.with_borrow_mut(|known| {
         if known.len() >= LIMIT {
             known.clear();
@@ -80,7 +81,7 @@ impl Prepared {
         if key_type != pg_sys::InvalidOid {
             prepared.bucketer = prepared
                 .memory
-                .inside(|| Bucketer::new(key_type, collation_of(key_type)).map(RefCell::new));
+                .inside(|| Bucketer::new(key_type, type_collation(key_type)).map(RefCell::new));
         }
         prepared
     }

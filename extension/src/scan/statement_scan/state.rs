@@ -8,7 +8,7 @@ use crate::metadata::peer::internal_session;
 use crate::pg::executor::expression::Expression;
 use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::session::transaction::subtransaction;
-use crate::plan::elsewhere;
+use crate::plan::remote_rows;
 use crate::plan::statement::Place;
 use crate::remote::command::{Access, Command};
 use crate::remote::value_settings::exact_text;
@@ -68,7 +68,7 @@ impl StatementScan {
         let local = nodes.contains(&metadata.local_node);
         if !local && !explain_only && internal_session() {
             let first = node.range_table().first();
-            elsewhere::refuse(first.map_or(pg_sys::InvalidOid, |entry| entry.relid));
+            remote_rows::refuse(first.map_or(pg_sys::InvalidOid, |entry| entry.relid));
         }
         StatementScan {
             local_first: nodes.first() == Some(&metadata.local_node),
