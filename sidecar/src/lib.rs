@@ -1,4 +1,4 @@
-//! The sidecar of a node: orchestration. `docs/architecture.md` has the whole.
+//! The sidecar of a node: orchestration. `docs/architecture/` has the whole.
 //!
 //! # Floors
 //! A room imports only from floors below its own (`floors.toml`). From the ground up:

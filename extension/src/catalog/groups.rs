@@ -4,6 +4,7 @@ use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, TableKind};
 use crate::metadata::catalog_table;
+use crate::pg::session::locks::lock_relation;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
@@ -35,18 +36,16 @@ pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
     }
 }
 
-/// Locks the group's gate here against switches and other schema changes, until the transaction ends.
-pub fn lock_gate(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).lock;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
+/// Takes the group lock here against switches and other schema changes, until the transaction ends.
+pub fn lock(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::ShareUpdateExclusiveLock as i32;
+    lock_relation(metadata.group(group).lock, mode);
 }
 
-/// Locks the group's gate here as a writer does.
-pub fn lock_gate_for_writing(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).lock;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::RowExclusiveLock as i32) };
+/// Takes the group lock here as a writer does.
+pub fn lock_for_writing(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::RowExclusiveLock as i32;
+    lock_relation(metadata.group(group).lock, mode);
 }
 
 /// The group of tables with this type and the current hash map, made if there is none.

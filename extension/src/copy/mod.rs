@@ -51,13 +51,10 @@ pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
         let table = metadata.table(relation)?;
         if !(*copy).is_from {
             let distributed = matches!(table.kind, TableKind::Distributed { .. });
-            return distributed.then(|| Utility::Around {
-                pstmt: to::as_query(pstmt, relation),
-                after: std::ptr::null_mut(),
-            });
+            return distributed.then(|| Utility::Instead(to::as_query(pstmt, relation)));
         }
         privileges::check_source(copy);
-        crate::catalog::groups::lock_gate_for_writing(&metadata, table.group);
+        crate::catalog::groups::lock_for_writing(&metadata, table.group);
         Some(Utility::CopyFrom(job::Job::create(copy, relation)))
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! # What is not guaranteed
 //! The value can be out of date by the time it is used, unless the caller holds the group lock
-//! (see `docs/architecture.md`, The gate).
+//! (see `docs/architecture/reads.md`, Metadata and the group lock).
 
 use crate::metadata::catalog_table;
 use crate::metadata::catalog_table::{table_oid, CatalogTable};

@@ -158,6 +158,16 @@ impl CatalogTable<'_> {
         }
     }
 
+    /// Deletes the rows whose column is this OID.
+    pub fn delete_all_with(&self, column: Column, oid: Oid) {
+        self.rows(|row| {
+            if row.get(column) == Some(oid) {
+                // SAFETY: a row of the open table, which nothing else changes under its lock.
+                unsafe { pg_sys::CatalogTupleDelete(self.relation, &mut (*row.tuple).t_self) };
+            }
+        });
+    }
+
     /// Deletes the row with this primary key, a text. Another session may delete it at the same time.
     pub fn delete(&self, key: Column, text: &str) {
         let value = text.into_datum().expect("a text is a datum");

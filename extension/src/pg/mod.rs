@@ -9,7 +9,7 @@ pub mod list;
 pub mod memory;
 pub mod names;
 pub mod nodes;
-pub mod parse_tree;
+pub mod planner;
 pub mod raw;
 pub mod session;
 pub mod shared_memory;

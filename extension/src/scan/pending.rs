@@ -143,7 +143,7 @@ impl Waiting {
     fn is_ready(&self) -> bool {
         // SAFETY: a listed scan has begun.
         let scan = unsafe { ScanNode::new(self.scan) };
-        scan.depends_on_init_plans_only() && !scan.snapshot().is_null()
+        scan.depends_on_init_plans_only() && scan.snapshot().is_some()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod expression;
 pub mod parameters;
 pub mod plan_node;
 pub mod query;
+pub mod query_snapshot;
 pub mod running_query;
 pub mod scan_node;
 pub mod slot;

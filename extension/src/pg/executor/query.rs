@@ -23,9 +23,13 @@ impl<'a> QueryNode<'a> {
         }
     }
 
-    fn get(&self) -> &QueryDesc {
+    pub(super) fn get(&self) -> &QueryDesc {
         // SAFETY: a valid description (`new`).
         unsafe { self.query.as_ref() }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut QueryDesc {
+        self.query.as_ptr()
     }
 
     /// The statement that is executed.
@@ -34,9 +38,9 @@ impl<'a> QueryNode<'a> {
         unsafe { NodeRef::new(self.get().plannedstmt) }.expect("a planned statement is run")
     }
 
-    /// Another statement is executed in its place.
+    /// Another statement is executed in its place. It has not started.
     pub fn set_statement(self, statement: NodeRef<'a, PlannedStmt>) {
-        // SAFETY: a valid description, which has not started.
+        // SAFETY: a valid description (`new`).
         unsafe { (*self.query.as_ptr()).plannedstmt = statement.as_ptr() };
     }
 

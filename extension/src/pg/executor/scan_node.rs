@@ -4,6 +4,7 @@ use super::expression::Expression;
 use super::slot::Slot;
 use crate::pg::memory::Context;
 use crate::pg::raw;
+use crate::pg::session::snapshot::SnapshotRef;
 use crate::pg::tree::{ListRef, NodeRef};
 use pgrx::pg_sys::{
     self, CustomScan, CustomScanState, EState, Node, Oid, PlannedStmt, RangeTblEntry,
@@ -119,9 +120,10 @@ impl<'a> ScanNode<'a> {
         !self.query().es_param_list_info.is_null()
     }
 
-    /// The snapshot that the query is executed under; null before it has one.
-    pub fn snapshot(self) -> pg_sys::Snapshot {
-        self.query().es_snapshot
+    /// The snapshot that the query is executed under; `None` before it has one.
+    pub fn snapshot(self) -> Option<SnapshotRef> {
+        // SAFETY: null, or registered as long as the query runs.
+        unsafe { SnapshotRef::new(self.query().es_snapshot) }
     }
 
     /// Does the scan depend on values that other parts of the query compute?

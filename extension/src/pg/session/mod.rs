@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod kept_snapshot;
 pub mod locks;
 pub mod snapshot;
 pub mod subtransaction;
@@ -158,6 +159,12 @@ pub fn is_parallel_worker() -> bool {
 pub fn replicates() -> bool {
     // SAFETY: a plain variable of the process, and a look at its state.
     unsafe { pg_sys::am_walsender || pg_sys::IsLogicalWorker() }
+}
+
+/// Does this process send changes for replication?
+pub fn is_wal_sender() -> bool {
+    // SAFETY: a plain variable of the process.
+    unsafe { pg_sys::am_walsender }
 }
 
 /// Is the process about to end?

@@ -17,6 +17,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod analyze;
 pub mod build;
 pub mod calls;
 pub mod change;
@@ -25,12 +26,13 @@ pub mod fields;
 pub mod list;
 pub mod make;
 pub mod statements;
+pub mod vars;
 pub mod walk;
 
 pub use build::ValueType;
 pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
-pub use make::{copy, flat_copy, make};
-pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
+pub use make::{copy, flat_copy, make, parse};
+pub use walk::{mutate, mutate_below, mutate_query, walk, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};

@@ -20,17 +20,13 @@ pub fn start(
     local_planning::enter_next();
     let planned = plan(query, c"fragment", parameters);
     local_planning::leave();
-    let own = node.snapshot();
-    let theirs = local_snapshot();
     // What the nodes agreed on, if others take part, as this statement sees it after those before it in the
     // transaction. In REPEATABLE READ the statement has that already.
-    if agreed && !theirs.is_null() && !repeatable_read::has_agreed() {
-        // SAFETY: both are registered; the copy is valid in this block.
-        return unsafe {
-            let mut seen = repeatable_read::as_of_command(theirs, (*own).curcid);
-            RunningQuery::start(planned, c"fragment", parameters, &raw mut seen)
-        };
-    }
-    // SAFETY: the snapshot of the running query.
-    unsafe { RunningQuery::start(planned, c"fragment", parameters, own) }
+    let own = node.snapshot().expect("a running query has a snapshot");
+    let mut seen = local_snapshot()
+        .filter(|_| agreed && !repeatable_read::has_agreed())
+        .map(|theirs| theirs.at_command(own.command()));
+    let snapshot = seen.as_mut().map_or(own.as_ptr(), std::ptr::from_mut);
+    // SAFETY: registered, or a copy that is valid here and points to the arrays of a registered one.
+    unsafe { RunningQuery::start(planned, c"fragment", parameters, snapshot) }
 }
