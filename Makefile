@@ -34,6 +34,7 @@ build: deps sql
 
 # The parts in the order of their names; `cargo test -p expanse-core` fails when the file is not what they make.
 SQL_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" sql/expanse.control)
+.PHONY: sql
 sql: sql/expanse--$(SQL_VERSION).sql
 sql/expanse--$(SQL_VERSION).sql: $(wildcard sql/parts/*.sql) sql/expanse.control
 	@{ echo "-- Put together from sql/parts by make sql: change those."; \

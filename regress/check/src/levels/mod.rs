@@ -6,6 +6,7 @@
 //! * [`scenarios`]: see the crate expanse-scenarios
 
 mod clustered;
+mod isolation;
 mod programs;
 mod scenarios;
 mod sql;
@@ -178,6 +179,12 @@ pub fn all() -> Vec<Level> {
             90,
             Kind::Sql(sql::CLUSTER),
             "SQL of a cluster; cluster/FILE",
+        ),
+        waits(
+            "isolation",
+            60,
+            Kind::Sql(sql::ISOLATION),
+            "sessions on three nodes, step by step; isolation/SPEC",
         ),
         waits(
             "differential",
