@@ -1,6 +1,7 @@
 //! What the extension and the sidecar both decide, as plain Rust: no PostgreSQL, no files, no
 //! network, no clock.
 //!
+//! * [`agreement`]: whether snapshots of several nodes belong together
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
 //! * [`kept_row`]: a row of another node that had to wait in a file
 //! * [`live`]: load, the executor pool, and why something does not happen
@@ -12,6 +13,7 @@
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 mod apportion;
 pub mod hash_map;
 pub mod kept_row;
