@@ -1,6 +1,7 @@
 //! What the extension and the sidecar both decide, as plain Rust: no PostgreSQL, no files, no
 //! network, no clock.
 //!
+//! * [`agreement`]: whether snapshots of several nodes belong together
 //! * [`fragment`]: which parts of a query each node can answer on its own data, and what they cost
 //! * [`hash_map`]: which node owns which buckets, and how that changes when nodes come and go
 //! * [`kept_row`]: a row of another node that had to wait in a file
@@ -16,6 +17,7 @@
 //! * [`wire`]: what the extension, the sidecar and the coordination store say to each other
 #![forbid(unsafe_code)]
 
+pub mod agreement;
 mod apportion;
 pub mod fragment;
 pub mod hash_map;
