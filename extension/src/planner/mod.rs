@@ -179,7 +179,7 @@ impl Choice<'_, '_> {
             Way::WritesFirst => self.first = first::take(self.query.as_ptr(), self.metadata),
             Way::MoveRows => self.move_rows(facts),
             Way::Exchange { anchor } => {
-                let found = exchange::take(self.query.as_ptr(), self.metadata, anchor);
+                let found = exchange::take(self.query.as_ptr(), facts, self.placement, anchor);
                 self.taken = found.unwrap_or_else(|| self.refuse_exchange(facts));
             }
             _ => return None,

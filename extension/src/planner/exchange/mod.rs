@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! An UPDATE, DELETE or MERGE runs as a statement on every owner of its target. What it reads besides must be there: tables
-//! that are not pinned to the target's own row, and tables of this node alone, are read here first (a [`Source`] is the
+//! that do not lie with the target's own row, and tables of this node alone, are read here first (a [`Source`] is the
 //! query that reads them, over all nodes), sent to every node, and stand in the statement as
 //! `expanse.exchange_rows(n)`. The largest part that depends on nothing around it is taken: a whole subquery, sublink or
 //! common table expression where possible, else a table with the conditions on it alone.
@@ -18,10 +18,8 @@ use crate::plan::columns;
 
 pub use self::replace::{become_rows, returned_here, select_rows, Column, Kept};
 
-use crate::metadata::cache::Metadata;
 use crate::pg::list::nodes;
 use crate::pg::tree::{walk_query, ListRef, NodeRef, Step};
-use crate::planner::facts;
 use crate::planner::facts::Facts;
 use crate::planner::tables;
 use expanse_core::statement::{self, KeyEqualities, LevelId, Placement};
@@ -49,15 +47,14 @@ pub struct Taken<'a> {
 /// `None` when something can not be replaced: a system column or a whole row of a table, a recursive query.
 pub fn take(
     query: *mut Query,
-    metadata: &Metadata,
+    facts: &Facts,
+    placement: &Placement,
     anchor: Option<statement::Column>,
 ) -> Option<Taken<'static>> {
-    // SAFETY: PostgreSQL's analysed query tree.
-    let facts = facts::collect(unsafe { NodeRef::present(query) }, metadata);
     let search = Search {
-        placement: &facts.placement(metadata),
+        facts,
+        placement,
         keys: KeyEqualities::of(&facts.query, 0, anchor),
-        facts: &facts,
     };
     let mut taken = Taken::default();
     search.visit(query, 0, &mut taken)?;

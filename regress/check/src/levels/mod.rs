@@ -170,9 +170,9 @@ pub fn all() -> Vec<Level> {
         ),
         waits(
             "upgrade",
-            20,
+            10,
             Kind::Tool(tools::Tool::Upgrade),
-            "released versions of the extension become the present one",
+            "released versions of the SQL, upgraded, against a new one",
         ),
         waits(
             "single",

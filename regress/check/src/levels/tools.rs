@@ -50,8 +50,8 @@ impl Tool {
                 symbols
             }
             Self::Service => Command::new("regress/service.sh"),
-            Self::Foreign => return on_a_server("regress/foreign/run.sh", environment, log),
-            Self::Upgrade => return on_a_server("regress/upgrade/run.sh", environment, log),
+            Self::Foreign => return on_own_server("regress/foreign/run.sh", environment, log),
+            Self::Upgrade => return on_own_server("regress/upgrade/run.sh", environment, log),
         };
         let succeeded = environment.run(&mut command, log)?;
         Ok(Tests::of_program(succeeded, &log.text()))
@@ -73,8 +73,8 @@ fn unit(tests: &[String]) -> Command {
     command
 }
 
-/// A script that makes a server of its own, given the PostgreSQL under test, a directory and a port.
-fn on_a_server(script: &str, environment: &Environment, log: &Log) -> Result<Tests, Error> {
+/// Runs a script that starts a server of its own, at a port that nothing else uses meanwhile.
+fn on_own_server(script: &str, environment: &Environment, log: &Log) -> Result<Tests, Error> {
     let ports = environment.ports()?;
     let mut command = Command::new(script);
     command
