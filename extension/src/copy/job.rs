@@ -8,8 +8,8 @@ use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId, TableKind};
 use crate::pg::memory::keep;
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::Faithful;
-use crate::scan::statement_scan::state::everywhere;
+use crate::remote::value_settings::ExactValues;
+use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
 use pgrx::pg_sys::{self, CopyFromState, CopyStmt, FmgrInfo, Oid, ParseState, Relation};
 use std::collections::{BTreeMap, VecDeque};
@@ -155,7 +155,7 @@ impl Job {
 
     /// Routes the tuple in the buffers.
     pub fn take_tuple(&mut self) {
-        let faithful = Faithful::new();
+        let exact = ExactValues::new();
         self.line.clear();
         let mut key = None;
         for (index, column) in self.columns.iter_mut().enumerate() {
@@ -176,7 +176,7 @@ impl Job {
             };
             push_field(&mut self.line, index == 0, Some(text.to_bytes()));
         }
-        drop(faithful);
+        drop(exact);
         self.line.push(b'\n');
         self.route(key);
     }

@@ -4,10 +4,11 @@ use crate::dispatch::stream::Stream;
 use crate::error::Error;
 use crate::exchange::store;
 use crate::metadata::cache::NodeId;
+use crate::pg::executor::expression::Expression;
 use crate::plan::statement::Reading;
 use crate::remote::command::{Access, Command};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, CString};
 
@@ -20,6 +21,16 @@ const FETCH: i64 = 1000;
 pub struct Value {
     pub kind: Oid,
     pub value: Option<Datum>,
+}
+
+impl Value {
+    /// What the expression gives now.
+    pub fn of(expression: Expression) -> Value {
+        Value {
+            kind: expression.kind(),
+            value: expression.value(),
+        }
+    }
 }
 
 /// Runs the source, keeps its rows under its number and sends them to `nodes`.
@@ -137,7 +148,7 @@ fn flush(number: i32, lines: &mut Vec<u8>) {
 }
 
 unsafe fn push_row(lines: &mut Vec<u8>, tuple: pg_sys::HeapTuple) {
-    let _faithful = Faithful::new();
+    let _exact = ExactValues::new();
     // SAFETY: a tuple of SPI's current result.
     unsafe {
         let descriptor = (*pg_sys::SPI_tuptable).tupdesc;

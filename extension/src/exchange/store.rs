@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::remote::copy_fields::fields;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use pgrx::{pg_sys, FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -192,7 +192,7 @@ impl Reader {
             let (sent, wanted) = (texts.len(), self.inputs.len());
             Error::Internal(format!("{sent} columns were sent, {wanted} are wanted")).raise();
         }
-        let _faithful = Faithful::new();
+        let _exact = ExactValues::new();
         // SAFETY: input functions of the columns' types read NUL-terminated texts; the store copies the row before the
         // context is reset.
         unsafe {

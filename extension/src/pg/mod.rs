@@ -1,4 +1,4 @@
-//! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
+//! PostgreSQL as we use it: entries, errors, trees, the executor, the session, SPI, names, memory, waits.
 
 pub mod catalog;
 pub mod compat;

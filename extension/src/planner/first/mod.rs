@@ -78,8 +78,10 @@ pub fn wrap(stmt: *mut PlannedStmt, first: &First<'_>) {
     }
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
     unsafe {
-        let mut scan =
-            statement::custom_scan(NodeRef::present((*stmt).planTree), first_scan::methods());
+        let mut scan = statement::custom_scan(
+            NodeRef::present((*stmt).planTree),
+            first_scan::FIRST.table(),
+        );
         let mut expressions = std::ptr::null_mut();
         let mut readings: Vec<Reading> = Vec::new();
         for source in &first.taken.sources {

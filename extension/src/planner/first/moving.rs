@@ -83,7 +83,9 @@ pub fn wrap(stmt: *mut PlannedStmt) {
     // SAFETY: the statement is PostgreSQL's finished plan, ours to extend.
     unsafe {
         let child = NodeRef::present((*stmt).planTree);
-        (*stmt).planTree = custom_scan(child, moving_scan::methods()).as_ptr().cast();
+        (*stmt).planTree = custom_scan(child, moving_scan::MOVING.table())
+            .as_ptr()
+            .cast();
     };
 }
 
