@@ -257,7 +257,7 @@ pub enum Error {
     SerializableOverNodes,
     #[error("only nodes of this cluster may {what}")]
     NodesOnly { what: &'static str },
-    #[error("writes were held up for as long as they may be")]
+    #[error("write freeze exceeded its limit")]
     FreezeOver,
     #[error("internal error: {0}")]
     Internal(String),
