@@ -89,7 +89,7 @@ fn first_names(tree: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// The text without comments and without what stands in quotes.
-fn code_of(text: &str) -> String {
+pub(crate) fn code_of(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

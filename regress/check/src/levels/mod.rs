@@ -169,6 +169,12 @@ pub fn all() -> Vec<Level> {
             "other people's statements, byte for byte",
         ),
         waits(
+            "upgrade",
+            10,
+            Kind::Tool(tools::Tool::Upgrade),
+            "released versions of the SQL, upgraded, against a new one",
+        ),
+        waits(
             "single",
             15,
             Kind::Sql(sql::SINGLE),
