@@ -194,7 +194,7 @@ fn remove(metadata: &Metadata, leaving: &[Node]) {
         .raise();
     }
     refuse_bound(metadata, leaving);
-    // Writers of replicated tables wait: they count the nodes. Whoever writes through a leaving node has ended.
+    // Writers of replicated tables wait: they count the nodes. Sessions that write through a leaving node have ended.
     groups::freeze_everywhere(metadata, REPLICATED_GROUP);
     on_others(&ids, "SELECT expanse.lock_all_gates()");
     refuse_undecided(metadata, &ids);
@@ -357,7 +357,7 @@ fn lock_on(metadata: &Metadata, nodes: &[NodeId], sql: &str) {
     }
 }
 
-/// Every map with buckets of lost nodes is replaced by one without, whoever is bound to it.
+/// Every map with buckets of lost nodes is replaced by one without, whatever group is bound to it.
 fn losing(metadata: &Metadata, lost: &[NodeId], layout: Layout) -> Vec<String> {
     let mut statements: Vec<String> = lost
         .iter()

@@ -1,7 +1,7 @@
 //! `expanse.adopt_table`: a filled table of this node becomes a distributed one that lies here as a whole.
 //!
 //! It is bound to a hash map of its own, in which this node has all buckets, so no row moves and nothing is copied; a
-//! rebind does that afterwards. The table is locked against everybody only when everything else is done, for the commit.
+//! rebind does that afterwards. The table is locked against all other sessions only when everything else is done, for the commit.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
 use crate::catalog::{groups, maps};
@@ -19,7 +19,7 @@ use pgrx::pg_sys::{self, Oid};
 const NO_GROUP: GroupId = GroupId::MAX;
 
 crate::sql_function! {
-    /// `expanse.check_adoption(relation regclass, distribution_column text)`: every reason why the table can not be adopted,
+    /// `expanse.check_adoption(relation regclass, distribution_column text)`: every reason why the table cannot be adopted,
     /// or its distribution column not be changed to this one.
     fn check_adoption(args) {
         let relation = args.required::<Oid>(0, "relation");

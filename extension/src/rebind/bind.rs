@@ -31,7 +31,7 @@ crate::sql_function! {
         if hold.is_none() {
             freeze_everywhere(&cluster(), group);
         }
-        // Under the locks: nobody else changes this group's binding now.
+        // Under the locks: no other session changes this group's binding now.
         // SAFETY: between statements, where a catalog may change its state.
         unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
         let metadata = cluster();

@@ -1,6 +1,6 @@
 //! `expanse.wait_for_statements`: statements that planned by an older state of a group have ended.
 //!
-//! Whoever reads or writes a group holds a lock on its gate until the end of its transaction. So it is enough to see the
+//! A transaction that reads or writes a group holds its group lock until it ends. So it is enough to see the
 //! transactions end that hold one now; later ones know the newer state. A table that has come from another group may
 //! still be used by statements that hold that one's gate, so gates of groups without tables count too.
 

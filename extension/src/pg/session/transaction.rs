@@ -65,7 +65,7 @@ pub fn with_snapshot<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// The catalogs are read anew by the next scan: nobody has to wait for the snapshot of an earlier one.
+/// The catalogs are read anew by the next scan: no session has to wait for the snapshot of an earlier one.
 pub fn release_catalog_snapshot() {
     // SAFETY: no catalog scan of ours runs.
     unsafe { pg_sys::InvalidateCatalogSnapshot() };

@@ -147,7 +147,7 @@ unsafe fn text_of(text: *mut std::os::raw::c_char) -> Option<String> {
     }
 }
 
-/// Runs `body` with settings of this session changed for its duration, whoever the user is. An error undoes them with
+/// Runs `body` with settings of this session changed for its duration, as any user. An error undoes them with
 /// the (sub)transaction.
 pub fn with_settings<T>(settings: &[(&CStr, &CStr)], body: impl FnOnce() -> T) -> T {
     // SAFETY: the nest level is closed below, or by the abort of the (sub)transaction; names and values are
