@@ -43,10 +43,12 @@ unsafe extern "C-unwind" fn run(
     once: bool,
 ) {
     // SAFETY: PostgreSQL passes a query that it has started.
-    let paced = unsafe { pace::may_pace(query, count) };
-    if let Some(group) = paced.then(|| entry(|| pace::group_of(query))).flatten() {
-        // SAFETY: as above; nothing droppable lives in this frame.
-        return unsafe { copy_in_portions(query, direction, group) };
+    let running = unsafe { QueryNode::new(query) };
+    if pace::may_pace(running, count) {
+        if let Some(group) = entry(|| pace::group_of(running)) {
+            // SAFETY: nothing droppable lives in this frame.
+            return unsafe { copy_in_portions(query, direction, group) };
+        }
     }
     next!(PREVIOUS_RUN or standard_ExecutorRun(query, direction, count, once));
 }

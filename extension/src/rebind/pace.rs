@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! The initial copy of a subscription is a `COPY (SELECT ...)` in a WAL sender of the source. PostgreSQL has no limit for
-//! it, and whoever stops its worker starts the copy anew from the first row. So it is slowed where it reads: the hook of the
+//! it, and stopping its worker starts the copy anew from the first row. So it is slowed where it reads: the hook of the
 //! executor runs such a statement a few rows at a time, and between them sleeps as long as the limit wants. Nothing is
 //! lost, the target only waits for the next bytes, and the limit can change at any time.
 //! The limit of each group is in shared memory, with the moment at which the next bytes are due: all copies of the group
@@ -18,6 +18,8 @@
 use crate::catalog::everywhere::cluster;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, GroupId};
+use crate::pg::executor::query::QueryNode;
+use crate::pg::session::is_wal_sender;
 use crate::pg::shared_memory::Segment;
 use crate::pg::wait::pause;
 use crate::rebind::motion::distributed_group;
@@ -105,30 +107,13 @@ fn database() -> u32 {
 }
 
 /// Whether a statement may be a copy with a limit: the cheap question, asked of every statement.
-///
-/// # Safety
-/// The query is one that the executor has started.
-pub unsafe fn may_pace(query: *mut pg_sys::QueryDesc, count: u64) -> bool {
-    // SAFETY: plain flags of the backend and of the query.
-    unsafe {
-        pg_sys::am_walsender
-            && count == 0
-            && (*query).operation == pg_sys::CmdType::CMD_SELECT
-            && !(*query).dest.is_null()
-            && (*(*query).dest).mydest == pg_sys::CommandDest::DestCopyOut
-    }
+pub fn may_pace(query: QueryNode<'_>, count: u64) -> bool {
+    is_wal_sender() && count == 0 && query.is_copied_to_client()
 }
 
 /// The group whose rows the statement reads.
-pub fn group_of(query: *mut pg_sys::QueryDesc) -> Option<GroupId> {
-    // SAFETY: the planned statement of a started query, with a valid list of relations.
-    let relation = unsafe {
-        let list = (*(*query).plannedstmt).relationOids;
-        if list.is_null() || (*list).length == 0 {
-            return None;
-        }
-        (*(*list).elements).oid_value
-    };
+pub fn group_of(query: QueryNode<'_>) -> Option<GroupId> {
+    let relation = query.statement().relations().iter().next()?;
     metadata()?.table(relation).map(|table| table.group)
 }
 
