@@ -49,12 +49,12 @@ impl<'a> QueryNode<'a> {
         self.get().operation != pg_sys::CmdType::CMD_SELECT || self.statement().hasModifyingCTE
     }
 
-    /// Is it the query of a COPY that sends its rows to the client?
-    pub fn is_copied_to_client(self) -> bool {
-        // SAFETY: null, or the receiver of a valid description (`new`).
+    /// Is it a SELECT whose rows a COPY sends?
+    pub fn is_sent_by_copy(self) -> bool {
+        // SAFETY: null, or the receiver of the query's rows.
         let receiver = unsafe { self.get().dest.as_ref() };
         self.get().operation == pg_sys::CmdType::CMD_SELECT
-            && receiver.is_some_and(|it| it.mydest == pg_sys::CommandDest::DestCopyOut)
+            && receiver.is_some_and(|to| to.mydest == pg_sys::CommandDest::DestCopyOut)
     }
 
     /// Is it measured for EXPLAIN, or by a library that counts?
