@@ -11,7 +11,7 @@ use crate::remote::command::Access;
 
 crate::sql_function! {
     /// `expanse.rebind_empty(group_id int, hash_map_version int) -> boolean`: whether the group is bound to that version
-    /// now; false if it has a row, or somebody may be about to write one.
+    /// now; false if it has a row, or a transaction may be about to write one.
     fn rebind_empty(args) {
         let group = args.required::<i32>(0, "group_id");
         let version = args.required::<i32>(1, "hash_map_version");

@@ -1,11 +1,11 @@
 //! `expanse.freeze_group`: writers of a group wait on every node, for a bounded time.
 //!
 //! # How it works
-//! The gate here is locked first, then those of all other nodes at once, each with the session's `lock_timeout`: a writer
-//! locks the gate of one node only, so the order does not matter to it, and a group is frozen by one operation at a time.
+//! The group lock is taken here first, then on all other nodes at once, each with the session's `lock_timeout`: a writer
+//! takes that of one node only, so the order does not matter to it, and a group is frozen by one operation at a time.
 //! The limit is held where the locks are: every session that holds one, here and on the other nodes, is given the time that
 //! is left as its `idle_in_transaction_session_timeout`, and a statement that goes on with the transaction has no more than
-//! that as its `statement_timeout`. So nobody has to be alive for the freeze to end.
+//! that as its `statement_timeout`. So the freeze ends without any session having to be alive.
 //!
 //! # What is not guaranteed
 //! Once `PREPARE TRANSACTION` has been sent no timer runs any more: a node that crashes in the middle of the switch's own
@@ -15,6 +15,7 @@ use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata};
 use crate::pg::raw;
+use crate::pg::session::transaction;
 use crate::pg::spi;
 use crate::rebind::motion::distributed_group;
 use pgrx::pg_sys;
@@ -51,10 +52,9 @@ crate::sql_function! {
         }
         let end = Instant::now() + Duration::from_millis(limit.unsigned_abs().into());
         FREEZE.set(Some((transaction(), end)));
-        lock_gates(&cluster(), group, readers);
-        // Under the locks: nobody else changes this group's binding now.
-        // SAFETY: between statements, where a catalog may change its state.
-        unsafe { pg_sys::AcceptInvalidationMessages() };
+        take_group_locks(&cluster(), group, readers);
+        // Under the locks: no other session changes this group's binding now.
+        transaction::accept_invalidations();
         let bound = distributed_group(&cluster(), group).version;
         if bound != Some(version) {
             Error::BoundOtherwise {
@@ -69,7 +69,7 @@ crate::sql_function! {
     }
 }
 
-fn lock_gates(metadata: &Metadata, group: GroupId, readers: bool) {
+fn take_group_locks(metadata: &Metadata, group: GroupId, readers: bool) {
     let lock = |left: i32| format!("SELECT expanse.hold_gate({group}, {left}, {readers})");
     let left = left_ms().unwrap_or(1);
     limit_statement(left);
@@ -89,7 +89,7 @@ fn left_ms() -> Option<i32> {
 
 /// Goes on with a transaction that may hold a freeze: XP030 if that is over; else the statement has the time that is
 /// left, and so has every other session of the transaction after the expression that this gives has been evaluated there.
-/// `None`: it holds none, and so no gates.
+/// `None`: it holds none, and so no group locks.
 pub fn go_on() -> Option<String> {
     let left = left_ms()?;
     if left == 0 {

@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! The initial copy of a subscription is a `COPY (SELECT ...)` in a WAL sender of the source. PostgreSQL has no limit for
-//! it, and whoever stops its worker starts the copy anew from the first row. So it is slowed where it reads: the hook of the
+//! it, and stopping its worker starts the copy anew from the first row. So it is slowed where it reads: the hook of the
 //! executor runs such a statement a few rows at a time, and between them sleeps as long as the limit wants. Nothing is
 //! lost, the target only waits for the next bytes, and the limit can change at any time.
 //! The limit of each group is in shared memory, with the moment at which the next bytes are due: all copies of the group
@@ -18,6 +18,7 @@
 use crate::catalog::everywhere::cluster;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, GroupId};
+use crate::pg::session;
 use crate::pg::shared_memory::Segment;
 use crate::pg::wait::pause;
 use crate::rebind::motion::distributed_group;
@@ -100,8 +101,7 @@ impl Slot {
 }
 
 fn database() -> u32 {
-    // SAFETY: a plain value of the backend.
-    unsafe { pg_sys::MyDatabaseId }.to_u32()
+    session::database().to_u32()
 }
 
 /// Whether a statement may be a copy with a limit: the cheap question, asked of every statement.
