@@ -76,7 +76,7 @@ crate::sql_function! {
     /// `expanse.lock_schema_gate()`: for another node that changes the metadata, as the user it works for.
     fn lock_schema_gate(args) {
         let _ = args;
-        crate::metadata::peer::require("take the schema lock");
+        crate::metadata::node_session::require("take the schema lock");
         lock_schema_here();
         Some(())
     }

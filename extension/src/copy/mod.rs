@@ -27,7 +27,7 @@ pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
     // SAFETY: PostgreSQL's utility statement.
     unsafe {
         let statement = (*pstmt).utilityStmt;
-        if !crate::is_a!(statement, T_CopyStmt) || crate::metadata::peer::internal_session() {
+        if !crate::is_a!(statement, T_CopyStmt) || crate::metadata::node_session::is_internal() {
             return None;
         }
         let copy = statement.cast::<CopyStmt>();

@@ -165,6 +165,16 @@ pub fn is_wal_sender() -> bool {
     unsafe { pg_sys::am_walsender }
 }
 
+/// Bytes that the COPY of this process has sent or read.
+pub fn copied_bytes() -> i64 {
+    // SAFETY: this backend's own entry, which only it writes.
+    unsafe {
+        pg_sys::MyBEEntry.as_ref().map_or(0, |entry| {
+            entry.st_progress_param[pg_sys::PROGRESS_COPY_BYTES_PROCESSED as usize]
+        })
+    }
+}
+
 /// Is the process about to end?
 pub fn exiting() -> bool {
     // SAFETY: a plain variable of the process.

@@ -180,3 +180,9 @@ pub fn is_own(id: TransactionId) -> bool {
     // SAFETY: reads the transaction's state.
     unsafe { pg_sys::TransactionIdIsCurrentTransactionId(id) }
 }
+
+/// The transaction's number in this backend, also when it has no id; none of the backend's transactions has it again soon.
+pub fn local_id() -> u32 {
+    // SAFETY: this backend's own entry, valid in every transaction.
+    unsafe { (*pg_sys::MyProc).lxid }
+}
