@@ -22,7 +22,7 @@ use crate::metadata::cache::{metadata, TableKind};
 use crate::pg::utility::Utility;
 use pgrx::pg_sys::{self, CopyStmt, PlannedStmt};
 
-/// Decides about a utility statement: `None` when it is no COPY of a spread table.
+/// Decides about a utility statement: `None` when it is no COPY of a distributed table.
 pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
     // SAFETY: PostgreSQL's utility statement.
     unsafe {

@@ -11,6 +11,7 @@ use crate::objects::checks::Subject;
 use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, views};
+use crate::pg::session::locks::lock_relation;
 use crate::pg::{catalog, names, spi};
 use expanse_core::hash_map::{HashMap, NodeWeight};
 use pgrx::pg_sys::{self, Oid};
@@ -79,8 +80,7 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
         &format!("SELECT expanse.set_motion({group}, {target})"),
     );
 
-    // SAFETY: locks an existing relation, until the transaction ends.
-    unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
+    lock_relation(relation, pg_sys::AccessExclusiveLock as i32);
     creation::sequences(metadata, relation);
     on_all_nodes(
         metadata,

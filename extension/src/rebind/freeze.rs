@@ -15,11 +15,10 @@ use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata};
 use crate::pg::raw;
-use crate::pg::session::transaction::local_id;
+use crate::pg::session::transaction::{accept_invalidations, local_id};
 use crate::pg::spi;
 use crate::rebind::motion::distributed_group;
 use expanse_core::write_freeze::{Left, WriteFreeze, LONGEST_MS};
-use pgrx::pg_sys;
 use std::cell::Cell;
 use std::os::raw::c_int;
 use std::time::Instant;
@@ -51,8 +50,7 @@ crate::sql_function! {
         FREEZE.set(Some(freeze));
         lock_group(&cluster(), group, readers);
         // Under the locks: no other session changes this group's binding now.
-        // SAFETY: between statements, where a catalog may change its state.
-        unsafe { pg_sys::AcceptInvalidationMessages() };
+        accept_invalidations();
         let bound = distributed_group(&cluster(), group).version;
         if bound != Some(version) {
             Error::BoundOtherwise {

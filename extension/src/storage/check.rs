@@ -162,10 +162,7 @@ impl Candidate<'_> {
         };
         if !writable {
             self.refuse(
-                format!(
-                    "the server's user cannot write in \"{}\"",
-                    parent.display()
-                ),
+                format!("the server's user cannot write in \"{}\"", parent.display()),
                 hint,
             );
         }

@@ -1,7 +1,5 @@
 //! This session: its database, its users, its settings, its process and its transaction.
 
-#![allow(dead_code)]
-
 pub mod kept_snapshot;
 pub mod locks;
 pub mod snapshot;

@@ -55,6 +55,12 @@ pub fn command_done() {
     unsafe { pg_sys::CommandCounterIncrement() };
 }
 
+/// What other sessions have committed becomes known to the caches. Between statements, where a catalog may change its state.
+pub fn accept_invalidations() {
+    // SAFETY: allowed inside any transaction.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+}
+
 /// Runs `body` under a new snapshot, where PostgreSQL has popped the statement's own. An error pops it with the transaction.
 pub fn with_snapshot<R>(body: impl FnOnce() -> R) -> R {
     // SAFETY: popped below.

@@ -3,8 +3,6 @@
 //! Callers pin `search_path` to `pg_catalog` in the declaration of their SQL function, so that names
 //! without a schema are PostgreSQL's own and every name printed by PostgreSQL is qualified.
 
-#![allow(dead_code)]
-
 pub mod cursor;
 
 use crate::error::Error;
