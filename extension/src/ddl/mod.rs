@@ -44,6 +44,7 @@ use crate::metadata::cache::{metadata, Metadata};
 use crate::metadata::cache::{no_tables, REPLICATED_GROUP};
 use crate::objects::key_trigger;
 use crate::pg::compat;
+use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
 use crate::transaction::participant;
 use pgrx::pg_sys::*;
@@ -73,7 +74,9 @@ pub fn before(
     if context == ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND || extension_script {
         return Utility::PassThrough;
     }
-    if let Some(utility) = crate::copy::before(pstmt) {
+    // SAFETY: the statement that PostgreSQL's hook was given.
+    let statement = unsafe { NodeRef::present(pstmt) };
+    if let Some(utility) = crate::copy::before(statement) {
         return utility;
     }
     let metadata = cluster();

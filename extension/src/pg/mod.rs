@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod compat;
+pub mod copy;
 pub mod entry;
 pub mod function;
 pub mod list;

@@ -1,7 +1,8 @@
 //! New nodes and copies, in the current memory context.
 
-use super::{NodeMut, NodeRef, Tagged};
-use pgrx::pg_sys::{self, Node};
+use super::{ListRef, NodeMut, NodeRef, Tagged};
+use pgrx::pg_sys::{self, Node, RawStmt};
+use std::ffi::CStr;
 
 /// A new node: its tag, and zeroes.
 pub fn make<'a, T: Tagged>() -> NodeMut<'a, T> {
@@ -29,5 +30,16 @@ pub fn flat_copy<'a, T: Tagged>(node: NodeRef<'a, T>) -> NodeMut<'a, T> {
         let place = pg_sys::palloc(std::mem::size_of::<T>()).cast::<T>();
         std::ptr::copy_nonoverlapping(node.as_ptr(), place, 1);
         NodeMut::new(place).expect("palloc raises rather than giving null")
+    }
+}
+
+/// The statements of a string, as the parser makes them; raises where it is none.
+pub fn parse<'a>(source: &CStr) -> ListRef<'a, RawStmt> {
+    // SAFETY: a NUL-terminated string; gives a list of RawStmt in the current memory context, or raises.
+    unsafe {
+        ListRef::new(pg_sys::raw_parser(
+            source.as_ptr(),
+            pg_sys::RawParseMode::RAW_PARSE_DEFAULT,
+        ))
     }
 }

@@ -30,7 +30,7 @@ pub mod walk;
 pub use build::ValueType;
 pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make};
-pub use walk::{mutate, mutate_query, walk, walk_list, walk_query, Change, Step};
+pub use walk::{mutate, mutate_query, walk, walk_levels, walk_list, walk_query, Change, Step};
 
 use crate::pg::entry::guarded;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};
