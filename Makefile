@@ -1,9 +1,13 @@
 # The front door. `make demo` and `make check` work on a fresh Debian 12 by themselves.
 #
 #   make demo  [COORDINATION=dir|zookeeper]   a database grows from three nodes to four while it is used
-#   make check                                all tests
+#   make check [ONLY=LEVEL[/TEST],...]        all tests, or some: make check ONLY=cluster/transactions
+#   make levels                               what there is to check, a line each
+#   make unit | lint | scenarios              some of it
+#   make fmt                                  puts the code into the form that lint wants
 #   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
 #   make bench                                ratios to a plain PostgreSQL on this machine
+#   make sql                                  sql/expanse--VERSION.sql, put together from sql/parts
 #   make docs                                 pages that are made of the sources
 #   make install [PG_CONFIG=...] [PREFIX=...] library, SQL and programs for this server
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) $(shell command -v pg_config) pg_config)
@@ -18,15 +22,22 @@ BOX_CONFIG = $(BOX)/bin/pg_config
 
 export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
 
-.PHONY: all deps build install box demo check bench tpch soak fmt lint unit sql cluster scenarios clean
+.PHONY: all deps build install box demo check levels bench soak fmt lint unit scenarios clean
 
 all: build
 
 deps:
 	@packaging/deps.sh
 
-build: deps
+build: deps sql
 	$(CARGO) build --release --workspace
+
+# The parts in the order of their names; `cargo test -p expanse-core` fails when the file is not what they make.
+SQL_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" sql/expanse.control)
+sql: sql/expanse--$(SQL_VERSION).sql
+sql/expanse--$(SQL_VERSION).sql: $(wildcard sql/parts/*.sql) sql/expanse.control
+	@{ echo "-- Put together from sql/parts by make sql: change those."; \
+	   for part in $(sort $(wildcard sql/parts/*.sql)); do echo; cat $$part; done; } >$@
 
 install: build
 	$(MAKE) --no-print-directory files
@@ -53,13 +64,28 @@ demo: box
 bench: box
 	@target/release/expanse-bench --expansectl "$(BOX)/bin/expansectl" --pg-config "$(BOX_CONFIG)" $(BENCH_ARGS)
 
+# All levels, or some of them: make check ONLY=cluster/transactions,crash
 check: box
-	@regress/check.sh "$(BOX)"
+	@target/release/expanse-check --box "$(BOX)" --only "$(ONLY)"
 
 # The levels that break things, again and again, and kills at every journal write of every operation.
 ROUNDS ?= 20
 soak: box
-	@EXPANSE_ROUNDS=$(ROUNDS) regress/check.sh "$(BOX)" ensemble overload daemon crash takeover killsteps-all
+	@EXPANSE_ROUNDS=$(ROUNDS) target/release/expanse-check --box "$(BOX)" \
+		--only ensemble,overload,daemon,crash,takeover,killsteps-all
+
+# What `make check` can be asked for, with a line on each.
+levels: build
+	@target/release/expanse-check --box "$(BOX)" --list
+
+# Some of them by a name of their own.
+unit scenarios: box
+	@target/release/expanse-check --box "$(BOX)" --only $@
+lint: box
+	@target/release/expanse-check --box "$(BOX)" --only format,lint
+
+fmt:
+	$(CARGO) fmt --all
 
 # The pages of docs/ that are made of the sources; `cargo test -p expanse-core` fails when they are out of date.
 .PHONY: docs

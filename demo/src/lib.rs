@@ -7,12 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
-pub mod cluster_box;
 pub mod demo;
-pub mod error;
 pub mod growth;
-pub mod interrupt;
-pub mod pg;
 pub mod plain;
 pub mod queries;
 pub mod report;
@@ -20,4 +16,4 @@ pub mod tpch;
 pub mod verify;
 pub mod workload;
 
-pub use error::Error;
+pub use expanse_cluster_box::{cluster_box, interrupt, pg, Error};

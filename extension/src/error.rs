@@ -143,7 +143,7 @@ pub enum Error {
         port: i32,
         node: String,
     },
-    #[error("server {host}:{port} can not join: {reason}")]
+    #[error("server {host}:{port} cannot join: {reason}")]
     BadSetting {
         host: String,
         port: i32,
@@ -162,7 +162,7 @@ pub enum Error {
     },
     #[error("type {type_name} of column \"{column}\" has no extended hash function")]
     NoHashFunction { column: String, type_name: String },
-    #[error("relation \"{relation}\" can not be distributed: {reason}")]
+    #[error("relation \"{relation}\" cannot be distributed: {reason}")]
     NotDistributable {
         relation: String,
         reason: String,
@@ -175,7 +175,7 @@ pub enum Error {
     },
     #[error("relation \"{relation}\" is not distributed")]
     NotDistributed { relation: String },
-    #[error("relation \"{relation}\" can not be colocated with \"{other}\": {reason}")]
+    #[error("relation \"{relation}\" cannot be colocated with \"{other}\": {reason}")]
     NotColocatable {
         relation: String,
         other: String,
@@ -205,7 +205,7 @@ pub enum Error {
     UnknownHashMap { version: i32 },
     #[error("a transaction over several nodes is still undecided on node \"{node}\"")]
     InDoubt { node: String },
-    #[error("nodes \"{nodes}\" can not leave: no node would be left")]
+    #[error("nodes \"{nodes}\" cannot leave: no node would be left")]
     NoNodeLeft { nodes: String },
     #[error("node \"{node}\" still owns buckets of colocation group {group}")]
     StillBound { node: String, group: i32 },
@@ -221,14 +221,14 @@ pub enum Error {
     UnknownStorage { storage: String },
     #[error("storage \"{storage}\" already exists{place}")]
     StorageExists { storage: String, place: String },
-    #[error("directory \"{directory}\" can not be used by node \"{node}\": {reason}")]
+    #[error("directory \"{directory}\" cannot be used by node \"{node}\": {reason}")]
     BadDirectory {
         directory: String,
         node: String,
         reason: String,
         hint: String,
     },
-    #[error("index \"{index}\" can not give relation \"{relation}\" its order: {reason}")]
+    #[error("index \"{index}\" cannot give relation \"{relation}\" its order: {reason}")]
     NotAnOrder {
         index: String,
         relation: String,
@@ -244,9 +244,9 @@ pub enum Error {
     NoStorage { tablespace: String, index: String },
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
-    #[error("a function that runs on another node for a statement can not use table \"{relation}\" as a whole")]
-    Elsewhere { relation: String },
-    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" can not go on there as role \"{now}\"")]
+    #[error("a function that runs on another node for a statement cannot use table \"{relation}\" as a whole")]
+    RemoteRows { relation: String },
+    #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" cannot go on there as role \"{now}\"")]
     OtherRole {
         how: &'static str,
         node: String,
@@ -302,7 +302,7 @@ impl Error {
             Error::StillBound { .. } => sqlstate::NODE_STILL_BOUND,
             Error::BoundOtherwise { .. } => sqlstate::BINDING_CHANGED,
             Error::FreezeOver => sqlstate::FREEZE_LIMIT_EXCEEDED,
-            Error::Elsewhere { .. } => sqlstate::REMOTE_ROWS_NEEDED,
+            Error::RemoteRows { .. } => sqlstate::REMOTE_ROWS_NEEDED,
             Error::KeyChanged { .. } => sqlstate::DISTRIBUTION_COLUMN_CHANGED,
             Error::OtherRole { .. } => sqlstate::ROLE_CHANGED,
             Error::SerializableOverNodes => sqlstate::SERIALIZABLE_NOT_SUPPORTED,

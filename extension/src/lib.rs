@@ -1,7 +1,7 @@
 //! Expanse: PostgreSQL that grows while it is in use.
 //!
 //! This library is the mechanism: hash maps, bindings, distributed planning and execution, schema
-//! changes and the cluster views. Orchestration is the sidecar's. `docs/architecture.md` has the whole.
+//! changes and the cluster views. Orchestration is the sidecar's. `docs/architecture/` has the whole.
 #![deny(
     unsafe_op_in_unsafe_fn,
     clippy::undocumented_unsafe_blocks,

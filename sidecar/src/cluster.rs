@@ -1,7 +1,21 @@
 //! The cluster as its metadata describe it, read from one server.
 
+use crate::config::Config;
 use crate::executor::{Command, Executor, Weight};
-use crate::postgres::{NodeAddress, Result};
+use crate::postgres::{NodeAddress, Result, THIS_SERVER};
+
+/// The local server as the sidecar reaches it.
+pub fn local_server(config: &Config) -> NodeAddress {
+    NodeAddress {
+        node_name: if config.node_name.is_empty() {
+            THIS_SERVER.into()
+        } else {
+            config.node_name.clone()
+        },
+        host: config.postgres.host.clone(),
+        port: config.postgres.port,
+    }
+}
 
 /// One row of `expanse.node`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +31,7 @@ impl Node {
         &self.address.node_name
     }
 
-    /// It was taken out, and keeps what it has: it may never answer again.
+    /// It was removed, and keeps what it has: it may never answer again.
     pub fn leaving(&self) -> bool {
         self.state == "leaving"
     }

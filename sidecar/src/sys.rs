@@ -1,4 +1,5 @@
-//! The one place of the sidecar with calls that the standard library does not have.
+//! The operating system: file locks, signals, clocks. The one place of the sidecar with calls that the standard library
+//! does not have.
 //!
 //! Everything here is a thin, safe function over one system call; no decision is made here.
 
@@ -13,7 +14,7 @@ pub enum LockKind {
     Exclusive,
 }
 
-/// Takes the advisory lock (`flock(2)`) of an open file if nobody else holds it against us;
+/// Takes the advisory lock (`flock(2)`) of an open file if no other process holds it against us;
 /// whether it was taken. It is released when the file is closed, so at the latest when the process
 /// dies, however it dies. Two open files of one process exclude each other as well.
 ///
@@ -64,6 +65,13 @@ pub fn signal(pid: u32, signal: Signal) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Seconds since 1970, UTC.
+pub fn now() -> f64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Time since some moment in the past, such as the machine's start, that only goes forward

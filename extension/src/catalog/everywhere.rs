@@ -48,25 +48,25 @@ pub fn on_all_nodes(metadata: &Metadata, sql: &str) {
 }
 
 /// Serialises changes of the cluster's metadata: one at a time in the whole cluster, until the transaction ends.
-/// The lock lies on the active node with the lowest id, so that everybody asks the same one.
+/// The lock lies on the active node with the lowest id, so that all nodes ask the same one.
 pub fn lock_metadata(metadata: &Metadata) -> Rc<Metadata> {
     let first = metadata.active_nodes().first().copied();
-    lock_gate_of(metadata, first.unwrap_or(metadata.local_node));
+    lock_schema_of(metadata, first.unwrap_or(metadata.local_node));
     // SAFETY: between statements, where a catalog may change its state.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     cluster()
 }
 
-/// Locks a node's gate of the schema until the transaction ends.
-pub fn lock_gate_of(metadata: &Metadata, node: NodeId) {
+/// Takes a node's schema lock until the transaction ends.
+pub fn lock_schema_of(metadata: &Metadata, node: NodeId) {
     if node == metadata.local_node {
-        lock_gate_here();
+        lock_schema_here();
     } else {
         run_on(&[node], Access::Write, "SELECT expanse.lock_schema_gate()");
     }
 }
 
-fn lock_gate_here() {
+fn lock_schema_here() {
     let gate = table_oid(c"schema_gate").expect("exists with the extension");
     // SAFETY: takes a lock of a relation that exists; held until the transaction ends.
     unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareRowExclusiveLock as i32) };
@@ -76,8 +76,8 @@ crate::sql_function! {
     /// `expanse.lock_schema_gate()`: for another node that changes the metadata, as the user it works for.
     fn lock_schema_gate(args) {
         let _ = args;
-        crate::metadata::peer::require("lock the schema gate");
-        lock_gate_here();
+        crate::metadata::peer::require("take the schema lock");
+        lock_schema_here();
         Some(())
     }
 }

@@ -4,13 +4,14 @@ use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, TableKind};
 use crate::metadata::scan::scan;
+use crate::pg::session::locks::lock_relation;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
 /// The operation that has locked the schema.
 pub fn schema_locked_by() -> Option<i64> {
     let mut holder = None;
-    scan(c"cluster", |row| holder = row.get(2));
+    scan(c"cluster", |row| holder = row.get(c"schema_locked_by"));
     holder
 }
 
@@ -32,18 +33,16 @@ pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
     }
 }
 
-/// Locks the group's gate here against switches and other schema changes, until the transaction ends.
-pub fn lock_gate(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareUpdateExclusiveLock as i32) };
+/// Takes the group lock here against switches and other schema changes, until the transaction ends.
+pub fn lock(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::ShareUpdateExclusiveLock as i32;
+    lock_relation(metadata.group(group).gate, mode);
 }
 
-/// Locks the group's gate here as a writer does.
-pub fn lock_gate_for_writing(metadata: &Metadata, group: GroupId) {
-    let gate = metadata.group(group).gate;
-    // SAFETY: locks an existing relation.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::RowExclusiveLock as i32) };
+/// Takes the group lock here as a writer does.
+pub fn lock_for_writing(metadata: &Metadata, group: GroupId) {
+    let mode = pg_sys::RowExclusiveLock as i32;
+    lock_relation(metadata.group(group).gate, mode);
 }
 
 /// The group of tables with this type and the current hash map, made if there is none.

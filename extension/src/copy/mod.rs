@@ -18,7 +18,7 @@ pub mod to;
 
 pub use self::run::run;
 
-use crate::catalog::groups::lock_gate_for_writing;
+use crate::catalog::groups::lock_for_writing;
 use crate::metadata::cache::{metadata, TableKind};
 use crate::metadata::peer::internal_session;
 use crate::pg::names::lock_relation;
@@ -42,12 +42,10 @@ pub fn before(pstmt: NodeRef<'_, PlannedStmt>) -> Option<Utility> {
     let table = metadata.table(relation)?;
     if !copy.is_from {
         let distributed = matches!(table.kind, TableKind::Distributed { .. });
-        return distributed.then(|| Utility::Around {
-            pstmt: to::as_query(pstmt, relation).as_ptr(),
-            after: std::ptr::null_mut(),
-        });
+        let instead = || Utility::Instead(to::as_query(pstmt, relation).as_ptr());
+        return distributed.then(instead);
     }
     privileges::check_source(copy);
-    lock_gate_for_writing(&metadata, table.group);
+    lock_for_writing(&metadata, table.group);
     Some(Utility::CopyFrom(job::Job::create(copy, relation).cast()))
 }

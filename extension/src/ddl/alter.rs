@@ -1,143 +1,84 @@
-//! ALTER TABLE of a spread table: which of its commands are possible.
+//! ALTER TABLE of a distributed table: what its commands do, for the rules of [`expanse_core::utility::alter_table`].
 
+use crate::ddl::classify::tags;
 use crate::ddl::{fills, refuse};
 use crate::metadata::cache::{Metadata, TableKind};
-use crate::pg::parse_tree::{list, names, text};
-use pgrx::pg_sys::{self, AlterTableCmd, AlterTableType, ConstrType, Oid};
+use crate::pg::tree::analyze::{default_of_definition, uses_sequence};
+use crate::pg::tree::{owned, NodeRef};
+use expanse_core::utility::alter_table::{CommandFacts, SERIAL_TYPES};
+use expanse_core::utility::Command;
+use pgrx::pg_sys::{AlterTableCmd, AlterTableStmt, ColumnDef, ConstrType, Oid};
 
-/// Refuses (raises) a statement with a command that can not be spread.
-pub fn check(stmt: &pg_sys::AlterTableStmt, metadata: &Metadata, table: Oid) {
-    for command in commands(stmt) {
-        let refuse = |what: &str, hint: &str| refuse::raise(metadata, table, what, hint);
-        match command.subtype {
-            AlterTableType::AT_AddInherit | AlterTableType::AT_DropInherit => {
-                refuse("inheritance", "Only ordinary tables can be spread.")
-            }
-            AlterTableType::AT_AttachPartition
-            | AlterTableType::AT_DetachPartition
-            | AlterTableType::AT_DetachPartitionFinalize => {
-                refuse("partitioning", "Only ordinary tables can be spread.")
-            }
-            AlterTableType::AT_SetLogged | AlterTableType::AT_SetUnLogged => {
-                refuse("SET LOGGED or UNLOGGED", "A spread table is always logged.")
-            }
-            AlterTableType::AT_AddOf | AlterTableType::AT_DropOf => {
-                refuse("OF a type", "Only ordinary tables can be spread.")
-            }
-            AlterTableType::AT_EnableRule
-            | AlterTableType::AT_EnableAlwaysRule
-            | AlterTableType::AT_EnableReplicaRule
-            | AlterTableType::AT_DisableRule => refuse("a rule", "A trigger can do its work."),
-            AlterTableType::AT_SetTableSpace => {
-                refuse(
-                    "SET TABLESPACE",
-                    "Run SELECT cluster_move_table('table', 'storage'), which moves its whole colocation group on every node.",
-                )
-            }
-            AlterTableType::AT_SetIdentity => refuse(
-                "ALTER of an identity column's sequence",
-                "Every node gives its own values; they stay unique only as they are.",
-            ),
-            AlterTableType::AT_AddColumn => check_new_column(command, &refuse),
-            AlterTableType::AT_DropColumn | AlterTableType::AT_DropNotNull => {
-                check_distribution_column(command, metadata, table, &refuse)
-            }
-            AlterTableType::AT_AlterColumnType => {
-                check_distribution_column(command, metadata, table, &refuse);
-                // SAFETY: ALTER COLUMN TYPE carries a ColumnDef.
-                let using = unsafe { (*command.def.cast::<pg_sys::ColumnDef>()).raw_default };
+/// Refuses (raises) a statement with a command that a distributed table cannot have.
+pub fn check(stmt: NodeRef<'_, AlterTableStmt>, metadata: &Metadata, table: Oid) {
+    for (command, node) in commands(stmt) {
+        let facts = facts(command, node, metadata, table);
+        if let Err(refusal) = command.check(facts) {
+            refuse::refuse(metadata, table, refusal);
+        }
+        if command == Command::AlterColumnType {
+            let using = definition(node).and_then(|column| column.raw_default());
+            if let Some(using) = using {
                 fills::check_using(metadata, table, using);
             }
-            _ => {}
         }
     }
 }
 
 /// Can the statement give a column a sequence?
-pub fn may_add_sequence(stmt: &pg_sys::AlterTableStmt) -> bool {
-    commands(stmt).any(|command| {
-        matches!(
-            command.subtype,
-            AlterTableType::AT_AddColumn
-                | AlterTableType::AT_ColumnDefault
-                | AlterTableType::AT_AddIdentity
-        )
-    })
+pub fn may_add_sequence(stmt: NodeRef<'_, AlterTableStmt>) -> bool {
+    commands(stmt).any(|(command, _)| command.may_add_sequence())
 }
 
 /// Names of the columns that the statement adds.
-pub fn new_columns(stmt: &pg_sys::AlterTableStmt) -> Vec<String> {
+pub fn new_columns(stmt: NodeRef<'_, AlterTableStmt>) -> Vec<String> {
     commands(stmt)
-        .filter(|command| command.subtype == AlterTableType::AT_AddColumn)
-        // SAFETY: ADD COLUMN carries a ColumnDef.
-        .filter_map(|command| text(unsafe { (*command.def.cast::<pg_sys::ColumnDef>()).colname }))
+        .filter(|(command, _)| *command == Command::AddColumn)
+        .filter_map(|(_, node)| owned(definition(node)?.name()))
         .collect()
 }
 
-fn commands(stmt: &pg_sys::AlterTableStmt) -> impl Iterator<Item = &AlterTableCmd> {
-    // SAFETY: the parser's list of commands lives as long as the statement.
-    list::<AlterTableCmd>(stmt.cmds)
-        .into_iter()
-        .map(|command| unsafe { &*command })
+fn commands<'a>(
+    stmt: NodeRef<'a, AlterTableStmt>,
+) -> impl Iterator<Item = (Command, NodeRef<'a, AlterTableCmd>)> {
+    let nodes = stmt.commands().iter();
+    nodes.filter_map(|node| Some((tags::command(node.subtype)?, node)))
 }
 
-fn check_distribution_column(
-    command: &AlterTableCmd,
+fn definition<'a>(node: NodeRef<'a, AlterTableCmd>) -> Option<NodeRef<'a, ColumnDef>> {
+    node.definition()?.cast()
+}
+
+fn facts(
+    command: Command,
+    node: NodeRef<'_, AlterTableCmd>,
     metadata: &Metadata,
     table: Oid,
-    refuse: &impl Fn(&str, &str),
-) {
-    let Some(TableKind::Distributed { column_name, .. }) =
-        metadata.table(table).map(|table| &table.kind)
-    else {
-        return;
+) -> CommandFacts {
+    let key = match metadata.table(table).map(|table| &table.kind) {
+        Some(TableKind::Distributed { column_name, .. }) => Some(column_name),
+        _ => None,
     };
-    if text(command.name).as_ref() != Some(column_name) {
-        return;
-    }
-    let hint =
-        "Its bucket says on which node a row lives. Make a new table with the column you want.";
-    match command.subtype {
-        AlterTableType::AT_DropColumn => refuse("DROP COLUMN of the distribution column", hint),
-        AlterTableType::AT_AlterColumnType => refuse("ALTER TYPE of the distribution column", hint),
-        _ => refuse(
-            "DROP NOT NULL of the distribution column",
-            "A row without a value has no bucket.",
-        ),
+    let added = (command == Command::AddColumn)
+        .then(|| definition(node))
+        .flatten();
+    let makes_sequence = added.is_some_and(makes_sequence);
+    CommandFacts {
+        distribution_column: key.is_some() && owned(node.name()).as_ref() == key,
+        makes_sequence,
+        filled_from_sequence: !makes_sequence
+            && added
+                .and_then(default_of_definition)
+                .is_some_and(uses_sequence),
     }
 }
 
-/// Every node would number the rows that are there from the same value on.
-fn check_new_column(command: &AlterTableCmd, refuse: &impl Fn(&str, &str)) {
-    // SAFETY: ADD COLUMN carries a ColumnDef, whose type and constraints the parser made.
-    let serial = unsafe {
-        let column = &*command.def.cast::<pg_sys::ColumnDef>();
-        let type_name = if column.typeName.is_null() {
-            String::new()
-        } else {
-            names((*column.typeName).names).pop().unwrap_or_default()
-        };
-        let identity = list::<pg_sys::Constraint>(column.constraints)
-            .into_iter()
-            .any(|constraint| (*constraint).contype == ConstrType::CONSTR_IDENTITY);
-        identity
-            || matches!(
-                type_name.as_str(),
-                "serial" | "serial2" | "serial4" | "serial8" | "smallserial" | "bigserial"
-            )
-    };
-    let what = "ADD COLUMN with a sequence";
-    if serial {
-        refuse(
-            what,
-            "Add a bigint column first, fill it, and then run ALTER COLUMN ... ADD GENERATED BY DEFAULT AS IDENTITY.",
-        );
-    }
-    // SAFETY: as above.
-    if fills::from_sequence(unsafe { &*command.def.cast::<pg_sys::ColumnDef>() }) {
-        refuse(
-            what,
-            "Add a bigint column without a default first, fill it, and then run ALTER COLUMN ... SET DEFAULT nextval(...).",
-        );
-    }
+/// Is it an identity or a serial column?
+fn makes_sequence(column: NodeRef<'_, ColumnDef>) -> bool {
+    let mut constraints = column.constraints().iter();
+    let type_name = column
+        .type_name()
+        .and_then(|name| name.names().texts().pop());
+    constraints.any(|constraint| constraint.contype == ConstrType::CONSTR_IDENTITY)
+        || type_name.is_some_and(|name| SERIAL_TYPES.contains(&name.as_str()))
 }

@@ -7,7 +7,7 @@
 //! REINDEX INDEX CONCURRENTLY, all at once, outside of any transaction ([`build_created`]).
 //!
 //! What changes the catalog needs locks of the table that writers (CREATE) or readers, too (DROP) would queue behind. They
-//! are taken in short attempts ([`crate::ddl::attempts`]).
+//! are taken in short attempts ([`crate::ddl::locks::attempts`]).
 //!
 //! # What is not guaranteed
 //! As in PostgreSQL, an index whose build fails or is interrupted stays, and is not valid on the nodes that had not
@@ -16,24 +16,16 @@
 //! deadlock that one of them is told of.
 
 use crate::catalog::everywhere::{cluster, others};
-use crate::ddl::attempts::Wanted;
-use crate::ddl::classify::{Action, Concern, Needs};
+use crate::ddl::classify::{DdlJob, NewIndex};
 use crate::ddl::{rules, send};
 use crate::error::{Error, Raised};
 use crate::metadata::cache::Node;
+use crate::pg::session::transaction;
 use crate::pg::{names, spi};
 use crate::remote::autonomous::{run_internally_at, Apart};
-use pgrx::pg_sys::{self, Oid};
+use expanse_core::utility::{Action, Prerequisites, Statement};
+use pgrx::pg_sys::Oid;
 use std::cell::{Cell, RefCell};
-
-/// The lock that a CREATE INDEX CONCURRENTLY needs: here PostgreSQL's own statement does with one that nobody waits for.
-pub fn wanted(table: Oid) -> Wanted {
-    Wanted {
-        table,
-        here: pg_sys::ShareUpdateExclusiveLock as i32,
-        there: pg_sys::ShareLock as i32,
-    }
-}
 
 /// A table, and its newest index before the statement.
 type Creating = (Oid, u32);
@@ -68,30 +60,27 @@ pub fn at_commit() {
     let Some((table, newest)) = CREATING.take() else {
         return;
     };
-    // SAFETY: makes the new index visible to what follows. PostgreSQL has popped the statement's snapshot already; this one
-    // is popped below, or by the abort.
-    unsafe {
-        pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-    }
-    send_definition(table, newest);
-    // SAFETY: pushed above.
-    unsafe { pg_sys::PopActiveSnapshot() };
+    // PostgreSQL has popped the statement's snapshot already.
+    transaction::command_done();
+    transaction::with_snapshot(|| send_definition(table, newest));
 }
 
 fn send_definition(table: Oid, newest: u32) {
-    let if_missing = false;
-    let mut concern = Concern::new(vec![table], Action::Index { newest, if_missing });
-    concern.needs = Needs::Everything;
-    let Some((index, definition)) = send::new_index(&concern.tables, newest) else {
+    let mut job = DdlJob::new(Statement::Index, vec![table], Action::CreateIndex);
+    job.index = Some(NewIndex {
+        newest,
+        if_missing: false,
+    });
+    job.prerequisites = Prerequisites::Everything;
+    let Some((index, definition)) = send::new_index(&job.tables, newest) else {
         Error::Internal("the new index is not found".into()).raise();
     };
-    rules::check(&concern);
+    rules::check(&job);
     let sql = format!(
         "SELECT expanse.add_unbuilt_index({})",
         spi::literal(&definition)
     );
-    send::send_schema(&concern, &sql);
+    send::send_schema(&job, &sql);
     if let (Some(table), Some(index)) = (names::qualified(table), names::qualified(index)) {
         BUILD.replace(Some(Build {
             table,
@@ -130,7 +119,9 @@ fn run(build: &Build) {
     if nodes.is_empty() {
         return;
     }
-    commit_here();
+    // What PostgreSQL leaves open at the end of a concurrent build is an ordinary transaction: no session has to wait for it
+    // either, nor lose what was built here. The statement cannot run in a transaction block.
+    transaction::commit_and_go_on();
     let started: Vec<_> = nodes
         .into_iter()
         .map(|node| {
@@ -139,9 +130,8 @@ fn run(build: &Build) {
             (node, started)
         })
         .collect();
-    // Nobody who builds elsewhere, and waits for older snapshots here, has to wait for this one.
-    // SAFETY: no catalog scan runs.
-    unsafe { pg_sys::InvalidateCatalogSnapshot() };
+    // No session that builds elsewhere, and waits for older snapshots here, has to wait for this one.
+    transaction::release_catalog_snapshot();
     let mut failed = None;
     for (node, started) in started {
         if let Err(failure) = started.and_then(Apart::finish) {
@@ -154,22 +144,8 @@ fn run(build: &Build) {
     }
 }
 
-/// What PostgreSQL leaves open at the end of a concurrent build is an ordinary transaction: nobody has to wait for it
-/// either, nor lose what was built here.
-fn commit_here() {
-    // SAFETY: the statement can not run in a transaction block, so this is as its own commits are; the portal knows that a
-    // statement like this may pop its snapshot.
-    unsafe {
-        if pg_sys::ActiveSnapshotSet() {
-            pg_sys::PopActiveSnapshot();
-        }
-        pg_sys::CommitTransactionCommand();
-        pg_sys::StartTransactionCommand();
-    }
-}
-
-/// The indexes that a REINDEX CONCURRENTLY of the table has left when it failed: nobody sees those of another node. The
-/// names are those of PostgreSQL's manual, "Rebuilding Indexes Concurrently". What fails here is in nobody's way.
+/// The indexes that a REINDEX CONCURRENTLY of the table has left when it failed: users do not see those of another node. The
+/// names are those of PostgreSQL's manual, "Rebuilding Indexes Concurrently". What fails here does no harm.
 fn drop_leftovers(node: &Node, build: &Build) {
     let table = names::regclass_literal(&build.table);
     let look = format!(

@@ -9,121 +9,34 @@
 use crate::ddl::refuse;
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::catalog::{is_immutable, is_volatile};
-use crate::pg::entry::guarded;
-use crate::pg::parse_tree::list;
-use crate::pg::raw;
+use crate::pg::tree::analyze::{about_table, default_of_column, uses_sequence};
 use crate::pg::tree::{walk, NodeRef, Step};
 use crate::pg::{names, spi};
 use crate::plan::deparse::function_may_read_tables;
-use pgrx::pg_sys::{self, CoercionForm, ConstrType, Node, NodeTag, Oid};
-use std::ffi::{c_void, CString};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use expanse_core::utility::refusal;
+use pgrx::pg_sys::{CoercionForm, FuncExpr, NodeTag, Oid, ParseExprKind, Query};
 
-/// A default of a new column of this table.
+/// Refuses (raises) a default of a new column of this table.
 pub fn check_default(metadata: &Metadata, relation: Oid, column: &str) {
-    let Ok(name) = CString::new(column) else {
-        return;
-    };
-    // SAFETY: the relation is open during the lookup; the default is a tree in the current memory context.
-    let default = unsafe {
-        let open = pg_sys::relation_open(relation, pg_sys::AccessShareLock as i32);
-        let number = pg_sys::get_attnum(relation, name.as_ptr());
-        let default = if number > 0 {
-            pg_sys::build_column_default(open, number.into())
-        } else {
-            std::ptr::null_mut()
-        };
-        pg_sys::relation_close(open, pg_sys::NoLock as i32);
-        default
-    };
-    refuse_if_differing(
-        metadata,
-        relation,
-        default,
-        "a new default",
-        "Add the column without a default, fill it, and then set the default.",
-    );
-}
-
-/// Does a sequence fill the rows of a new column, by the column's own default or by that of its type?
-pub fn from_sequence(column: &pg_sys::ColumnDef) -> bool {
-    // SAFETY: the parser's definition of a column; what is analysed is a copy, and the results are palloc'd trees or null.
-    let analysed = catch_unwind(AssertUnwindSafe(|| unsafe {
-        let mut own = list::<pg_sys::Constraint>(column.constraints)
-            .into_iter()
-            .filter(|&constraint| (*constraint).contype == ConstrType::CONSTR_DEFAULT);
-        if let Some(own) = own.next() {
-            let pstate = pg_sys::make_parsestate(std::ptr::null_mut());
-            let copy = pg_sys::copyObjectImpl((*own).raw_expr.cast()).cast();
-            let kind = pg_sys::ParseExprKind::EXPR_KIND_COLUMN_DEFAULT;
-            return pg_sys::transformExpr(pstate, copy, kind);
-        }
-        let of_type = pg_sys::LookupTypeNameOid(std::ptr::null_mut(), column.typeName, true);
-        if of_type == pg_sys::InvalidOid {
-            return std::ptr::null_mut();
-        }
-        pg_sys::get_typdefault(of_type)
-    }));
-    // What is wrong with it PostgreSQL says in its own words when it runs the statement.
-    analysed.is_ok_and(takes_numbers)
-}
-
-/// Does an analysed expression, or null, take values from a sequence?
-fn takes_numbers(expression: *mut Node) -> bool {
-    // SAFETY: read only; the walk keeps nothing droppable on the stack.
-    unsafe { guarded(|| numbers(expression, std::ptr::null_mut())) }
-}
-
-unsafe extern "C-unwind" fn numbers(node: *mut Node, context: *mut c_void) -> bool {
-    if node.is_null() {
-        return false;
-    }
-    // SAFETY: a valid tree, read only.
-    unsafe {
-        (*node).type_ == NodeTag::T_NextValueExpr
-            || raw::check_functions_in_node(node, of_sequence, context)
-            || raw::expression_tree_walker(node, numbers, context)
-    }
-}
-
-unsafe extern "C-unwind" fn of_sequence(function: Oid, _context: *mut c_void) -> bool {
-    matches!(
-        function.to_u32(),
-        pg_sys::F_NEXTVAL | pg_sys::F_CURRVAL | pg_sys::F_LASTVAL
-    )
-}
-
-/// A USING as the parser made it.
-pub fn check_using(metadata: &Metadata, relation: Oid, raw: *mut Node) {
-    if raw.is_null() {
-        return;
-    }
-    let lock = pg_sys::AccessShareLock as i32;
-    // SAFETY: the relation exists; it is closed below, and the lock stays.
-    let open = unsafe { pg_sys::relation_open(relation, lock) };
-    // What is wrong with it PostgreSQL says in its own words when it runs the statement.
-    let analysed = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the relation is open; the analysis gets a copy of the tree.
-        unsafe {
-            let pstate = pg_sys::make_parsestate(std::ptr::null_mut());
-            let none = std::ptr::null_mut();
-            let item = pg_sys::addRangeTableEntryForRelation(pstate, open, lock, none, false, true);
-            pg_sys::addNSItemToQuery(pstate, item, false, true, true);
-            let copy = pg_sys::copyObjectImpl(raw.cast()).cast();
-            let kind = pg_sys::ParseExprKind::EXPR_KIND_ALTER_COL_TRANSFORM;
-            pg_sys::transformExpr(pstate, copy, kind)
-        }
-    }));
-    // SAFETY: opened above.
-    unsafe { pg_sys::relation_close(open, pg_sys::NoLock as i32) };
-    let Ok(expression) = analysed else { return };
-    if takes_numbers(expression) && holds_rows(relation) {
-        refuse::raise(
+    if let Some(default) = default_of_column(relation, column) {
+        refuse_if_differing(
             metadata,
             relation,
-            "ALTER COLUMN ... TYPE ... USING with a sequence",
-            "Change the type first, and then UPDATE the column.",
+            default,
+            "a new default",
+            "Add the column without a default, fill it, and then set the default.",
         );
+    }
+}
+
+/// Refuses (raises) a USING, as the parser made it.
+pub fn check_using(metadata: &Metadata, relation: Oid, raw: NodeRef<'_>) {
+    let kind = ParseExprKind::EXPR_KIND_ALTER_COL_TRANSFORM;
+    let Some(expression) = about_table(raw, relation, kind) else {
+        return;
+    };
+    if uses_sequence(expression) && holds_rows(relation) {
+        refuse::refuse(metadata, relation, refusal::USING_SEQUENCE);
     }
     refuse_if_differing(
         metadata,
@@ -137,15 +50,11 @@ pub fn check_using(metadata: &Metadata, relation: Oid, raw: *mut Node) {
 fn refuse_if_differing(
     metadata: &Metadata,
     relation: Oid,
-    expression: *mut Node,
+    expression: NodeRef<'_>,
     what: &str,
     hint: &str,
 ) {
     let Some(table) = metadata.table(relation) else {
-        return;
-    };
-    // SAFETY: an analysed expression, or null.
-    let Some(expression) = (unsafe { NodeRef::new(expression) }) else {
         return;
     };
     let (differs, with) = match table.kind {
@@ -172,7 +81,7 @@ fn differs(expression: NodeRef) -> bool {
 
 /// Stops a walk at what was found; queries of sublinks are not looked into.
 fn after(node: NodeRef, found: bool) -> Step {
-    match (found, node.is::<pg_sys::Query>()) {
+    match (found, node.is::<Query>()) {
         (true, _) => Step::Stop,
         (false, true) => Step::Over,
         (false, false) => Step::Into,
@@ -180,7 +89,7 @@ fn after(node: NodeRef, found: bool) -> Step {
 }
 
 fn converts(node: NodeRef) -> bool {
-    node.cast::<pg_sys::FuncExpr>().is_some_and(|call| {
+    node.cast::<FuncExpr>().is_some_and(|call| {
         matches!(
             call.funcformat,
             CoercionForm::COERCE_EXPLICIT_CAST | CoercionForm::COERCE_IMPLICIT_CAST

@@ -2,21 +2,27 @@
 //!
 //! # How it works
 //! PostgreSQL tells the object access hook of every object it drops. Every node removes its own entry there and then,
-//! directly in the catalog, so nobody needs privileges on the metadata to drop a table of their own. The node
+//! directly in the catalog, so users need no privileges on the metadata to drop a table of their own. The node
 //! that coordinates the statement also notes the names, and drops the tables on the other nodes after it.
 //!
 //! # Invariants
 //! Each statement has notes of its own: the function of an event trigger runs statements inside another one. [`begin`]
-//! opens them and [`end`] takes them; those of a statement that fails are closed with its (sub)transaction ([`close`]).
+//! opens them, with the statement's job, and [`end`] takes both; those of a statement that fails are closed with its
+//! (sub)transaction ([`close`]).
 
 use crate::catalog::groups;
+use crate::ddl::classify::DdlJob;
 use crate::ddl::refuse;
+use crate::error::Error;
 use crate::metadata::cache::{marker, metadata, Metadata, Table};
-use crate::pg::entry::{entry, guarded};
+use crate::metadata::peer::internal_session;
+use crate::metadata::scan::delete_by_oid;
+use crate::pg::catalog;
+use crate::pg::entry::entry;
 use crate::pg::names;
-use crate::pg::raw;
+use crate::pg::session::transaction;
+use expanse_core::utility::refusal;
 use pgrx::pg_sys::{self, ObjectAccessType, Oid};
-use pgrx::FromDatum;
 use std::cell::RefCell;
 use std::os::raw::{c_int, c_void};
 
@@ -24,17 +30,17 @@ static mut PREVIOUS: pg_sys::object_access_hook_type = None;
 
 thread_local! {
     /// Those of the running statements, the innermost last.
-    static NOTES: RefCell<Vec<Notes>> = const { RefCell::new(Vec::new()) };
+    static RUNNING: RefCell<Vec<(DdlJob, Notes)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a statement about spread tables has done so far.
+/// What a statement about distributed tables has done so far.
 #[derive(Default)]
 pub struct Notes {
     /// How deep in subtransactions it began.
     level: i32,
     /// Qualified names of the tables that it has dropped.
     pub dropped: Vec<String>,
-    /// Spread tables that have lost a column, a constraint or a default.
+    /// Distributed tables that have lost a column, a constraint or a default.
     lessened: Vec<Oid>,
     /// Functions that it has made or replaced.
     pub functions: Vec<Oid>,
@@ -69,42 +75,37 @@ unsafe extern "C-unwind" fn on_access(
     }
 }
 
-/// A statement about spread tables begins.
-pub fn begin() {
-    // SAFETY: reads the state of the transaction.
-    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+/// A statement of which the other nodes have a part begins.
+pub fn begin(job: DdlJob) {
     let notes = Notes {
-        level,
+        level: transaction::nest_level(),
         ..Notes::default()
     };
-    NOTES.with_borrow_mut(|all| all.push(notes));
+    RUNNING.with_borrow_mut(|all| all.push((job, notes)));
 }
 
-/// It has run: what it has done.
-pub fn end() -> Notes {
-    NOTES.with_borrow_mut(Vec::pop).unwrap_or_default()
+/// It has run: what was to be done about it, and what it has done.
+pub fn end() -> (DdlJob, Notes) {
+    RUNNING
+        .with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| Error::Internal("a statement ends that has not begun".into()).raise())
 }
 
 /// A (sub)transaction has failed, and the statements that began in it have.
 pub fn close(level: i32) {
-    NOTES.with_borrow_mut(|all| all.retain(|notes| notes.level < level));
+    RUNNING.with_borrow_mut(|all| all.retain(|(_, notes)| notes.level < level));
 }
 
 fn note(what: impl FnOnce(&mut Notes)) {
-    NOTES.with_borrow_mut(|all| all.last_mut().map(what));
+    RUNNING.with_borrow_mut(|all| all.last_mut().map(|(_, notes)| what(notes)));
 }
 
 impl Notes {
-    /// Refuses (raises) a statement that has taken a part of a spread table with it, and would do so on this node alone.
+    /// Refuses (raises) a statement that has taken a part of a distributed table with it, and would do so on this node alone.
     pub fn check_lessened(&self, metadata: &Metadata) {
         let mut lessened = self.lessened.iter();
         if let Some(&table) = lessened.find(|&&table| metadata.table(table).is_some()) {
-            refuse::raise(
-                metadata,
-                table,
-                "dropping a part of it by CASCADE",
-                "Run ALTER TABLE ... DROP COLUMN, DROP CONSTRAINT or ALTER COLUMN ... DROP DEFAULT first.",
-            );
+            refuse::refuse(metadata, table, refusal::DROP_PART);
         }
     }
 }
@@ -117,47 +118,28 @@ fn dropped(class: Oid, object: Oid, sub_object: i32) {
         }
     } else if let Some(table) = part_of(class, object).filter(|&oid| metadata.table(oid).is_some())
     {
-        if !crate::metadata::peer::internal_session() {
+        if !internal_session() {
             note(|notes| notes.lessened.push(table));
         }
     }
 }
 
-/// `pg_attrdef`.
+/// `pg_attrdef` and `pg_constraint`.
 const DEFAULTS: u32 = 2604;
-/// `pg_constraint`, and its column `conrelid`.
 const CONSTRAINTS: u32 = 2606;
-const CONRELID: i16 = 8;
 
 /// The relation that a column, a default or a constraint belongs to.
 fn part_of(class: Oid, object: Oid) -> Option<Oid> {
-    if class == pg_sys::RelationRelationId {
-        return Some(object);
-    }
-    if class.to_u32() == DEFAULTS {
-        // SAFETY: a catalog lookup of a default that still exists, or InvalidOid.
-        let column = unsafe { guarded(|| raw::GetAttrDefaultColumnAddress(object)) };
-        return Some(column.objectId);
-    }
-    if class.to_u32() != CONSTRAINTS {
-        return None;
-    }
-    // SAFETY: the tuple is held during the access and released after it.
-    unsafe {
-        let cache = pg_sys::SysCacheIdentifier::CONSTROID as i32;
-        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(object));
-        if tuple.is_null() {
-            return None;
-        }
-        let mut null = false;
-        let relation = pg_sys::SysCacheGetAttr(cache, tuple, CONRELID, &mut null);
-        pg_sys::ReleaseSysCache(tuple);
-        Oid::from_datum(relation, null)
+    match class.to_u32() {
+        _ if class == pg_sys::RelationRelationId => Some(object),
+        DEFAULTS => catalog::table_of_default(object),
+        CONSTRAINTS => catalog::table_of_constraint(object),
+        _ => None,
     }
 }
 
 fn dropped_table(metadata: &Metadata, table: &Table) {
-    if !crate::metadata::peer::internal_session() {
+    if !internal_session() {
         groups::refuse_if_locked();
         groups::refuse_in_motion(metadata, table.group);
         if let Some(name) = names::qualified(table.relation) {
@@ -169,31 +151,8 @@ fn dropped_table(metadata: &Metadata, table: &Table) {
 
 /// Deletes the table's row of `expanse.distributed_table` on this node.
 fn remove_entry(relation: Oid) {
-    let Some(marker) = marker() else { return };
-    // SAFETY: the relation is open and locked for the scan and the deletion; its first column is the table's OID.
-    unsafe {
-        let catalog = pg_sys::table_open(marker, pg_sys::RowExclusiveLock as i32);
-        let scan = pg_sys::systable_beginscan(
-            catalog,
-            pg_sys::InvalidOid,
-            false,
-            std::ptr::null_mut(),
-            0,
-            std::ptr::null_mut(),
-        );
-        loop {
-            let tuple = pg_sys::systable_getnext(scan);
-            if tuple.is_null() {
-                break;
-            }
-            let mut null = false;
-            let value = pg_sys::heap_getattr(tuple, 1, (*catalog).rd_att, &mut null);
-            if Oid::from_datum(value, null) == Some(relation) {
-                pg_sys::CatalogTupleDelete(catalog, &mut (*tuple).t_self);
-            }
-        }
-        pg_sys::systable_endscan(scan);
-        pg_sys::table_close(catalog, pg_sys::RowExclusiveLock as i32);
-        pg_sys::CacheInvalidateRelcacheByRelid(marker);
+    if let Some(marker) = marker() {
+        delete_by_oid(marker, c"relation", relation);
+        catalog::invalidate(marker);
     }
 }

@@ -1,12 +1,13 @@
-//! Statements that can not be spread yet.
+//! What a distributed table cannot have.
 
 use crate::error::Error;
 use crate::metadata::cache::{Metadata, TableKind};
 use crate::pg::names;
+use expanse_core::utility::Refusal;
 use pgrx::pg_sys::Oid;
 
 /// What kind of table it is, as messages say it.
-pub fn kind(metadata: &Metadata, table: Oid) -> &'static str {
+fn kind(metadata: &Metadata, table: Oid) -> &'static str {
     match metadata.table(table).map(|table| &table.kind) {
         Some(TableKind::Replicated) => "replicated",
         _ => "distributed",
@@ -24,9 +25,7 @@ pub fn raise(metadata: &Metadata, table: Oid, what: &str, hint: &str) -> ! {
     .raise()
 }
 
-/// Raises when the relation is a spread table.
-pub fn if_spread(metadata: &Metadata, relation: Option<Oid>, what: &str, hint: &str) {
-    if let Some(table) = relation.and_then(|oid| metadata.table(oid)) {
-        raise(metadata, table.relation, what, hint);
-    }
+/// Raises a refusal of the rules.
+pub fn refuse(metadata: &Metadata, table: Oid, refusal: Refusal) -> ! {
+    raise(metadata, table, refusal.what, refusal.hint)
 }

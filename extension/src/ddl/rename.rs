@@ -1,11 +1,11 @@
 //! A renamed distribution column keeps its role.
 
-use crate::ddl::classify::Concern;
+use crate::ddl::classify::DdlJob;
 use crate::pg::spi;
 
 /// Writes the new name into this node's metadata; every node does so when it runs the statement.
-pub fn follow(concern: &Concern) {
-    let Some((table, old, new)) = &concern.renamed_column else {
+pub fn follow(job: &DdlJob) {
+    let Some((table, old, new)) = &job.renamed_column else {
         return;
     };
     spi::as_owner(|| {

@@ -1,6 +1,6 @@
 //! What must hold once a statement has run here; else it is refused and nothing remains of it.
 
-use crate::ddl::classify::{Action, Concern};
+use crate::ddl::classify::DdlJob;
 use crate::ddl::{fills, refuse};
 use crate::metadata::cache::{metadata, Metadata, TableKind};
 use crate::objects::checks::Subject;
@@ -8,26 +8,27 @@ use crate::objects::foreign_keys;
 use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::pg::{names, spi};
+use expanse_core::utility::{refusal, Action};
 use pgrx::pg_sys::Oid;
 
 /// Refuses (raises) a result that the nodes could not keep true.
-pub fn check(concern: &Concern) {
+pub fn check(job: &DdlJob) {
     let Some(metadata) = metadata() else { return };
-    if concern.functions {
+    if job.changes_functions() {
         spi::qualified(|| check_triggers(&metadata, &Of::AllReplicated));
     }
-    match concern.action {
-        Action::Check => check_local(&metadata),
-        Action::Schema(_) | Action::Index { .. } => {
-            for &table in &concern.tables {
-                check_spread(&metadata, table, &concern.new_columns);
+    match job.action {
+        Action::CheckLocal => check_local(&metadata),
+        Action::SameText | Action::CreateIndex | Action::DropIndexes => {
+            for &table in &job.tables {
+                check_distributed(&metadata, table, &job.new_columns);
             }
         }
         _ => {}
     }
 }
 
-fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
+fn check_distributed(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
     let Some(table) = metadata.table(relation) else {
         return;
     };
@@ -58,14 +59,14 @@ fn check_spread(metadata: &Metadata, relation: Oid, new_columns: &[String]) {
     }
 }
 
-/// A trigger would do something else than on a plain table.
+/// A trigger would do something else than on a local table.
 fn check_triggers(metadata: &Metadata, of: &Of) {
     if let Some(trigger) = triggers::objection(of) {
         refuse::raise(metadata, trigger.relation, &trigger.what, &trigger.hint);
     }
 }
 
-/// A table of this node alone neither points to distributed rows nor shares its definition with a spread table.
+/// A local table neither points to rows of a table distributed by hash nor shares its definition with a distributed table.
 fn check_local(metadata: &Metadata) {
     let all: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
     let distributed: Vec<String> = metadata
@@ -76,40 +77,26 @@ fn check_local(metadata: &Metadata) {
         .collect();
     let list = |oids: &[String]| format!("'{{{}}}'::oid[]", oids.join(","));
     let pointing = spi::qualified(|| {
-        spi::value(&format!(
+        spi::oid(&format!(
             "SELECT confrelid::oid FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY ({}) AND conrelid <> ALL ({}) \
              LIMIT 1",
             list(&distributed),
             list(&all)
         ))
     });
-    if let Some(table) = oid_of(pointing) {
-        refuse::raise(
-            metadata,
-            table,
-            "a foreign key from a table of this node alone",
-            "Create it without the foreign key, distribute it in the same colocation group, and then add the foreign key.",
-        );
+    if let Some(table) = pointing {
+        refuse::refuse(metadata, table, refusal::FOREIGN_KEY_FROM_LOCAL);
     }
     let inherited = spi::qualified(|| {
-        spi::value(&format!(
-            "SELECT i.spread FROM pg_inherits, LATERAL (VALUES (inhrelid), (inhparent)) AS i (spread) \
-             WHERE i.spread = ANY ({}) LIMIT 1",
+        spi::oid(&format!(
+            "SELECT i.relation FROM pg_inherits, LATERAL (VALUES (inhrelid), (inhparent)) AS i (relation) \
+             WHERE i.relation = ANY ({}) LIMIT 1",
             list(&all)
         ))
     });
-    if let Some(table) = oid_of(inherited) {
-        refuse::raise(
-            metadata,
-            table,
-            "inheritance",
-            "Only ordinary tables can be spread.",
-        );
+    if let Some(table) = inherited {
+        refuse::refuse(metadata, table, refusal::INHERITANCE);
     }
-}
-
-fn oid_of(text: Option<String>) -> Option<Oid> {
-    text?.parse::<u32>().ok().map(Oid::from)
 }
 
 /// The highest OID among the table's indexes.

@@ -1,67 +1,79 @@
 //! The other nodes do what this one has done, in the same transaction.
 
 use crate::catalog::everywhere::{cluster, on_others, others};
-use crate::ddl::classify::shared;
-use crate::ddl::classify::shared::{Shared, When};
-use crate::ddl::classify::{Action, Concern, Needs};
+use crate::ddl::classify::everywhere::{ObjectStatement, When};
+use crate::ddl::classify::DdlJob;
 use crate::ddl::forget::Notes;
 use crate::ddl::tablespace;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, NodeId};
-use crate::objects::{creation, definition, dependencies, portable};
-use crate::pg::spi;
+use crate::objects::portable::{is_portable, is_shared_view, Class};
+use crate::objects::{creation, definition, dependencies};
+use crate::pg::{names, session, spi};
 use crate::remote::autonomous::run_internally_at;
-use pgrx::pg_sys::{self, Oid};
-use std::ffi::CStr;
+use expanse_core::utility::{Action, Prerequisites};
+use pgrx::pg_sys::Oid;
 
 /// Sends what the statement means for other nodes.
-pub fn send(concern: &Concern, notes: &Notes) {
-    match &concern.action {
-        Action::Own | Action::Check | Action::Shared | Action::Plain | Action::Rebuild(_) => {}
-        Action::Schema(sql) => send_schema(concern, sql),
-        Action::Index { newest, if_missing } => match new_index(&concern.tables, *newest) {
-            Some((_, sql)) => send_schema(concern, &sql),
-            None if *if_missing => {}
-            None => Error::Internal("the new index is not found".into()).raise(),
-        },
-        Action::Drop { cascade } => {
-            if notes.dropped.is_empty() {
-                if let Some(metadata) = metadata() {
-                    notes.check_lessened(&metadata);
-                }
-            } else {
-                let tail = if *cascade { " CASCADE" } else { "" };
-                let sql = format!("DROP TABLE IF EXISTS {}{tail}", notes.dropped.join(", "));
-                on_others(&others(&cluster()), &sql);
-            }
-        }
-        Action::Truncate(sql) | Action::Maintain(sql) => on_others(&others(&cluster()), sql),
-        Action::Vacuum(sql) => vacuum(sql),
+pub fn send(job: &DdlJob, notes: &Notes) {
+    match job.action {
+        Action::OwnMetadata
+        | Action::CheckLocal
+        | Action::ObjectsOnly
+        | Action::Local
+        | Action::RebuildIndexes => {}
+        Action::SameText | Action::DropIndexes => send_schema(job, &job.sql),
+        Action::CreateIndex => send_index(job),
+        Action::DropTables => send_drop(job, notes),
+        Action::Truncate | Action::Maintain => on_others(&others(&cluster()), &job.sql),
+        Action::EachByItself => vacuum(&job.sql),
     }
-    if let Some(shared) = &concern.shared {
-        send_shared(shared, &notes.functions);
+    if let Some(objects) = &job.objects {
+        send_objects(objects, &notes.functions);
     }
 }
 
+fn send_index(job: &DdlJob) {
+    let Some(index) = job.index else { return };
+    match new_index(&job.tables, index.newest) {
+        Some((_, sql)) => send_schema(job, &sql),
+        None if index.if_missing => {}
+        None => Error::Internal("the new index is not found".into()).raise(),
+    }
+}
+
+/// Drops what was dropped here.
+fn send_drop(job: &DdlJob, notes: &Notes) {
+    if notes.dropped.is_empty() {
+        if let Some(metadata) = metadata() {
+            notes.check_lessened(&metadata);
+        }
+        return;
+    }
+    let tail = if job.cascade { " CASCADE" } else { "" };
+    let sql = format!("DROP TABLE IF EXISTS {}{tail}", notes.dropped.join(", "));
+    on_others(&others(&cluster()), &sql);
+}
+
 /// An object that every node has.
-fn send_shared(shared: &Shared, made: &[Oid]) {
+fn send_objects(objects: &ObjectStatement, made: &[Oid]) {
     let metadata = cluster();
     let nodes = others(&metadata);
     if nodes.is_empty() {
         return;
     }
-    match &shared.when {
-        When::Always => on_others(&nodes, &shared.sql),
+    match &objects.when {
+        When::Always => on_others(&nodes, &objects.sql),
         When::View(schema, name) => {
-            let view = shared::view_named(schema.as_deref(), name);
-            if view.is_some_and(|view| portable::is_shared_view(view, &metadata)) {
-                on_others(&nodes, &shared.sql);
+            let view = names::relation_called(schema.as_deref(), name);
+            if view.is_some_and(|view| is_shared_view(view, &metadata)) {
+                on_others(&nodes, &objects.sql);
             }
         }
         When::Functions => {
-            let anywhere = |&oid: &Oid| portable::stands_anywhere("pg_proc", oid, &metadata);
-            if made.iter().all(anywhere) {
-                send_function(&nodes, &shared.sql);
+            let portable = |&oid: &Oid| is_portable(Class::Function, oid, &metadata);
+            if made.iter().all(portable) {
+                send_function(&nodes, &objects.sql);
             }
         }
     }
@@ -69,35 +81,31 @@ fn send_shared(shared: &Shared, made: &[Oid]) {
 
 /// A body may name tables of this node alone: it was checked here, and is not there.
 fn send_function(nodes: &[NodeId], sql: &str) {
-    // SAFETY: a setting's current value, NUL-terminated.
-    let check = unsafe {
-        let value = pg_sys::GetConfigOption(c"check_function_bodies".as_ptr(), false, false);
-        CStr::from_ptr(value).to_string_lossy().into_owned()
-    };
+    let check = session::setting(c"check_function_bodies");
     on_others(nodes, "SET LOCAL check_function_bodies = off");
     on_others(nodes, sql);
     on_others(nodes, &format!("SET LOCAL check_function_bodies = {check}"));
 }
 
 /// First what the tables need by now (types, functions, sequences, schemas), then the statement.
-pub fn send_schema(concern: &Concern, sql: &str) {
+pub fn send_schema(job: &DdlJob, sql: &str) {
     let metadata = cluster();
     let nodes = others(&metadata);
     if !nodes.is_empty() {
-        let of = |&table: &Oid| match concern.needs {
-            Needs::Nothing => Vec::new(),
-            Needs::Schemas => dependencies::schemas(table),
-            Needs::Everything => dependencies::of(table),
+        let of = |&table: &Oid| match job.prerequisites {
+            Prerequisites::Nothing => Vec::new(),
+            Prerequisites::Schemas => dependencies::schemas(table),
+            Prerequisites::Everything => dependencies::of(table),
         };
-        let needed: Vec<String> = spi::qualified(|| concern.tables.iter().flat_map(of).collect());
+        let needed: Vec<String> = spi::qualified(|| job.tables.iter().flat_map(of).collect());
         if !needed.is_empty() {
             on_others(&nodes, &definition::block(&needed));
         }
         // Under this session's search path, which its connections share: names mean the same there.
         on_others(&nodes, sql);
     }
-    if concern.sequences {
-        for &table in &concern.tables {
+    if job.sequences {
+        for &table in &job.tables {
             spi::qualified(|| creation::sequences(&metadata, table));
         }
     }
@@ -106,16 +114,15 @@ pub fn send_schema(concern: &Concern, sql: &str) {
 /// The index that the statement has made, and its definition under the name that it was given here.
 pub fn new_index(tables: &[Oid], newest: u32) -> Option<(Oid, String)> {
     let table = tables.first()?;
-    let index = spi::value(&format!(
+    let index = spi::oid(&format!(
         "SELECT indexrelid::pg_catalog.int8 FROM pg_catalog.pg_index \
          WHERE indrelid = {} AND indexrelid > {newest} ORDER BY indexrelid LIMIT 1",
         table.to_u32()
     ))?;
-    let index = Oid::from(index.parse::<u32>().ok()?);
     Some((index, tablespace::index_definition(index)))
 }
 
-/// VACUUM can not be part of a transaction: each node does it by itself.
+/// VACUUM cannot be part of a transaction: each node does it by itself.
 fn vacuum(sql: &str) {
     let metadata = cluster();
     for id in others(&metadata) {

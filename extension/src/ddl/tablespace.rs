@@ -1,48 +1,36 @@
 //! Statements about tablespaces: those of the cluster's storages follow on all nodes, or are refused.
 
-use crate::ddl::refuse;
 use crate::error::Error;
 use crate::metadata::cache::Metadata;
 use crate::metadata::storages;
-use crate::pg::parse_tree::{names, tag, text};
-use pgrx::pg_sys::{self, Node, NodeTag, ObjectType, Oid};
-use std::ffi::CStr;
+use crate::pg::session;
+use crate::pg::tree::{owned, NodeRef};
+use crate::pg::{catalog, names};
+use pgrx::pg_sys::{AlterTableMoveAllStmt, DropTableSpaceStmt, ObjectType, Oid, RenameStmt};
 
 /// Refuses (raises) what would make a storage another one on this node than elsewhere.
-pub fn check(node: *mut Node, metadata: &Metadata) {
-    // SAFETY: the node is read as the type that its tag names.
-    unsafe {
-        match tag(node) {
-            NodeTag::T_DropTableSpaceStmt => {
-                let stmt = &*node.cast::<pg_sys::DropTableSpaceStmt>();
-                refuse_storage(stmt.tablespacename, "DROP TABLESPACE", |storage| {
-                    format!("Run SELECT cluster_drop_storage('{storage}').")
-                });
-            }
-            NodeTag::T_RenameStmt => {
-                let stmt = &*node.cast::<pg_sys::RenameStmt>();
-                if stmt.renameType == ObjectType::OBJECT_TABLESPACE {
-                    refuse_storage(stmt.subname, "ALTER TABLESPACE ... RENAME", |_| {
-                        "Add a storage of the new name, and move the tables there with SELECT cluster_move_table(...)."
-                            .into()
-                    });
-                }
-            }
-            NodeTag::T_AlterTableMoveAllStmt => {
-                let stmt = &*node.cast::<pg_sys::AlterTableMoveAllStmt>();
-                refuse_move_all(stmt.orig_tablespacename, metadata);
-            }
-            _ => {}
-        }
+pub fn check(node: NodeRef<'_>) {
+    if let Some(drop) = node.cast::<DropTableSpaceStmt>() {
+        refuse_storage(owned(drop.name()), "DROP TABLESPACE", |storage| {
+            format!("Run SELECT cluster_drop_storage('{storage}').")
+        });
+    }
+    let renames_tablespace =
+        |rename: &NodeRef<RenameStmt>| rename.renameType == ObjectType::OBJECT_TABLESPACE;
+    if let Some(rename) = node.cast::<RenameStmt>().filter(renames_tablespace) {
+        refuse_storage(
+            owned(rename.old_name()),
+            "ALTER TABLESPACE ... RENAME",
+            |_| {
+                "Add a storage of the new name, and move the tables there with SELECT cluster_move_table(...)."
+                    .into()
+            },
+        );
     }
 }
 
-fn refuse_storage(
-    name: *const std::os::raw::c_char,
-    what: &'static str,
-    hint: impl FnOnce(&str) -> String,
-) {
-    let Some(storage) = text(name).filter(|name| storages::exists(name)) else {
+fn refuse_storage(name: Option<String>, what: &'static str, hint: impl FnOnce(&str) -> String) {
+    let Some(storage) = name.filter(|name| storages::exists(name)) else {
         return;
     };
     let hint = hint(&storage);
@@ -54,41 +42,21 @@ fn refuse_storage(
     .raise()
 }
 
-fn refuse_move_all(from: *const std::os::raw::c_char, metadata: &Metadata) {
-    let from = text(from).unwrap_or_default();
+/// The distributed tables in the tablespace that ALTER TABLE ALL IN TABLESPACE empties.
+pub fn tables_moved(stmt: NodeRef<'_, AlterTableMoveAllStmt>, metadata: &Metadata) -> Vec<Oid> {
+    let from = owned(stmt.from()).unwrap_or_default();
     let there = |oid: Oid| storages::of_relation(oid).unwrap_or_else(database_tablespace) == from;
-    for table in metadata.tables.values() {
-        if there(table.relation) {
-            refuse::raise(
-                metadata,
-                table.relation,
-                "ALL IN TABLESPACE",
-                "Name the tables of this node one by one, and move spread tables with SELECT cluster_move_table(...).",
-            );
-        }
-    }
+    metadata
+        .tables
+        .values()
+        .map(|table| table.relation)
+        .filter(|&table| there(table))
+        .collect()
 }
 
 /// The name of the database's own tablespace.
 fn database_tablespace() -> String {
-    // SAFETY: set when the session was opened.
-    storages::of_tablespace(unsafe { pg_sys::MyDatabaseTableSpace }).unwrap_or_default()
-}
-
-/// Does every one of these tablespaces (String nodes) exist on all nodes?
-pub fn all_storages(of: *mut pg_sys::List) -> bool {
-    let named = names(of);
-    !named.is_empty() && named.iter().all(|name| storages::exists(name))
-}
-
-/// Does this tablespace exist on all nodes? A String node; null in a RENAME, which no storage gets as far as here.
-pub fn is_storage(object: *mut Node) -> bool {
-    if object.is_null() {
-        return false;
-    }
-    // SAFETY: the parser names a tablespace by a String node.
-    text(unsafe { (*object.cast::<pg_sys::String>()).sval })
-        .is_some_and(|name| storages::exists(&name))
+    storages::of_tablespace(session::database_tablespace()).unwrap_or_default()
 }
 
 /// The definition of an index with its tablespace. Refuses (raises) one that lies where only this node has a tablespace.
@@ -97,13 +65,10 @@ pub fn index_definition(index: Oid) -> String {
         if tablespace != expanse_core::storage::DEFAULT && !storages::exists(&tablespace) {
             Error::NoStorage {
                 tablespace,
-                index: crate::pg::names::bare(index),
+                index: names::bare(index),
             }
             .raise();
         }
     }
-    // SAFETY: the index exists; gives a palloc'd string, which names the tablespace unless it is the database's own.
-    unsafe { CStr::from_ptr(pg_sys::pg_get_indexdef_string(index)) }
-        .to_string_lossy()
-        .into_owned()
+    catalog::index_definition(index).unwrap_or_default()
 }

@@ -1,11 +1,10 @@
 //! `expanse.add_unbuilt_index`: an index that is in the catalog and not built yet.
 
 use crate::error::Error;
-use crate::pg::compat;
-use crate::pg::entry::guarded;
-use crate::pg::raw;
-use crate::pg::spi;
-use pgrx::pg_sys::{self, IndexStmt, NodeTag, Oid, RawStmt};
+use crate::metadata::peer;
+use crate::pg::tree::parse;
+use crate::pg::{compat, spi};
+use pgrx::pg_sys::{IndexStmt, Oid};
 use std::ffi::CString;
 
 crate::sql_function! {
@@ -14,7 +13,7 @@ crate::sql_function! {
     /// for and under that session's search path. Needs a SHARE lock of the table: no row may come into it meanwhile.
     fn add_unbuilt_index(args) {
         let definition = args.required::<String>(0, "definition");
-        crate::metadata::peer::require("add an index that is not built");
+        peer::require("add an index that is not built");
         let index = define(&definition);
         spi::as_owner(|| {
             spi::execute(&format!(
@@ -28,28 +27,9 @@ crate::sql_function! {
 
 fn define(definition: &str) -> Oid {
     let source = CString::new(definition).expect("SQL text has no NUL byte");
-    // SAFETY: as PostgreSQL runs a CREATE INDEX (ProcessUtilitySlow): parsed, the table locked and its owner checked,
-    // analysed, defined. Parse tree and results are palloc'd.
-    unsafe {
-        let statements =
-            pg_sys::raw_parser(source.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
-        let first = crate::pg::parse_tree::list::<RawStmt>(statements)
-            .into_iter()
-            .next();
-        let stmt = match first.map(|raw| (*raw).stmt) {
-            Some(stmt) if crate::pg::parse_tree::tag(stmt) == NodeTag::T_IndexStmt => {
-                stmt.cast::<IndexStmt>()
-            }
-            _ => Error::Internal(format!("no definition of an index: {definition}")).raise(),
-        };
-        let table = pg_sys::RangeVarGetRelidExtended(
-            (*stmt).relation,
-            pg_sys::ShareLock as i32,
-            0,
-            Some(raw::RangeVarCallbackOwnsRelation),
-            std::ptr::null_mut(),
-        );
-        let stmt = guarded(|| raw::transformIndexStmt(table, stmt, source.as_ptr()));
-        compat::define_unbuilt_index(table, stmt)
+    let statement = parse(&source).first().and_then(|raw| raw.statement());
+    match statement.and_then(|statement| statement.cast::<IndexStmt>()) {
+        Some(index) => compat::define_unbuilt_index(index, &source),
+        None => Error::Internal(format!("no definition of an index: {definition}")).raise(),
     }
 }

@@ -3,9 +3,12 @@
 //! # Unwind safety
 //! Only the callbacks before a commit may raise. The others run where PostgreSQL cannot stand an error.
 
-use crate::ddl::{begin_barrier, concurrently, forget};
+use crate::ddl::locks::begin_barrier;
+use crate::ddl::{concurrently, forget};
 use crate::exchange;
 use crate::pg::entry::entry;
+use crate::pg::session::exiting;
+use crate::pg::session::transaction::nest_level;
 use crate::scan::{moving_scan, pending};
 use crate::snapshot::{agree, mixed};
 use crate::state::local_planning;
@@ -27,8 +30,8 @@ pub fn install() {
 }
 
 unsafe extern "C-unwind" fn on_transaction(event: XactEvent::Type, _argument: *mut c_void) {
-    // SAFETY: a plain flag. When the process ends, its connections do, and the nodes roll back by themselves.
-    if unsafe { pg_sys::proc_exit_inprogress } {
+    // When the process ends, its connections do, and the nodes roll back by themselves.
+    if exiting() {
         return;
     }
     entry(|| match event {
@@ -74,16 +77,10 @@ unsafe extern "C-unwind" fn on_subtransaction(
     _parent: SubTransactionId,
     _argument: *mut c_void,
 ) {
-    // SAFETY: a plain flag and a counter.
-    let (ending, level) = unsafe {
-        (
-            pg_sys::proc_exit_inprogress,
-            pg_sys::GetCurrentTransactionNestLevel(),
-        )
-    };
-    if ending {
+    if exiting() {
         return;
     }
+    let level = nest_level();
     entry(|| match event {
         SubXactEvent::SUBXACT_EVENT_PRE_COMMIT_SUB => {
             savepoint::release(level);

@@ -10,7 +10,7 @@
 //!
 //! # What is not guaranteed
 //! The value can be out of date by the time it is used, unless the caller holds the group's gate
-//! (see `docs/architecture.md`, The gate).
+//! (see `docs/architecture/reads.md`, Metadata and the group lock).
 
 use crate::metadata::scan::{scan, table_oid};
 use expanse_core::hash_map::HashMap;
@@ -188,37 +188,37 @@ unsafe extern "C-unwind" fn on_invalidation(_arg: pg_sys::Datum, relation: Oid) 
 fn load() -> Metadata {
     let mut metadata = Metadata::default();
     scan(c"local_node", |row| {
-        metadata.local_node = row.get(1).unwrap_or(0)
+        metadata.local_node = row.get(c"node_id").unwrap_or(0)
     });
     scan(c"cluster", |row| {
-        metadata.peer_key = row.get(5).unwrap_or_default()
+        metadata.peer_key = row.get(c"peer_key").unwrap_or_default()
     });
     scan(c"node", |row| {
         let node = Node {
-            id: row.get(1).unwrap_or(0),
-            name: row.get(2).unwrap_or_default(),
-            host: row.get(3).unwrap_or_default(),
-            port: row.get(4).unwrap_or(0),
-            weight: row.get(5).unwrap_or(1),
-            state: row.get(6).unwrap_or_default(),
+            id: row.get(c"node_id").unwrap_or(0),
+            name: row.get(c"node_name").unwrap_or_default(),
+            host: row.get(c"host").unwrap_or_default(),
+            port: row.get(c"port").unwrap_or(0),
+            weight: row.get(c"weight").unwrap_or(1),
+            state: row.get(c"state").unwrap_or_default(),
         };
         metadata.nodes.insert(node.id, node);
     });
     load_maps(&mut metadata);
     scan(c"colocation_group", |row| {
-        let id: GroupId = row.get(1).unwrap_or(0);
+        let id: GroupId = row.get(c"group_id").unwrap_or(0);
         let group = Group {
             id,
-            version: row.get(2),
-            moving_to: row.get(3),
-            distribution_type: row.get(4),
+            version: row.get(c"hash_map_version"),
+            moving_to: row.get(c"moving_to"),
+            distribution_type: row.get(c"distribution_type"),
             gate: gate_oid(id),
         };
         metadata.groups.insert(id, group);
     });
     scan(c"distributed_table", |row| {
-        let relation: Oid = row.get(1).unwrap_or(pg_sys::InvalidOid);
-        let kind = match row.get::<String>(3) {
+        let relation: Oid = row.get(c"relation").unwrap_or(pg_sys::InvalidOid);
+        let kind = match row.get::<String>(c"distribution_column") {
             None => TableKind::Replicated,
             Some(name) => match attribute_number(relation, &name) {
                 Some(column) => TableKind::Distributed {
@@ -231,7 +231,7 @@ fn load() -> Metadata {
         };
         let table = Table {
             relation,
-            group: row.get(2).unwrap_or(0),
+            group: row.get(c"group_id").unwrap_or(0),
             kind,
         };
         metadata.tables.insert(relation.to_u32(), table);
@@ -243,18 +243,18 @@ fn load_maps(metadata: &mut Metadata) {
     let mut ranges: BTreeMap<i32, Vec<expanse_core::hash_map::Range>> = BTreeMap::new();
     scan(c"hash_map_range", |row| {
         let range = expanse_core::hash_map::Range {
-            node: row.get(2).unwrap_or(0),
-            first: row.get::<i32>(3).unwrap_or(0) as u32,
-            last: row.get::<i32>(4).unwrap_or(0) as u32,
+            node: row.get(c"node_id").unwrap_or(0),
+            first: row.get::<i32>(c"first_bucket").unwrap_or(0) as u32,
+            last: row.get::<i32>(c"last_bucket").unwrap_or(0) as u32,
         };
         ranges
-            .entry(row.get(1).unwrap_or(0))
+            .entry(row.get(c"hash_map_version").unwrap_or(0))
             .or_default()
             .push(range);
     });
     scan(c"hash_map", |row| {
-        let version: i32 = row.get(1).unwrap_or(0);
-        if row.get(2).unwrap_or(false) {
+        let version: i32 = row.get(c"hash_map_version").unwrap_or(0);
+        if row.get(c"current").unwrap_or(false) {
             metadata.current_version = version;
         }
         let ranges = ranges.remove(&version).unwrap_or_default();

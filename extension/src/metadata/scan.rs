@@ -3,6 +3,7 @@
 //! Not through SPI: a transaction in REPEATABLE READ must still see the newest binding, or it would
 //! read a node that no longer owns the rows.
 
+use crate::error::Error;
 use pgrx::{pg_sys, FromDatum};
 use std::ffi::CStr;
 
@@ -13,13 +14,21 @@ pub struct Row {
 }
 
 impl Row {
-    /// Column `n` (from 1); `None` when NULL.
-    pub fn get<T: FromDatum>(&self, n: i32) -> Option<T> {
+    /// A column by its name; `None` when NULL. Raises if the table has no such column, as one of another version.
+    pub fn get<T: FromDatum>(&self, column: &CStr) -> Option<T> {
+        // SAFETY: the descriptor belongs to the open scan; the name ends with NUL.
+        let number = unsafe { pg_sys::SPI_fnumber(self.descriptor, column.as_ptr()) };
+        if number <= 0 {
+            Error::Internal(format!(
+                "catalog column \"{}\" does not exist",
+                column.to_string_lossy()
+            ))
+            .raise();
+        }
         let mut null = false;
-        // SAFETY: the tuple and its descriptor belong to the open scan; the catalog's column n has the type that T
-        // stands for.
+        // SAFETY: the tuple belongs to the open scan and has this column, whose type is the one that T stands for.
         unsafe {
-            let datum = pg_sys::heap_getattr(self.tuple, n, self.descriptor, &mut null);
+            let datum = pg_sys::heap_getattr(self.tuple, number, self.descriptor, &mut null);
             T::from_datum(datum, null)
         }
     }
@@ -70,5 +79,34 @@ pub fn scan_as_of(snapshot: pg_sys::Snapshot, name: &CStr, mut visit: impl FnMut
         }
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
+    }
+}
+
+/// Deletes the rows of a table of schema `expanse` whose column `column` is this OID.
+pub fn delete_by_oid(table: pg_sys::Oid, column: &CStr, oid: pg_sys::Oid) {
+    let lock = pg_sys::RowExclusiveLock as i32;
+    // SAFETY: as in `scan_as_of`; the column is an OID.
+    unsafe {
+        let relation = pg_sys::table_open(table, lock);
+        let descriptor = (*relation).rd_att;
+        let scan = pg_sys::systable_beginscan(
+            relation,
+            pg_sys::InvalidOid,
+            false,
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        );
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            if (Row { tuple, descriptor }).get(column) == Some(oid) {
+                pg_sys::CatalogTupleDelete(relation, &mut (*tuple).t_self);
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
     }
 }

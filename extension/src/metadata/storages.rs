@@ -8,7 +8,8 @@ use std::ffi::CStr;
 pub fn all() -> Vec<(String, String)> {
     let mut found = Vec::new();
     scan(c"storage", |row| {
-        found.extend(row.get::<String>(1).zip(row.get::<String>(2)));
+        let name = row.get::<String>(c"storage_name");
+        found.extend(name.zip(row.get::<String>(c"directory")));
     });
     found
 }

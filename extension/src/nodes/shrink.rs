@@ -11,7 +11,7 @@
 //! A server that has left has no spread table any more: a client that is still connected there gets an error, and never
 //! a part of a table for the whole. The id of a node is never given again: sequences and transactions carry it.
 
-use crate::catalog::everywhere::{cluster, lock_gate_of, lock_metadata, on_all_nodes, on_others};
+use crate::catalog::everywhere::{cluster, lock_metadata, lock_schema_of, on_all_nodes, on_others};
 use crate::catalog::{groups, maps};
 use crate::dispatch::run::run_on;
 use crate::error::Error;
@@ -334,7 +334,7 @@ fn lose(metadata: &Metadata, lost: &[Node], layout: Layout) {
         .into_iter()
         .filter(|id| !ids.contains(id))
         .collect();
-    lock_gate_of(metadata, staying[0]);
+    lock_schema_of(metadata, staying[0]);
     for group in metadata.groups.values() {
         let lock = format!("SELECT expanse.lock_gate({})", group.id);
         staying

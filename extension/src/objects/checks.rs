@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::metadata::bucket::hash_function;
 use crate::metadata::cache::TableKind;
+use crate::pg::session::locks::lock_relation;
+use crate::pg::session::transaction;
 use crate::pg::{names, spi};
 use pgrx::pg_sys::{self, Oid};
 
@@ -16,7 +18,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Locks the table against everybody else until the transaction ends; refuses what is no table of the user's.
+    /// Locks the table against all other sessions until the transaction ends; refuses what is no table of the user's.
     pub fn lock(relation: Oid) -> Subject {
         Self::with_lock(relation, pg_sys::AccessExclusiveLock)
     }
@@ -24,8 +26,8 @@ impl Subject {
     /// The same with a lock of another mode.
     pub fn with_lock(relation: Oid, mode: u32) -> Subject {
         refuse_old_snapshot();
-        // SAFETY: locks by OID; a missing relation is found below.
-        unsafe { pg_sys::LockRelationOid(relation, mode as i32) };
+        // A missing relation is found below.
+        lock_relation(relation, mode as i32);
         let Some(name) = names::qualified(relation) else {
             Error::InvalidParameter {
                 parameter: "relation",
@@ -119,7 +121,7 @@ impl Subject {
                 "Equal values must have equal bytes; give the column another collation.",
             );
         }
-        let type_oid = Oid::from(type_oid.parse::<u32>().expect("an OID is a number"));
+        let type_oid = spi::parse_oid(type_oid).expect("an OID is a number");
         self.check_type(column, type_oid);
         (
             number.parse().expect("an attribute number is a number"),
@@ -198,13 +200,12 @@ impl Subject {
 
 /// A snapshot from before the lock would not show every row that has to be moved.
 fn refuse_old_snapshot() {
-    // SAFETY: a plain value of the backend.
-    let level = unsafe { pg_sys::XactIsoLevel };
-    if level >= pg_sys::XACT_REPEATABLE_READ as i32 {
+    if transaction::has_one_snapshot() {
         crate::error::Raised {
             sqlstate: "25001".into(),
-            message: "a table can not be spread in a REPEATABLE READ or SERIALIZABLE transaction"
-                .into(),
+            message:
+                "a table cannot be distributed in a REPEATABLE READ or SERIALIZABLE transaction"
+                    .into(),
             hint: Some("Use a READ COMMITTED transaction.".into()),
             ..Default::default()
         }
@@ -215,10 +216,10 @@ fn refuse_old_snapshot() {
 /// Conditions under which a table is refused: SQL over `pg_class c`, reason, hint.
 const KIND: &[(&str, &str, &str)] = &[
     ("c.relkind = 'p'", "it is partitioned", "Distribute its rows as one ordinary table."),
-    ("c.relkind = 'f'", "it is a foreign table", "Only ordinary tables can be spread over nodes."),
+    ("c.relkind = 'f'", "it is a foreign table", "Only ordinary tables can be distributed."),
     ("c.relkind IN ('v', 'm')", "it is a view", "Distribute the tables it reads instead."),
-    ("c.relkind <> 'r'", "it is not a table", "Only ordinary tables can be spread over nodes."),
-    ("c.relpersistence = 't'", "it is temporary", "Only permanent tables can be spread over nodes."),
+    ("c.relkind <> 'r'", "it is not a table", "Only ordinary tables can be distributed."),
+    ("c.relpersistence = 't'", "it is temporary", "Only permanent tables can be distributed."),
     ("c.relpersistence = 'u'", "it is unlogged", "Run ALTER TABLE ... SET LOGGED first."),
     ("c.relispartition", "it is a partition", "Detach it first."),
     (
@@ -229,12 +230,12 @@ const KIND: &[(&str, &str, &str)] = &[
     (
         "c.oid < 16384 OR c.relnamespace::regnamespace::text IN ('pg_catalog', 'information_schema', 'expanse')",
         "it belongs to the system",
-        "Only tables of your own can be spread over nodes.",
+        "Only tables of your own can be distributed.",
     ),
     (
         "EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')",
         "it belongs to an extension",
-        "Only tables of your own can be spread over nodes.",
+        "Only tables of your own can be distributed.",
     ),
     (
         "EXISTS (SELECT FROM pg_class o JOIN pg_tablespace s ON s.oid = o.reltablespace \

@@ -5,7 +5,7 @@ use crate::metadata::cache::Metadata;
 use crate::objects::checks::Subject;
 use crate::objects::{definition, dependencies, key_trigger};
 use crate::pg::{names, spi};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 
 /// What a table needs before its definition is read. Rebinds and new nodes follow changes by logical replication, which has
 /// to find the rows: without a primary key by the whole row. Its own triggers must leave the distribution column alone.
@@ -51,10 +51,4 @@ pub fn sequences(metadata: &Metadata, relation: Oid) {
 
 pub fn empty(table: &str) -> bool {
     !spi::holds(&format!("SELECT EXISTS (SELECT FROM ONLY {table})"))
-}
-
-/// Plans that took the table for an ordinary one, or for a spread one, are made anew once this transaction commits.
-pub fn forget_plans(relation: Oid) {
-    // SAFETY: registers an invalidation message, sent at commit.
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) };
 }

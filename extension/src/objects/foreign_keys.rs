@@ -58,7 +58,7 @@ fn place_of(
 /// Does every row lie on the same node as the row it points to?
 fn local(key: &ForeignKey, from: Option<&Place>, to: Option<&Place>) -> bool {
     match (from, to) {
-        // A table of this node alone points to a copy that is also here.
+        // A local table points to a copy that is also here.
         (_, Some((REPLICATED_GROUP, None))) => true,
         (Some((a, Some(x))), Some((b, Some(y)))) => {
             a == b && key.columns.iter().any(|(from, to)| from == x && to == y)
@@ -96,5 +96,5 @@ fn foreign_keys(relation: Oid) -> Vec<ForeignKey> {
 }
 
 fn oid_of(text: &str) -> Oid {
-    Oid::from(text.parse::<u32>().unwrap_or(0))
+    spi::parse_oid(text).unwrap_or(Oid::INVALID)
 }

@@ -7,9 +7,10 @@
 
 use crate::error::Error;
 use crate::metadata::bucket::Bucketer;
-use crate::metadata::cache::{metadata, NodeId, TableKind};
+use crate::metadata::cache::{metadata, TableKind};
+use crate::pg::function::trigger::TriggerCall;
 use crate::pg::{names, spi};
-use pgrx::pg_sys::{self, HeapTuple, Oid, TriggerData};
+use pgrx::pg_sys::Oid;
 
 /// The statements that give the relation the triggers it lacks and take away those that it needs no longer, if any. `name` is
 /// its qualified name.
@@ -37,7 +38,7 @@ pub fn give(relation: Oid, name: &str) {
     }
 }
 
-/// A plain table needs none.
+/// A local table needs none.
 pub fn take_away(relation: Oid, name: &str) {
     let ours = spi::column(&format!(
         "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = {} AND NOT tgisinternal \
@@ -66,57 +67,41 @@ crate::sql_function! {
 crate::sql_function! {
     /// The triggers' function.
     fn check_key(args) {
-        // SAFETY: a trigger function is called with the trigger's data, and this one only AFTER a row was written.
-        unsafe { check((*args.fcinfo()).context.cast()) };
+        // This one is called only AFTER a row was written.
+        if let Some(call) = TriggerCall::of(args) {
+            check(&call);
+        }
         // No tuple, which is not SQL NULL: a trigger may not give that.
         Some(0_i32)
     }
 }
 
-unsafe fn check(data: *mut TriggerData) {
-    // SAFETY: as the caller says; the relation is open.
-    unsafe {
-        let relation = (*(*data).tg_relation).rd_id;
-        let Some(known) = metadata() else { return };
-        let Some(table) = known.table(relation) else {
-            return;
-        };
-        let TableKind::Distributed {
-            column,
-            column_name,
-        } = &table.kind
-        else {
-            return;
-        };
-        let Some(map) = known.map_of(table.group) else {
-            return;
-        };
-        let belongs_to = |tuple| bucket(data, tuple, *column).map(|bucket| map.owner(bucket));
-        let updated =
-            (*data).tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
-        let owner: Option<NodeId> = if updated {
-            belongs_to((*data).tg_newtuple)
-        } else {
-            belongs_to((*data).tg_trigtuple)
-        };
-        if owner.is_some_and(|owner| owner != known.local_node) {
-            Error::KeyChanged {
-                relation: names::bare(relation),
-                column: column_name.clone(),
-            }
-            .raise();
+fn check(call: &TriggerCall<'_>) {
+    let Some(known) = metadata() else { return };
+    let Some(table) = known.table(call.relation()) else {
+        return;
+    };
+    let TableKind::Distributed {
+        column,
+        column_name,
+    } = &table.kind
+    else {
+        return;
+    };
+    let Some(map) = known.map_of(table.group) else {
+        return;
+    };
+    let owner = bucket(call, *column).map(|bucket| map.owner(bucket));
+    if owner.is_some_and(|owner| owner != known.local_node) {
+        Error::KeyChanged {
+            relation: names::bare(call.relation()),
+            column: column_name.clone(),
         }
+        .raise();
     }
 }
 
-unsafe fn bucket(data: *mut TriggerData, tuple: HeapTuple, column: i16) -> Option<u32> {
-    // SAFETY: a tuple of the relation, which has the column.
-    unsafe {
-        let described = (*(*data).tg_relation).rd_att;
-        let attribute = &*(*described).attrs.as_ptr().add(column as usize - 1);
-        let mut null = false;
-        let value = pg_sys::SPI_getbinval(tuple, described, column.into(), &mut null);
-        let mut bucketer = Bucketer::new(attribute.atttypid, attribute.attcollation)?;
-        (!null).then(|| bucketer.bucket(value))
-    }
+fn bucket(call: &TriggerCall<'_>, column: i16) -> Option<u32> {
+    let (value, of_type, collation) = call.written_value(column)?;
+    Some(Bucketer::new(of_type, collation)?.bucket(value))
 }

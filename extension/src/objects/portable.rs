@@ -1,19 +1,34 @@
-//! Objects that stand on any node, because they need nothing of one node alone.
+//! Objects that any node can have, because they need nothing of one node alone.
 
 use crate::metadata::cache::Metadata;
-use crate::pg::spi;
+use crate::pg::{catalog, spi};
 use pgrx::pg_sys::{self, Oid};
+
+/// The catalog that an object is in.
+#[derive(Clone, Copy)]
+pub enum Class {
+    Relation,
+    Function,
+}
+
+impl Class {
+    fn catalog(self) -> &'static str {
+        match self {
+            Class::Relation => "pg_class",
+            Class::Function => "pg_proc",
+        }
+    }
+}
 
 /// Is it a view that needs nothing of this node alone?
 pub fn is_shared_view(view: Oid, metadata: &Metadata) -> bool {
-    // SAFETY: a system-cache lookup.
-    let kind = unsafe { pg_sys::get_rel_relkind(view) } as u8;
-    kind == pg_sys::RELKIND_VIEW && stands_anywhere("pg_class", view, metadata)
+    catalog::relation_kind(view) == Some(pg_sys::RELKIND_VIEW)
+        && is_portable(Class::Relation, view, metadata)
 }
 
 /// Does an object need, however indirectly, no relation that exists on this node alone, and is it no temporary one?
-pub fn stands_anywhere(class: &str, object: Oid, metadata: &Metadata) -> bool {
-    let spread: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
+pub fn is_portable(class: Class, object: Oid, metadata: &Metadata) -> bool {
+    let distributed: Vec<String> = metadata.tables.keys().map(u32::to_string).collect();
     spi::qualified(|| {
         spi::holds(&format!(
             "WITH RECURSIVE needed (classid, objid) AS ( \
@@ -26,19 +41,20 @@ pub fn stands_anywhere(class: &str, object: Oid, metadata: &Metadata) -> bool {
                   UNION ALL \
                     SELECT 'pg_rewrite'::regclass, r.oid FROM pg_rewrite r \
                     WHERE n.classid = 'pg_class'::regclass AND r.ev_class = n.objid \
-                      AND n.objid <> ALL ('{{{spread}}}'::oid[])) AS next (classid, objid) \
+                      AND n.objid <> ALL ('{{{distributed}}}'::oid[])) AS next (classid, objid) \
             ) \
             SELECT NOT EXISTS ( \
                 SELECT FROM needed n LEFT JOIN pg_class c ON n.classid = 'pg_class'::regclass AND c.oid = n.objid \
                 LEFT JOIN pg_namespace s ON n.classid = 'pg_namespace'::regclass AND s.oid = n.objid \
-                WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.oid <> ALL ('{{{spread}}}'::oid[]) \
+                WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.oid <> ALL ('{{{distributed}}}'::oid[]) \
                       AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'expanse'::regnamespace) \
                       AND NOT (c.relkind = 'S' AND EXISTS ( \
                           SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
-                              AND d.refobjid = ANY ('{{{spread}}}'::oid[]))) \
+                              AND d.refobjid = ANY ('{{{distributed}}}'::oid[]))) \
                    OR c.relpersistence = 't' OR s.nspname LIKE 'pg\\_temp\\_%')",
+            class = class.catalog(),
             object = object.to_u32(),
-            spread = spread.join(","),
+            distributed = distributed.join(","),
         ))
     })
 }

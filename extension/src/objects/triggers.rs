@@ -1,4 +1,4 @@
-//! Triggers that would not do on a spread table what they do on a plain one.
+//! Triggers that would not do on a distributed table what they do on a local one.
 //!
 //! A statement runs on every node that has rows of it: a trigger FOR EACH STATEMENT would fire on each, seeing that node's rows
 //! only. A write of a replicated table runs on all nodes, and its row triggers with it: one whose function looks at anything
@@ -8,7 +8,7 @@ use crate::objects::checks::Subject;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
 
-/// A trigger that can not be.
+/// A trigger that cannot be.
 pub struct Objection {
     pub relation: Oid,
     /// What it is, for messages.
@@ -24,7 +24,7 @@ pub enum Of {
     AllReplicated,
 }
 
-/// The first trigger that can not be.
+/// The first trigger that cannot be.
 pub fn objection(of: &Of) -> Option<Objection> {
     let (tables, copies) = match of {
         Of::Distributed(oid) => (oid.to_u32().to_string(), false),
@@ -56,13 +56,13 @@ else distribute the table.')) AS o (objection, what, hint) \
         return None;
     };
     Some(Objection {
-        relation: Oid::from(relation.parse::<u32>().ok()?),
+        relation: spi::parse_oid(relation)?,
         what: what.clone(),
         hint: hint.clone(),
     })
 }
 
-/// Refuses (raises) to spread a table with such a trigger.
+/// Refuses (raises) to distribute a table with such a trigger.
 pub fn check(subject: &Subject, of: &Of) {
     if let Some(trigger) = objection(of) {
         subject.refuse(

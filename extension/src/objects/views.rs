@@ -1,4 +1,4 @@
-//! Views over a table that has just been spread: what was for this node alone any node can answer now, and so every node
+//! Views over a table that has just been distributed: what was for this node alone any node can answer now, and so every node
 //! gets it. Views that still need something of this node alone stay as they are, and so do those that the current user could
 //! not make there; a notice names them.
 
@@ -19,7 +19,7 @@ struct View {
 }
 
 /// Makes the views over a relation on all other nodes.
-pub fn spread_over(relation: Oid) {
+pub fn create_over(relation: Oid) {
     let metadata = cluster();
     let found: Vec<View> = over(relation)
         .into_iter()
@@ -104,9 +104,8 @@ fn over(relation: Oid) -> Vec<View> {
         .into_iter()
         .filter_map(|row| {
             let mut row = row.into_iter();
-            let oid: u32 = row.next()??.parse().ok()?;
             Some(View {
-                oid: Oid::from(oid),
+                oid: spi::parse_oid(&row.next()??)?,
                 name: row.next()??,
             })
         })
@@ -151,7 +150,7 @@ fn missing_elsewhere(metadata: &Metadata, needs: HashSet<&String>) -> HashSet<St
     .collect()
 }
 
-/// The needs of whoever names this view, or its rows.
+/// The needs of a view that names this one, or its rows.
 fn itself(name: &str) -> [String; 2] {
     ["to_regclass", "to_regtype"].map(|find| format!("{find}({})", spi::literal(name)))
 }

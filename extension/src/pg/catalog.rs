@@ -217,6 +217,12 @@ pub fn hash_family(type_oid: Oid) -> Oid {
     }
 }
 
+/// The equality operator of the type's default operator class.
+pub fn equality_operator(type_oid: Oid) -> Option<Oid> {
+    // SAFETY: the type cache has an entry for every existing type.
+    valid(unsafe { (*pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr })
+}
+
 /// Is the operator a member of the operator family?
 pub fn operator_in_family(operator: Oid, family: Oid) -> bool {
     // SAFETY: a catalog lookup.

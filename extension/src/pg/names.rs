@@ -5,7 +5,8 @@
 
 use crate::pg::catalog::{self, valid};
 use crate::pg::spi;
-use crate::pg::tree::{ListRef, NodeRef};
+use crate::pg::tree::build::string;
+use crate::pg::tree::{list_of, ListRef, NodeRef};
 use pgrx::pg_sys::{self, ObjectType, ObjectWithArgs, Oid, RangeVar, TypeName};
 use std::ffi::{CStr, CString};
 
@@ -32,13 +33,19 @@ pub fn regclass_literal(qualified_name: &str) -> String {
 
 /// The function of the extension's schema with this name and these argument types; raises if it does not exist.
 pub fn function(name: &CStr, types: &[Oid]) -> Oid {
-    // SAFETY: a lookup by a list of palloc'd names and an array of types.
-    unsafe {
-        let part = |text: &CStr| pg_sys::makeString(pg_sys::pstrdup(text.as_ptr()));
-        let schema = pg_sys::lappend(std::ptr::null_mut(), part(c"expanse").cast());
-        let full = pg_sys::lappend(schema, part(name).cast());
-        pg_sys::LookupFuncName(full, types.len() as i32, types.as_ptr(), false)
-    }
+    look_up(name, types, false)
+}
+
+/// The same; `None` if it does not exist.
+pub fn find_function(name: &CStr, types: &[Oid]) -> Option<Oid> {
+    valid(look_up(name, types, true))
+}
+
+fn look_up(name: &CStr, types: &[Oid], missing_ok: bool) -> Oid {
+    let full = list_of([c"expanse", name].map(string));
+    let count = types.len() as i32;
+    // SAFETY: a lookup by a list of names and an array of types.
+    unsafe { pg_sys::LookupFuncName(full.as_ptr(), count, types.as_ptr(), missing_ok) }
 }
 
 /// The name of a type with its schema, as in an error message.

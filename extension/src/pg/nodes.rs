@@ -1,6 +1,6 @@
 //! PostgreSQL's lists and nodes.
 
-use pgrx::pg_sys::{self, List, Node, NodeTag};
+use pgrx::pg_sys::{self, List};
 
 /// The elements of a list of pointers (a null list is empty).
 ///
@@ -19,32 +19,6 @@ pub unsafe fn items<T>(list: *const List) -> impl DoubleEndedIterator<Item = *mu
     })
 }
 
-/// Number of elements.
-///
-/// # Safety
-/// `list` is null or a valid list.
-pub unsafe fn length(list: *const List) -> usize {
-    if list.is_null() {
-        0
-    } else {
-        // SAFETY: a valid list by the caller's promise.
-        unsafe { (*list).length as usize }
-    }
-}
-
-/// A zeroed node with its tag set, in the current memory context.
-///
-/// # Safety
-/// `T` is the node structure that `tag` stands for, valid when zeroed.
-pub unsafe fn make<T>(tag: NodeTag) -> *mut T {
-    // SAFETY: palloc0 gives zeroed memory of the size, or raises; every node begins with its tag.
-    unsafe {
-        let node = pg_sys::palloc0(std::mem::size_of::<T>()).cast::<T>();
-        (*node.cast::<Node>()).type_ = tag;
-        node
-    }
-}
-
 /// A deep copy.
 ///
 /// # Safety
@@ -52,26 +26,4 @@ pub unsafe fn make<T>(tag: NodeTag) -> *mut T {
 pub unsafe fn copy<T>(node: *mut T) -> *mut T {
     // SAFETY: by the caller's promise.
     unsafe { pg_sys::copyObjectImpl(node.cast()).cast() }
-}
-
-/// Is the list's member equal to `node` by structure?
-///
-/// # Safety
-/// Both are valid.
-pub unsafe fn has_equal(list: *const List, node: *const Node) -> bool {
-    // SAFETY: by the caller's promise.
-    unsafe { items::<Node>(list).any(|member| pg_sys::equal(member.cast(), node.cast())) }
-}
-
-/// A copy of the node itself, sharing what it points to.
-///
-/// # Safety
-/// `node` is valid.
-pub unsafe fn flat_copy<T>(node: *const T) -> *mut T {
-    // SAFETY: palloc gives enough memory or raises; nodes are plain data.
-    unsafe {
-        let place = pg_sys::palloc(std::mem::size_of::<T>()).cast::<T>();
-        std::ptr::copy_nonoverlapping(node, place, 1);
-        place
-    }
 }

@@ -8,12 +8,10 @@ use std::ffi::c_void;
 pub enum Utility {
     /// Nothing of ours is concerned.
     PassThrough,
-    /// Run this COPY FROM, which spreads the rows (the room `copy`).
+    /// Run this COPY FROM, which sends the rows to their nodes (the room `copy`).
     CopyFrom(*mut c_void),
-    /// Run `pstmt` here, then call `ddl::after` with the state (null, or a boxed `Concern`, which is leaked when the
-    /// statement fails).
-    Around {
-        pstmt: *mut PlannedStmt,
-        after: *mut c_void,
-    },
+    /// Run this statement in its place.
+    Instead(*mut PlannedStmt),
+    /// Run `pstmt` here, then call `ddl::after`.
+    Around { pstmt: *mut PlannedStmt },
 }

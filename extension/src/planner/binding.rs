@@ -69,13 +69,19 @@ fn bindings() -> BTreeMap<u32, (i32, String)> {
     let snapshot = unsafe { pg_sys::GetTransactionSnapshot() };
     let mut versions: BTreeMap<GroupId, i32> = BTreeMap::new();
     scan_as_of(snapshot, c"colocation_group", |row| {
-        versions.extend(row.get::<i32>(1).zip(row.get::<i32>(2)));
+        let group = row.get::<i32>(c"group_id");
+        versions.extend(group.zip(row.get::<i32>(c"hash_map_version")));
     });
     let mut found = BTreeMap::new();
     scan_as_of(snapshot, c"distributed_table", |row| {
-        let version = row.get::<i32>(2).and_then(|group| versions.get(&group));
-        let binding = version.copied().zip(row.get::<String>(3));
-        found.extend(row.get::<Oid>(1).map(|oid| oid.to_u32()).zip(binding));
+        let version = row
+            .get::<i32>(c"group_id")
+            .and_then(|group| versions.get(&group));
+        let binding = version
+            .copied()
+            .zip(row.get::<String>(c"distribution_column"));
+        let relation = row.get::<Oid>(c"relation");
+        found.extend(relation.map(|oid| oid.to_u32()).zip(binding));
     });
     found
 }

@@ -102,14 +102,11 @@ fn lock_entry(relation: Oid, written: bool, reads: Reads) -> NodeRef<'static, Ra
     entry.relkind = pg_sys::RELKIND_RELATION as std::os::raw::c_char;
     entry.rellockmode = lock_mode(written);
     entry.eref = crate::pg::tree::build::alias(c"group_lock", std::iter::empty()).as_ptr();
-    // SAFETY: the entry of a group lock.
-    unsafe {
-        if reads.mixed {
-            mixed::mark(entry.as_ptr());
-        }
-        if reads.several_nodes {
-            mixed::mark_several(entry.as_ptr());
-        }
+    if reads.mixed {
+        mixed::mark(&mut entry);
+    }
+    if reads.several_nodes {
+        mixed::mark_several(&mut entry);
     }
     entry.into_ref()
 }

@@ -1,4 +1,4 @@
-//! From an analysed query to a plan over nodes. `docs/architecture.md`, The way of a statement.
+//! From an analysed query to a plan over nodes. `docs/architecture/reads.md`, The way of a statement.
 //!
 //! # How it works
 //! [`decide`] runs before PostgreSQL's planner. It collects the facts of the query ([`facts`]), lets
@@ -206,7 +206,7 @@ impl Choice<'_, '_> {
             }
             Way::Fragments { writes_here } => {
                 if writes_here {
-                    fragment::local_write::set(self.query.as_ptr(), self.metadata);
+                    fragment::local_write::set(self.query, self.metadata);
                 }
                 Prepared::Fragments
             }

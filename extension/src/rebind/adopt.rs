@@ -11,7 +11,7 @@ use crate::objects::checks::Subject;
 use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, views};
-use crate::pg::{names, spi};
+use crate::pg::{catalog, names, spi};
 use expanse_core::hash_map::{HashMap, NodeWeight};
 use pgrx::pg_sys::{self, Oid};
 
@@ -90,8 +90,8 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
             spi::literal(column)
         ),
     );
-    views::spread_over(relation);
-    creation::forget_plans(relation);
+    views::create_over(relation);
+    catalog::invalidate(relation);
     group
 }
 

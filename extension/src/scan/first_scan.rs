@@ -75,7 +75,7 @@ unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableS
 
 /// Runs the sources.
 unsafe fn run(state: *mut FirstState) {
-    // SAFETY: the plan is the one that planner::first made; expressions are ready.
+    // SAFETY: the plan is the one that planner::prior_writes made; expressions are ready.
     unsafe {
         let node = std::ptr::from_mut(&mut (*state).custom);
         let plan = NodeRef::present((*node).ss.ps.plan);
@@ -124,7 +124,7 @@ unsafe extern "C-unwind" fn explain(
     output: *mut pg_sys::ExplainState,
 ) {
     entry(|| {
-        // SAFETY: the plan is the one that planner::first made.
+        // SAFETY: the plan is the one that planner::prior_writes made.
         let plan = unsafe { NodeRef::present((*node).ss.ps.plan) };
         let scan = plan.cast().expect("a custom scan");
         let readings: Vec<Reading> = private::from_scan(scan);

@@ -3,6 +3,9 @@
 use crate::dispatch::run::run_on;
 use crate::error::{Error, Raised};
 use crate::metadata::cache::{metadata, NodeId};
+use crate::pg::session::kept_snapshot::KeptSnapshot;
+use crate::pg::session::snapshot::SnapshotRef;
+use crate::pg::session::transaction::has_one_snapshot;
 use crate::remote::command::Access;
 use crate::remote::pool;
 use crate::snapshot::repeatable_read;
@@ -11,8 +14,7 @@ use crate::transaction::participant;
 use crate::transaction::report::{from_text, view, wait_for};
 use crate::transaction::serializable;
 use expanse_core::snapshots::{lacking, View};
-use pgrx::pg_sys;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -26,8 +28,8 @@ const WAIT_MS: i32 = 1_000;
 thread_local! {
     /// Agreements of the running transaction that are held.
     static HOLDERS: Cell<u32> = const { Cell::new(0) };
-    /// This node's snapshot in the agreement that is in force, registered until the transaction ends.
-    static LOCAL: Cell<pg_sys::Snapshot> = const { Cell::new(std::ptr::null_mut()) };
+    /// This node's snapshot in the agreement that is in force.
+    static LOCAL: RefCell<Option<KeptSnapshot>> = const { RefCell::new(None) };
 }
 
 /// Holds the snapshots of one statement; they end with the last holder.
@@ -56,85 +58,114 @@ pub fn agree(nodes: &[NodeId]) -> Agreement {
     if in_force || nodes.len() < 2 {
         return agreement;
     }
-    // Nothing has been read: also a transaction with one snapshot may choose it, and begin anew where it begins here.
-    let choosing = repeatable_read::untouched();
-    let begun: BTreeSet<NodeId> = others
-        .iter()
-        .copied()
-        .filter(|&node| choosing && !pool::in_transaction(node))
-        .collect();
-    let mut reports: BTreeMap<NodeId, View> = BTreeMap::new();
+    let mut snapshots = Snapshots::new(here, others);
     let mut outdated: BTreeSet<NodeId> = nodes.iter().copied().collect();
     let start = Instant::now();
-    let mut round = 0;
-    loop {
-        round += 1;
-        let held = round > PATIENT_ROUNDS;
-        if held {
-            hold_commits(&others);
-        }
-        let ask: Vec<NodeId> = outdated
-            .iter()
-            .copied()
-            .filter(|&node| node != here)
-            .collect();
-        for &node in ask.iter().filter(|_| round > 1) {
-            pool::renew_snapshot(node, begun.contains(&node));
-        }
-        for (node, rows) in run_on(
-            &ask,
-            Access::ReadShared,
-            "SELECT expanse.report_transactions()",
-        ) {
-            let text = rows
-                .into_iter()
-                .flatten()
-                .flatten()
-                .next()
-                .unwrap_or_default();
-            let report = from_text(&text, round).unwrap_or_else(|| {
-                Error::Internal(format!("node {node} reports \"{text}\"")).raise()
-            });
-            reports.insert(node, report);
-        }
-        if outdated.contains(&here) {
-            let own = view(renew_local_snapshot(choosing));
-            reports.insert(here, View { round, ..own });
-        }
-        if held {
-            release_commits(&others);
-        }
-        let torn = lacking(&reports);
-        if torn.is_empty() {
-            repeatable_read::note(nodes);
-            return agreement;
-        }
+    for round in 1.. {
+        snapshots.take(&outdated, round);
+        let lacks = lacking(&snapshots.views);
+        let Some(first) = lacks.keys().next() else {
+            break;
+        };
         if start.elapsed() > PATIENCE {
-            let node = torn.keys().next().and_then(|id| metadata.nodes.get(id));
+            let node = metadata.nodes.get(first).map(|node| node.name.clone());
             Error::InDoubt {
-                node: node.map(|n| n.name.clone()).unwrap_or_default(),
+                node: node.unwrap_or_default(),
             }
             .raise();
         }
-        outdated.clear();
-        for (node, transactions) in torn {
-            if node == here {
-                if fixed() && !choosing {
+        outdated = snapshots.wait_for(lacks);
+        outdated.extend(snapshots.renewable(nodes));
+    }
+    repeatable_read::note(nodes);
+    agreement
+}
+
+/// The snapshots of the nodes on the way to an agreement.
+struct Snapshots {
+    here: NodeId,
+    others: Vec<NodeId>,
+    /// Nothing has been read: a transaction that keeps one snapshot may still choose it, and begin anew where it begins here.
+    may_choose: bool,
+    /// Nodes on which the transaction begins with this agreement.
+    beginning: BTreeSet<NodeId>,
+    views: BTreeMap<NodeId, View>,
+}
+
+impl Snapshots {
+    fn new(here: NodeId, others: Vec<NodeId>) -> Self {
+        let may_choose = repeatable_read::untouched();
+        let begins = |node: &NodeId| may_choose && !pool::in_transaction(*node);
+        Snapshots {
+            here,
+            may_choose,
+            beginning: others.iter().copied().filter(begins).collect(),
+            others,
+            views: BTreeMap::new(),
+        }
+    }
+
+    /// Takes those that are outdated, and notes what they show.
+    fn take(&mut self, outdated: &BTreeSet<NodeId>, round: u32) {
+        let held = round > PATIENT_ROUNDS;
+        if held {
+            hold_commits(&self.others);
+        }
+        let others = outdated.iter().copied().filter(|&node| node != self.here);
+        let asked: Vec<NodeId> = others.collect();
+        if round > 1 {
+            for &node in &asked {
+                self.renew(node);
+            }
+        }
+        let sql = "SELECT expanse.report_transactions()";
+        for (node, rows) in run_on(&asked, Access::ReadShared, sql) {
+            let text = rows.into_iter().flatten().flatten().next();
+            let text = text.unwrap_or_default();
+            let report = from_text(&text, round).unwrap_or_else(|| {
+                Error::Internal(format!("node {node} reports \"{text}\"")).raise()
+            });
+            self.views.insert(node, report);
+        }
+        if outdated.contains(&self.here) {
+            let own = view(renew_local_snapshot(self.may_choose).as_ptr());
+            self.views.insert(self.here, View { round, ..own });
+        }
+        if held {
+            release_commits(&self.others);
+        }
+    }
+
+    /// Lets another node give up its snapshot; false when it cannot.
+    fn renew(&self, node: NodeId) -> bool {
+        pool::renew_snapshot(node, self.beginning.contains(&node))
+    }
+
+    /// Waits on the nodes for the transactions that their snapshots lack. These snapshots are outdated then.
+    fn wait_for(&self, lacks: BTreeMap<NodeId, BTreeSet<u64>>) -> BTreeSet<NodeId> {
+        for (&node, transactions) in &lacks {
+            if node == self.here {
+                if has_one_snapshot() && !self.may_choose {
                     refuse_as_conflict();
                 }
-                wait_for(&transactions, WAIT_MS);
+                wait_for(transactions, WAIT_MS);
             } else {
-                await_at(node, &transactions, begun.contains(&node));
+                if !self.renew(node) {
+                    refuse_as_conflict();
+                }
+                wait_at(node, transactions);
             }
-            outdated.insert(node);
         }
-        // Snapshots of about the same time belong together sooner than one that is older than the others. But what another
-        // part of the statement reads by stays if it can.
-        if (choosing || !fixed()) && HOLDERS.get() == 1 {
-            let again =
-                |&node: &NodeId| node == here || pool::renew_snapshot(node, begun.contains(&node));
-            outdated.extend(nodes.iter().copied().filter(again));
-        }
+        lacks.into_keys().collect()
+    }
+
+    /// The nodes whose snapshots are taken again with those that lack something: snapshots of about the same time belong
+    /// together sooner than one that is older than the others. But what another part of the statement reads by stays if it
+    /// can.
+    fn renewable<'n>(&'n self, nodes: &'n [NodeId]) -> impl Iterator<Item = NodeId> + 'n {
+        let again = (self.may_choose || !has_one_snapshot()) && HOLDERS.get() == 1;
+        let nodes = nodes.iter().copied();
+        nodes.filter(move |&node| again && (node == self.here || self.renew(node)))
     }
 }
 
@@ -153,12 +184,9 @@ fn release_commits(others: &[NodeId]) {
     );
 }
 
-/// Lets a node wait and give up its snapshot.
-fn await_at(node: NodeId, transactions: &BTreeSet<u64>, begun: bool) {
+/// Lets a node wait for transactions.
+fn wait_at(node: NodeId, transactions: &BTreeSet<u64>) {
     let list: Vec<String> = transactions.iter().map(|f| format!("{f:x}")).collect();
-    if !pool::renew_snapshot(node, begun) {
-        refuse_as_conflict();
-    }
     let sql = format!(
         "SELECT expanse.await_transactions('{}', {WAIT_MS})",
         list.join(",")
@@ -171,29 +199,24 @@ pub fn in_force() -> bool {
     HOLDERS.get() > 0
 }
 
-/// This node's snapshot of the agreement in force; null before the first one of the transaction.
-pub fn local_snapshot() -> pg_sys::Snapshot {
-    LOCAL.get()
+/// This node's snapshot of the agreement in force; `None` before the first one of the transaction.
+pub fn local_snapshot() -> Option<SnapshotRef> {
+    LOCAL.with_borrow(|local| local.as_ref().map(KeptSnapshot::get))
 }
 
-fn renew_local_snapshot(choosing: bool) -> pg_sys::Snapshot {
-    if repeatable_read::has_agreed() {
-        return LOCAL.get();
+fn renew_local_snapshot(may_choose: bool) -> SnapshotRef {
+    if let Some(agreed) = local_snapshot().filter(|_| repeatable_read::has_agreed()) {
+        return agreed;
     }
     release();
-    // SAFETY: a transaction is running; the registered copy is released by `release` or by the transaction's end.
-    unsafe {
-        let snapshot = if fixed() && !choosing {
-            pg_sys::GetTransactionSnapshot()
-        } else {
-            pg_sys::GetLatestSnapshot()
-        };
-        LOCAL.set(pg_sys::RegisterSnapshotOnOwner(
-            snapshot,
-            pg_sys::TopTransactionResourceOwner,
-        ));
-    }
-    LOCAL.get()
+    let kept = if has_one_snapshot() && !may_choose {
+        KeptSnapshot::of_transaction()
+    } else {
+        KeptSnapshot::latest()
+    };
+    let snapshot = kept.get();
+    LOCAL.set(Some(kept));
+    snapshot
 }
 
 /// The transaction is about to commit.
@@ -205,12 +228,8 @@ pub fn end() {
 
 /// Gives this node's snapshot back.
 fn release() {
-    let snapshot = LOCAL.replace(std::ptr::null_mut());
-    if !snapshot.is_null() {
-        // SAFETY: registered by `renew_local_snapshot` in this transaction and not released yet.
-        unsafe {
-            pg_sys::UnregisterSnapshotFromOwner(snapshot, pg_sys::TopTransactionResourceOwner)
-        };
+    if let Some(kept) = LOCAL.take() {
+        kept.release();
     }
 }
 
@@ -218,13 +237,7 @@ fn release() {
 pub fn forget() {
     HOLDERS.set(0);
     repeatable_read::forget();
-    LOCAL.set(std::ptr::null_mut());
-}
-
-/// Has the transaction one snapshot for all of its statements?
-fn fixed() -> bool {
-    // SAFETY: reads the isolation level of the running transaction.
-    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+    LOCAL.set(None);
 }
 
 fn refuse_as_conflict() -> ! {

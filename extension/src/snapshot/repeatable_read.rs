@@ -4,23 +4,30 @@
 //! PostgreSQL takes the transaction's snapshot before any code of ours runs, and the other nodes take theirs later: under
 //! a load of transactions over nodes these hardly ever belong together. So the first statement that reads user data decides.
 //! If it reads several nodes, the nodes agree before it starts, and this node's snapshot of the agreement is used in place of
-//! PostgreSQL's by all statements from then on ([`begin`], for COPY [`push`]); nothing has been read by the first one. A
+//! PostgreSQL's by all statements from then on ([`begin`], for COPY [`push_for`]); nothing has been read by the first one. A
 //! transaction that is READ ONLY as well (a dump, a report) lets all nodes agree whatever it reads first, if all are ready.
 //!
 //! # What is not guaranteed
-//! After data of this node alone have been read, PostgreSQL's snapshot is fixed: a later read of several nodes is refused with
+//! After data of this node alone have been read, PostgreSQL's snapshot stays: a later read of several nodes is refused with
 //! 40001 if it does not fit. SERIALIZABLE keeps PostgreSQL's snapshot, which its own bookkeeping is about.
 
 use crate::metadata::cache::{metadata, NodeId};
-use crate::pg::list::nodes;
+use crate::pg::catalog::{is_built_in, relation_schema, schema_named};
+use crate::pg::executor::query::{only_explains, QueryNode};
+use crate::pg::session::kept_snapshot::{active_command, is_exported, push};
+use crate::pg::session::transaction::{is_read_only, isolation, Isolation};
+use crate::pg::session::{is_parallel_worker, is_wal_sender};
+use crate::pg::tree::NodeRef;
 use crate::snapshot::agree::{agree, local_snapshot};
 use crate::snapshot::mixed::marked_nodes;
 use crate::state::status_memory;
 use expanse_core::wire::ClusterStatus;
-use pgrx::pg_sys::{self, PlannedStmt, QueryDesc, RangeTblEntry, Snapshot, SnapshotData};
+use pgrx::pg_sys::{
+    self, CommandId, CopyStmt, LockStmt, Node, PlannedStmt, RTEKind, RangeTblEntry, SnapshotData,
+    VariableSetStmt,
+};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 
 /// What the running transaction has to do with snapshots.
 enum State {
@@ -36,22 +43,16 @@ thread_local! {
     static STATE: RefCell<State> = const { RefCell::new(State::Untouched) };
 }
 
-/// Has the transaction one snapshot, which may be another one than PostgreSQL's?
+/// Has the transaction one snapshot, which may be another one than PostgreSQL's? What a WAL sender copies belongs to its slot.
 pub fn applies() -> bool {
-    // SAFETY: plain reads of the session and the running transaction. What a WAL sender copies belongs to its slot.
-    unsafe {
-        pg_sys::XactIsoLevel == pg_sys::XACT_REPEATABLE_READ as i32
-            && !pg_sys::am_walsender
-            && !crate::metadata::peer::internal_session()
-    }
+    isolation() == Isolation::RepeatableRead
+        && !is_wal_sender()
+        && !crate::metadata::peer::internal_session()
 }
 
-/// May the nodes still agree on other snapshots than those that they have?
+/// May the nodes still agree on other snapshots than those that they have? Other sessions may have imported PostgreSQL's.
 pub fn untouched() -> bool {
-    // SAFETY: looks at the backend's own list. Others may have taken PostgreSQL's snapshot for theirs.
-    applies()
-        && STATE.with_borrow(|state| matches!(state, State::Untouched))
-        && !unsafe { pg_sys::XactHasExportedSnapshots() }
+    applies() && STATE.with_borrow(|state| matches!(state, State::Untouched)) && !is_exported()
 }
 
 /// Do the snapshots of these nodes belong together already, for the rest of the transaction?
@@ -83,139 +84,81 @@ pub fn forget() {
     STATE.set(State::Untouched);
 }
 
-/// Is this a statement that a REPEATABLE READ transaction is about to run by its snapshot? One look for any other.
-///
-/// # Safety
-/// `query` is what PostgreSQL starts.
-pub unsafe fn concerns(query: *mut QueryDesc, flags: i32) -> bool {
-    // SAFETY: as the caller promises; parallel workers get their leader's snapshot.
+/// Is this a statement that a REPEATABLE READ transaction is about to run by its snapshot? One look for any other. Parallel
+/// workers get their leader's snapshot.
+pub fn concerns(query: QueryNode<'_>, flags: i32) -> bool {
     applies()
-        && unsafe {
-            flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 == 0
-                && pg_sys::ParallelWorkerNumber < 0
-                && (*query).crosscheck_snapshot.is_null()
-                && !(*query).snapshot.is_null()
-        }
+        && !only_explains(flags)
+        && !is_parallel_worker()
+        && !query.compares_snapshots()
+        && query.snapshot().is_some()
 }
 
-/// Lets the nodes agree if it is time, and gives the statement the snapshot that is the transaction's.
-///
-/// # Safety
-/// [`concerns`] has said yes.
-pub unsafe fn begin(query: *mut QueryDesc) {
-    // SAFETY: as the caller promises; the snapshot is registered with the owner that the statement's was.
-    unsafe {
-        if !is_transactions((*query).snapshot) {
-            return;
-        }
-        if untouched() && !decide((*query).plannedstmt) {
-            return;
-        }
-        if let Some(mut own) = at_command((*(*query).snapshot).curcid) {
-            let own = pg_sys::RegisterSnapshot(&mut own);
-            pg_sys::UnregisterSnapshot((*query).snapshot);
-            (*query).snapshot = own;
-        }
+/// Lets the nodes agree if it is time, and gives a statement that [`concerns`] us the snapshot that is the transaction's.
+pub fn begin(query: QueryNode<'_>) {
+    let Some(given) = query.snapshot().filter(|given| given.is_of_transaction()) else {
+        return;
+    };
+    if untouched() && !decide(query.statement()) {
+        return;
+    }
+    if let Some(own) = at_command(given.command()) {
+        query.read_by(own);
     }
 }
 
-/// For a utility statement that reads a table of this node: puts the transaction's snapshot on the stack of active ones, if it
-/// is another one than PostgreSQL's. True when the caller has to pop it.
-///
-/// # Safety
-/// [`applies`]; `pstmt` is the utility statement that PostgreSQL is about to run.
-pub unsafe fn push(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if takes_given(pstmt) {
-            STATE.set(State::Own);
+/// For a utility statement that reads a table of this node, when [`applies`] is true: puts the transaction's snapshot on the
+/// stack of active ones, if it is another one than PostgreSQL's. True when the caller has to pop it.
+pub fn push_for(statement: NodeRef<'_, PlannedStmt>) -> bool {
+    let Some(utility) = statement.utility_statement() else {
+        return false;
+    };
+    if takes_given(utility) {
+        STATE.set(State::Own);
+    }
+    // pg_dump locks its tables on all nodes before it reads: after that their transactions could not begin anew.
+    if is_read_only() && utility.is::<LockStmt>() && untouched() {
+        first_of_own();
+    }
+    let Some(command) = active_command().filter(|_| copies_table(utility)) else {
+        return false;
+    };
+    if untouched() {
+        first_of_own();
+    }
+    match at_command(command) {
+        Some(own) => {
+            push(own);
+            true
         }
-        // pg_dump locks its tables on all nodes before it reads: after that their transactions could not begin anew.
-        if pg_sys::XactReadOnly && crate::is_a!((*pstmt).utilityStmt, T_LockStmt) && untouched() {
-            first_of_own();
-        }
-        if !pg_sys::ActiveSnapshotSet() || !copies_table(pstmt) {
-            return false;
-        }
-        if untouched() {
-            first_of_own();
-        }
-        let active = pg_sys::GetActiveSnapshot();
-        match at_command((*active).curcid) {
-            Some(mut own) => {
-                pg_sys::PushActiveSnapshot(&mut own);
-                true
-            }
-            None => false,
-        }
+        None => false,
     }
 }
 
 /// SET TRANSACTION SNAPSHOT: another session's is to be used.
-unsafe fn takes_given(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: a utility statement, read as the type that its tag names.
-    unsafe {
-        let node = (*pstmt).utilityStmt;
-        crate::is_a!(node, T_VariableSetStmt) && {
-            let name = (*node.cast::<pg_sys::VariableSetStmt>()).name;
-            !name.is_null() && CStr::from_ptr(name) == c"TRANSACTION SNAPSHOT"
-        }
-    }
+fn takes_given(utility: NodeRef<'_, Node>) -> bool {
+    let setting = utility.cast::<VariableSetStmt>();
+    setting.is_some_and(|setting| setting.name() == Some(c"TRANSACTION SNAPSHOT"))
 }
 
 /// COPY of a table (not of a query, which the executor runs) to a client or file.
-unsafe fn copies_table(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: a utility statement, read as the type that its tag names.
-    unsafe {
-        let node = (*pstmt).utilityStmt;
-        crate::is_a!(node, T_CopyStmt) && {
-            let copy = node.cast::<pg_sys::CopyStmt>();
-            !(*copy).is_from && !(*copy).relation.is_null()
-        }
-    }
+fn copies_table(utility: NodeRef<'_, Node>) -> bool {
+    let copy = utility.cast::<CopyStmt>();
+    copy.is_some_and(|copy| !copy.is_from && copy.relation().is_some())
 }
 
-/// This node's snapshot of the agreement, as a statement with that command number sees it; to be copied by who takes it.
-fn at_command(command: pg_sys::CommandId) -> Option<SnapshotData> {
-    let agreed = local_snapshot();
-    if !has_agreed() || agreed.is_null() {
-        return None;
-    }
-    // SAFETY: a registered snapshot.
-    Some(unsafe { as_of_command(agreed, command) })
-}
-
-/// A registered snapshot as a statement with another command number sees it; to be copied by who takes it.
-///
-/// # Safety
-/// `snapshot` stays registered as long as the result is used, which points to its arrays.
-pub unsafe fn as_of_command(snapshot: Snapshot, command: pg_sys::CommandId) -> SnapshotData {
-    // SAFETY: as the caller promises.
-    let mut own = unsafe { std::ptr::read(snapshot) };
-    own.copied = false;
-    own.curcid = command;
-    own
-}
-
-/// PostgreSQL checks foreign keys by snapshots of their own.
-unsafe fn is_transactions(snapshot: Snapshot) -> bool {
-    // SAFETY: a valid snapshot; the transaction has its own already.
-    unsafe {
-        let own = pg_sys::GetTransactionSnapshot();
-        (*snapshot).snapshot_type == pg_sys::SnapshotType::SNAPSHOT_MVCC
-            && (*snapshot).xmin == (*own).xmin
-            && (*snapshot).xmax == (*own).xmax
-            && (*snapshot).xcnt == (*own).xcnt
-    }
+/// This node's snapshot of the agreement, as a statement with that command number sees it; to be copied at once.
+fn at_command(command: CommandId) -> Option<SnapshotData> {
+    let agreed = local_snapshot().filter(|_| has_agreed())?;
+    Some(agreed.at_command(command))
 }
 
 /// The first statement that may read user data: do the nodes agree?
-unsafe fn decide(stmt: *mut PlannedStmt) -> bool {
-    // SAFETY: a planned statement.
-    let (several, data) = unsafe { (marked_nodes(stmt), reads_data(stmt)) };
+fn decide(statement: NodeRef<'_, PlannedStmt>) -> bool {
+    let several = marked_nodes(statement);
     if several.len() > 1 {
         drop(agree(&several));
-    } else if data {
+    } else if statement.range_table().iter().any(is_user_data) {
         first_of_own();
     }
     has_agreed()
@@ -223,16 +166,14 @@ unsafe fn decide(stmt: *mut PlannedStmt) -> bool {
 
 /// Data of this node alone are about to be read, or of one other node.
 fn first_of_own() {
-    // SAFETY: a plain flag of the running transaction.
-    let read_only = unsafe { pg_sys::XactReadOnly };
-    match everybody() {
-        Some(all) if read_only => drop(agree(&all)),
+    match all_ready_nodes() {
+        Some(all) if is_read_only() => drop(agree(&all)),
         _ => STATE.set(State::Own),
     }
 }
 
 /// All nodes, if there are several and this node's sidecar says that all of them are ready.
-fn everybody() -> Option<Vec<NodeId>> {
+fn all_ready_nodes() -> Option<Vec<NodeId>> {
     let metadata = metadata()?;
     let active = metadata.active_nodes();
     if active.len() < 2 || metadata.tables.is_empty() {
@@ -246,22 +187,16 @@ fn everybody() -> Option<Vec<NodeId>> {
     active.iter().all(ready).then_some(active)
 }
 
-/// Does the statement name a table that is neither a catalog nor ours?
-unsafe fn reads_data(stmt: *mut PlannedStmt) -> bool {
-    // SAFETY: entries of a planned statement; catalog lookups by OID.
-    unsafe {
-        nodes::<RangeTblEntry>((*stmt).rtable).any(|entry| {
-            (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION
-                && (*entry).relid.to_u32() >= pg_sys::FirstNormalObjectId
-                && matches!(
-                    (*entry).relkind as u8,
-                    pg_sys::RELKIND_RELATION
-                        | pg_sys::RELKIND_MATVIEW
-                        | pg_sys::RELKIND_PARTITIONED_TABLE
-                        | pg_sys::RELKIND_FOREIGN_TABLE
-                )
-                && pg_sys::get_rel_namespace((*entry).relid)
-                    != pg_sys::get_namespace_oid(c"expanse".as_ptr(), true)
-        })
-    }
+/// Is it a table that is neither a catalog nor ours?
+fn is_user_data(entry: NodeRef<'_, RangeTblEntry>) -> bool {
+    entry.rtekind == RTEKind::RTE_RELATION
+        && !is_built_in(entry.relid)
+        && matches!(
+            entry.relkind as u8,
+            pg_sys::RELKIND_RELATION
+                | pg_sys::RELKIND_MATVIEW
+                | pg_sys::RELKIND_PARTITIONED_TABLE
+                | pg_sys::RELKIND_FOREIGN_TABLE
+        )
+        && relation_schema(entry.relid) != schema_named("expanse")
 }

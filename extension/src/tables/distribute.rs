@@ -11,7 +11,7 @@ use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, rows, views};
 use crate::pg::names::stored_columns;
-use crate::pg::spi;
+use crate::pg::{catalog, spi};
 use pgrx::pg_sys::{self, Oid};
 
 crate::sql_function! {
@@ -39,7 +39,7 @@ fn distribute(relation: Oid, column: &str, colocate_with: Option<Oid>) {
         None => groups::find_or_make(type_oid),
     };
     foreign_keys::check(&subject, group, Some(column));
-    groups::lock_gate(&cluster(), group);
+    groups::lock(&cluster(), group);
     prepare(&subject, column, number);
 
     let definition = definition::of(relation, &subject.name);
@@ -55,8 +55,8 @@ fn distribute(relation: Oid, column: &str, colocate_with: Option<Oid>) {
             spi::literal(column)
         ),
     );
-    views::spread_over(relation);
-    creation::forget_plans(relation);
+    views::create_over(relation);
+    catalog::invalidate(relation);
 }
 
 /// Makes the local table what a fragment has to be, before its definition is read.

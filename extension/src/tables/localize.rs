@@ -10,9 +10,9 @@ use crate::dispatch::run::run_on;
 use crate::error::Error;
 use crate::metadata::cache::{Metadata, Table, TableKind};
 use crate::objects::checks::Subject;
-use crate::objects::{creation, dependencies, key_trigger, views};
+use crate::objects::{dependencies, key_trigger, views};
 use crate::pg::names::stored_columns;
-use crate::pg::{names, spi};
+use crate::pg::{catalog, names, spi};
 use crate::remote::command::Access;
 use pgrx::pg_sys::Oid;
 
@@ -67,7 +67,7 @@ fn localize(relation: Oid) {
         ));
     }
     on_all_nodes(&metadata, maps::DROP_UNUSED);
-    creation::forget_plans(relation);
+    catalog::invalidate(relation);
 }
 
 /// A foreign key between this table and one that stays spread could be checked by no node.

@@ -7,6 +7,7 @@ use crate::objects::checks::Subject;
 use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, rows, views};
+use crate::pg::catalog;
 use crate::pg::names::stored_columns;
 use pgrx::pg_sys::Oid;
 
@@ -26,7 +27,7 @@ fn replicate(relation: Oid) {
     triggers::check(&subject, &Of::Replicated(relation));
     let metadata = lock_metadata(&cluster());
     groups::refuse_if_locked();
-    groups::lock_gate(&metadata, REPLICATED_GROUP);
+    groups::lock(&metadata, REPLICATED_GROUP);
     creation::prepare(&subject);
 
     let definition = definition::of(relation, &subject.name);
@@ -46,6 +47,6 @@ fn replicate(relation: Oid) {
             crate::pg::names::regclass_literal(&subject.name)
         ),
     );
-    views::spread_over(relation);
-    creation::forget_plans(relation);
+    views::create_over(relation);
+    catalog::invalidate(relation);
 }

@@ -52,7 +52,7 @@ pub fn finished(name: TransactionName) {
 pub fn all() -> Vec<TransactionName> {
     let mut found = Vec::new();
     crate::metadata::scan::scan(c"commit_record", |row| {
-        let name: Option<String> = row.get(1);
+        let name: Option<String> = row.get(c"transaction_name");
         found.extend(name.as_deref().and_then(TransactionName::parse));
     });
     found
@@ -128,7 +128,7 @@ fn delete_in(table: pg_sys::Relation, name: &TransactionName) {
 pub fn exists(name: &TransactionName) -> bool {
     let mut found = false;
     crate::metadata::scan::scan(c"commit_record", |row| {
-        let text: Option<String> = row.get(1);
+        let text: Option<String> = row.get(c"transaction_name");
         found |= text.as_deref().and_then(TransactionName::parse) == Some(*name);
     });
     found

@@ -19,7 +19,7 @@ pub fn view(snapshot: pg_sys::Snapshot) -> View {
     let mut view = View::default();
     // What this node has decided as coordinator is known for longer than the ring remembers.
     scan::scan(c"commit_record", |row| {
-        let name: String = row.get(1).unwrap_or_default();
+        let name: String = row.get(c"transaction_name").unwrap_or_default();
         view.done.insert(fingerprint(&name), 0);
     });
     let now = crate::state::now();

@@ -156,6 +156,18 @@ SELECT count(*) FROM r;
 TRUNCATE r CASCADE;
 SELECT count(*) FROM r;
 
+-- What FROM may have besides tables: PostgreSQL refuses it in its own words.
+\set VERBOSITY terse
+CREATE STATISTICS none ON a FROM (VALUES (1)) v (a);
+CREATE STATISTICS none ON a FROM (SELECT 1 AS a) v;
+CREATE STATISTICS none ON a FROM generate_series(1, 2) a;
+CREATE STATISTICS none ON a, b FROM ROWS FROM (generate_series(1, 2)) v (a, b);
+CREATE STATISTICS none ON k, v FROM d JOIN r USING (k);
+CREATE STATISTICS none ON k, v FROM d TABLESAMPLE system (10);
+CREATE STATISTICS none ON k, v FROM d, (VALUES (1)) v (a);
+CREATE STATISTICS none ON k, v FROM (VALUES (1)) v (a), d;
+\set VERBOSITY default
+
 DROP SCHEMA scope CASCADE;
 SELECT count(*) FROM pg_prepared_xacts;
 \c - - - :n2

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use expanse_demo::pg::Server;
-use expanse_demo::Error;
+use expanse_cluster_box::pg::Server;
+use expanse_cluster_box::Error;
 
 use crate::generate::Statement;
 use crate::tables::{self, TABLES};

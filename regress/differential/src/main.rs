@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use expanse_demo::cluster_box::{BoxOptions, ClusterBox};
-use expanse_demo::interrupt::unless_interrupted;
-use expanse_demo::pg::Server;
-use expanse_demo::Error;
+use expanse_cluster_box::cluster_box::{BoxOptions, ClusterBox};
+use expanse_cluster_box::interrupt::unless_interrupted;
+use expanse_cluster_box::pg::Server;
+use expanse_cluster_box::Error;
 
 use compare::{Comparison, Verdict};
 

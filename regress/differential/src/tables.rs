@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use expanse_demo::Error;
+use expanse_cluster_box::Error;
 
 /// What kind of values a column has; joins and comparisons stay within a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,11 @@ fn the_extension_imports_downwards() {
     check("extension");
 }
 
+#[test]
+fn the_sidecar_imports_downwards() {
+    check("sidecar");
+}
+
 /// A crate made for the test breaks each rule once.
 #[test]
 fn each_fault_is_found() {

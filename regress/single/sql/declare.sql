@@ -1,4 +1,4 @@
--- What can not be distributed or replicated is refused with its own SQLSTATE, and stays as it was.
+-- What cannot be distributed or replicated is refused with its own SQLSTATE, and stays as it was.
 CREATE SCHEMA declare;
 SET search_path = declare;
 CREATE TABLE plain (k bigint, v int, g int GENERATED ALWAYS AS (v + 1) STORED, p point, j jsonb, t text);

@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::webhook::{Notice, Notices};
-use crate::executor::Weight;
-use crate::operations::now;
+use crate::sys::now;
+use crate::weight::Weight;
 
-/// An alarm that has neither been repeated nor cleared for so long is over: nobody asks for it any more.
+/// An alarm that has neither been repeated nor cleared for so long is over: it is not asked for any more.
 const FADES_AFTER: Duration = Duration::from_secs(600);
 
 /// Something that was given up.
@@ -94,7 +94,7 @@ impl Alarms {
         }
     }
 
-    /// Ends those that nobody has repeated for long.
+    /// Ends those that were not repeated for long.
     pub fn fade(&self, at: Instant) {
         let mut active = self.0.active.lock();
         let before = active.len();

@@ -1,4 +1,4 @@
-//! Telling somebody: a JSON object by HTTP POST for each critical alarm that begins or ends.
+//! The webhook: a JSON object by HTTP POST for each critical alarm that begins or ends.
 //!
 //! ```json
 //! {"state":"raised","cluster":"expanse","alarm":{"node_name":"n2","what":"recover transactions", ...}}

@@ -29,7 +29,7 @@ pub struct Target {
         global = true
     )]
     pub user: String,
-    /// Database that is spread over the cluster
+    /// Database that is distributed over the cluster
     #[arg(
         long,
         short,

@@ -6,13 +6,13 @@ mod error;
 mod expand;
 mod plan;
 mod rebind;
+mod requests;
 mod shrink;
 mod status;
 mod storage;
 mod table;
 mod views;
 mod wait;
-mod wishes;
 
 use std::process::ExitCode;
 
@@ -61,9 +61,9 @@ enum Verb {
     Storage(storage::Storage),
     /// Undo an operation that has not finished
     Cancel { operation: i64 },
-    /// Let an operation stand still where it is
+    /// Pause an operation where it is
     Pause { operation: i64 },
-    /// Let a paused operation go on
+    /// Resume a paused operation
     Resume { operation: i64 },
     /// Go back to the old hash map after the switch of a rebind
     Reverse { operation: i64 },
@@ -102,10 +102,10 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Verb::Shrink(shrink) => shrink::run(&target, json, &shrink).await,
         Verb::Rebind(rebind) => rebind::run(&target, json, &rebind).await,
         Verb::Storage(storage) => storage::run(&target, json, &storage).await,
-        Verb::Cancel { operation } => wishes::run(&target, json, "cancel", operation).await,
-        Verb::Pause { operation } => wishes::run(&target, json, "pause", operation).await,
-        Verb::Reverse { operation } => wishes::run(&target, json, "reverse", operation).await,
-        Verb::Finish { operation } => wishes::run(&target, json, "finish", operation).await,
-        Verb::Resume { operation } => wishes::run(&target, json, "resume", operation).await,
+        Verb::Cancel { operation } => requests::run(&target, json, "cancel", operation).await,
+        Verb::Pause { operation } => requests::run(&target, json, "pause", operation).await,
+        Verb::Reverse { operation } => requests::run(&target, json, "reverse", operation).await,
+        Verb::Finish { operation } => requests::run(&target, json, "finish", operation).await,
+        Verb::Resume { operation } => requests::run(&target, json, "resume", operation).await,
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Request, Response};
+use expanse_core::wire::{Request, Response};
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 
+use crate::cluster::local_server;
 use crate::config::Config;
 use crate::coordination;
 use crate::executor::Executor;
-use crate::membership::local::local_server;
-use crate::membership::publish::View;
-use crate::operations::error::Error;
-use crate::operations::journal::Journal;
+use crate::operations::request::Request as Wanted;
 use crate::operations::submit::submit;
-use crate::operations::wish::Wish;
+use crate::operations::{Desk, Error, Journal, Reason, Refusal};
+use crate::overview::View;
 
 /// In this time the local server has been looked at again.
 const NEXT_LOOK: Duration = Duration::from_secs(3);
@@ -32,10 +32,7 @@ impl Answers {
     pub async fn to(&self, line: &str) -> Response {
         let outcome = match serde_json::from_str(line) {
             Ok(request) => self.handle(request).await,
-            Err(error) => Err(Error::Refused(ControlError::new(
-                "08P01",
-                format!("the request cannot be read: {error}"),
-            ))),
+            Err(error) => Err(Unreadable(error).into()),
         };
         outcome.unwrap_or_else(|error| Response::Failed(error.to_control()))
     }
@@ -49,14 +46,11 @@ impl Answers {
             } => {
                 self.require_node().await?;
                 let server = local_server(&self.config);
-                let submitted = submit(
-                    self.journal()?,
-                    &self.executor,
-                    &server,
-                    kind,
-                    &target,
-                    parameters,
-                );
+                let desk = Desk {
+                    executor: &self.executor,
+                    local: &server,
+                };
+                let submitted = submit(self.journal()?, desk, kind, &target, parameters);
                 Ok(Response::Submitted {
                     operation_id: submitted.await?,
                 })
@@ -65,19 +59,19 @@ impl Answers {
                 operations: self.journal()?.list().await?,
             }),
             Request::Operation { operation_id } => self.operation(operation_id).await,
-            Request::Cancel { operation_id } => self.wish(operation_id, Wish::Cancel).await,
-            Request::Pause { operation_id } => self.wish(operation_id, Wish::Pause).await,
-            Request::Resume { operation_id } => self.wish(operation_id, Wish::Resume).await,
-            Request::Reverse { operation_id } => self.wish(operation_id, Wish::Reverse).await,
-            Request::Finish { operation_id } => self.wish(operation_id, Wish::Finish).await,
+            Request::Cancel { operation_id } => self.request(operation_id, Wanted::Cancel).await,
+            Request::Pause { operation_id } => self.request(operation_id, Wanted::Pause).await,
+            Request::Resume { operation_id } => self.request(operation_id, Wanted::Resume).await,
+            Request::Reverse { operation_id } => self.request(operation_id, Wanted::Reverse).await,
+            Request::Finish { operation_id } => self.request(operation_id, Wanted::Finish).await,
             Request::Status => Ok(Response::Status {
                 status: self.view.cluster(),
             }),
         }
     }
 
-    async fn wish(&self, operation_id: i64, wish: Wish) -> Result<Response, Error> {
-        self.journal()?.request(operation_id, wish).await?;
+    async fn request(&self, operation_id: i64, wanted: Wanted) -> Result<Response, Error> {
+        self.journal()?.request(operation_id, wanted).await?;
         self.operation(operation_id).await
     }
 
@@ -86,10 +80,7 @@ impl Answers {
             Some((entry, _)) => Ok(Response::Operation {
                 operation: Box::new(entry.operation),
             }),
-            None => Err(Error::Refused(
-                ControlError::new("XP023", format!("operation {operation_id} does not exist"))
-                    .with_hint("See SELECT * FROM cluster_operations."),
-            )),
+            None => Err(Refusal::UnknownOperation { id: operation_id }.into()),
         }
     }
 
@@ -108,9 +99,17 @@ impl Answers {
         if matches!(timeout(NEXT_LOOK, known).await, Ok(Ok(_))) {
             return Ok(());
         }
-        Err(Error::Refused(
-            ControlError::new("XP002", "this server is not part of a cluster")
-                .with_hint("Run SELECT cluster_init('n1', 'address of this server', port) first."),
-        ))
+        Err(Refusal::NotInCluster.into())
+    }
+}
+
+/// What is asked is no request.
+#[derive(Debug, thiserror::Error)]
+#[error("the request cannot be read: {0}")]
+struct Unreadable(serde_json::Error);
+
+impl Reason for Unreadable {
+    fn sqlstate(&self) -> &str {
+        SqlState::PROTOCOL_VIOLATION.code()
     }
 }

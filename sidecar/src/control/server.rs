@@ -20,10 +20,10 @@ const IDLE: Duration = Duration::from_secs(300);
 /// No answer takes longer.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Opens the socket at `path`, for its owner alone, in place of one that nobody answers any more.
+/// Opens the socket at `path`, for its owner alone, in place of one on which no process answers any more.
 ///
 /// # Errors
-/// What the system says, or that somebody else listens there.
+/// What the system says, or that another process listens there.
 pub async fn listen(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
@@ -37,7 +37,7 @@ pub async fn listen(path: &Path) -> std::io::Result<UnixListener> {
         }
         std::fs::remove_file(path)?;
     }
-    // Made under another name, so that nobody can connect before the mode is set.
+    // Made under another name, so that no client can connect before the mode is set.
     let draft = path.with_extension(format!("{}", std::process::id()));
     let _ = std::fs::remove_file(&draft);
     let listener = UnixListener::bind(&draft)?;

@@ -29,7 +29,7 @@ impl std::fmt::Display for Version {
 /// Who keeps an entry alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody: it stays until it is deleted.
+    /// None: it stays until it is deleted.
     Persistent,
     /// The current session of the client that read it.
     ThisClient,

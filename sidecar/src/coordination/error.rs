@@ -1,5 +1,6 @@
 //! What can go wrong with the coordination store, and what to do about it.
 
+use expanse_core::sqlstate;
 use thiserror::Error as ThisError;
 
 /// Every way in which a call on the coordination store can fail.
@@ -38,7 +39,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later, without anybody changing anything.
+    /// Whether the same call may succeed later, without a change by anyone.
     ///
     /// * `Unavailable`, `DeadlineExceeded`, `SessionLost`: the store or the way to it may recover.
     /// * `UnknownOutcome`: writes name the version they replace, so repeating is safe; the repeated
@@ -63,32 +64,36 @@ impl Error {
         )
     }
 
+    fn condition(&self) -> sqlstate::SqlState {
+        match self {
+            Self::InvalidAddress { .. } => sqlstate::COORDINATION_INVALID_ADDRESS,
+            Self::InvalidPath { .. } => sqlstate::COORDINATION_INVALID_PATH,
+            Self::TooLarge { .. } => sqlstate::COORDINATION_TOO_LARGE,
+            Self::NotFound { .. } => sqlstate::COORDINATION_NOT_FOUND,
+            Self::AlreadyExists { .. } => sqlstate::COORDINATION_ALREADY_EXISTS,
+            Self::VersionMismatch { .. } => sqlstate::COORDINATION_VERSION_MISMATCH,
+            Self::NotEmpty { .. } => sqlstate::COORDINATION_NOT_EMPTY,
+            Self::EphemeralParent { .. } => sqlstate::COORDINATION_EPHEMERAL_PARENT,
+            Self::Damaged { .. } => sqlstate::COORDINATION_DAMAGED,
+            Self::AccessDenied { .. } => sqlstate::COORDINATION_ACCESS_DENIED,
+            Self::Unavailable { .. } => sqlstate::COORDINATION_UNAVAILABLE,
+            Self::DeadlineExceeded { .. } => sqlstate::COORDINATION_DEADLINE_EXCEEDED,
+            Self::UnknownOutcome { .. } => sqlstate::COORDINATION_UNKNOWN_OUTCOME,
+            Self::SessionLost => sqlstate::COORDINATION_SESSION_LOST,
+            Self::Closed => sqlstate::COORDINATION_CLOSED,
+        }
+    }
+
     /// The SQLSTATE under which the error reaches a client of PostgreSQL.
     pub fn sqlstate(&self) -> &'static str {
-        match self {
-            Self::InvalidAddress { .. } => "XPC01",
-            Self::InvalidPath { .. } => "XPC02",
-            Self::TooLarge { .. } => "XPC03",
-            Self::NotFound { .. } => "XPC04",
-            Self::AlreadyExists { .. } => "XPC05",
-            Self::VersionMismatch { .. } => "XPC06",
-            Self::NotEmpty { .. } => "XPC07",
-            Self::EphemeralParent { .. } => "XPC08",
-            Self::Damaged { .. } => "XPC09",
-            Self::AccessDenied { .. } => "XPC10",
-            Self::Unavailable { .. } => "XPC11",
-            Self::DeadlineExceeded { .. } => "XPC12",
-            Self::UnknownOutcome { .. } => "XPC13",
-            Self::SessionLost => "XPC14",
-            Self::Closed => "XPC15",
-        }
+        self.condition().code
     }
 
     /// What is behind it, where the message does not say all.
     pub fn detail(&self) -> Option<&'static str> {
         match self {
             Self::TooLarge { .. } => Some("An entry can hold 1032192 bytes."),
-            Self::VersionMismatch { .. } => Some("Somebody else has changed it."),
+            Self::VersionMismatch { .. } => Some("Another client has changed it."),
             Self::UnknownOutcome { .. } => {
                 Some("The connection was lost after the request had been sent.")
             }
@@ -98,28 +103,7 @@ impl Error {
 
     /// What a person can do.
     pub fn hint(&self) -> &'static str {
-        match self {
-            Self::InvalidAddress { .. } => {
-                "Use dir:///absolute/path or zookeeper://[user:password@]host:port,host:port/path."
-            }
-            Self::InvalidPath { .. } => "Use an absolute path without empty or relative parts.",
-            Self::TooLarge { .. } => "Keep bulk data in the database.",
-            Self::NotFound { .. } => "Create it, or check the path.",
-            Self::AlreadyExists { .. } => {
-                "Read it; the entry of a process that has died vanishes within the session timeout."
-            }
-            Self::VersionMismatch { .. } => "Read it again and decide anew.",
-            Self::NotEmpty { .. } => "Delete the entries below it first.",
-            Self::EphemeralParent { .. } => "Put it below a persistent entry.",
-            Self::Damaged { .. } => "Look at the entry; it was not written by this program.",
-            Self::AccessDenied { .. } => "Check user and password, and the owner of the entries.",
-            Self::Unavailable { .. } | Self::DeadlineExceeded { .. } => {
-                "Check that the coordination servers run and can be reached from here."
-            }
-            Self::UnknownOutcome { .. } => "Read the entry to see whether the change was made.",
-            Self::SessionLost => "A new session is made by itself; try again.",
-            Self::Closed => "The sidecar is stopping.",
-        }
+        self.condition().hint
     }
 }
 

@@ -1,7 +1,7 @@
 //! Leadership with a fencing epoch, over any store.
 //!
 //! # How it works
-//! Beside the leader's entry at `path` there is a persistent counter at `path` + `_epoch`. Whoever
+//! Next to the leader's entry at `path` there is a persistent counter at `path` + `_epoch`. A candidate that
 //! finds no leader does both in one [`Op`] list: raise the counter from the version that was read,
 //! make the ephemeral entry. So each leader has an epoch greater than all before, and the version of the
 //! counter is what a leader's writes can be fenced with: [`Leadership::fence`] fails from the moment
@@ -76,7 +76,7 @@ impl Leadership {
         !self.lost.is_cancelled() && self.store.lease().holds_at(Instant::now())
     }
 
-    /// Gives leadership up, so that somebody else can lead at once.
+    /// Gives leadership up, so that another client can lead at once.
     pub async fn resign(self) {
         self.lost.cancel();
         release(&*self.store, &self.term).await;
@@ -97,7 +97,7 @@ impl Drop for Leadership {
 }
 
 /// [`Coordination::campaign`] for every store. The work is done by a task of its own, so that a caller that
-/// gives up in the middle of an election does not leave an entry behind that nobody answers for.
+/// gives up in the middle of an election does not leave an entry behind that no client answers for.
 pub(super) async fn campaign(
     store: Arc<dyn Coordination>,
     path: &str,
@@ -162,7 +162,7 @@ impl Candidacy {
         }
     }
 
-    /// One look at the store, and an election if nobody leads.
+    /// One look at the store, and an election if no client leads.
     async fn attempt(&self, watch: &mut Option<Watch<Option<Entry>>>) -> Result<Option<Term>> {
         let counter = epoch_path(&self.path);
         if watch.is_none() {

@@ -140,7 +140,7 @@ pub trait Coordination: Send + Sync + std::fmt::Debug {
     /// Makes the ephemeral entry, or replaces its data if it is this client's already.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] if it belongs to somebody else or is persistent.
+    /// [`Error::AlreadyExists`] if it belongs to another client or is persistent.
     async fn publish(&self, path: &str, data: &[u8]) -> Result<Version>;
 
     /// Replaces the data of the entry if it is still at `expected`; the new version.
@@ -185,7 +185,7 @@ pub trait Coordination: Send + Sync + std::fmt::Debug {
     /// The state of the session from now on.
     fn session(&self) -> tokio::sync::watch::Receiver<SessionState>;
 
-    /// Until when nobody else can have taken what this client holds, on its own clock.
+    /// Until when no other client can have taken what this client holds, on its own clock.
     fn lease(&self) -> Lease;
 
     /// The session timeout that the store has granted.

@@ -30,8 +30,8 @@ impl SessionState {
 }
 
 /// Until when a session is certain to hold what it holds, judged by the client's own monotonic
-/// clock. Whoever acts on leadership has to stop by then, because from then on the store may have
-/// given it to somebody else.
+/// clock. A leader has to stop by then, because from then on the store may have
+/// given it to another client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
     /// As long as this process lives (an embedded store on the same machine).

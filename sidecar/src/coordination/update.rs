@@ -1,9 +1,9 @@
-//! Read, decide, write, and again if somebody else was faster.
+//! Read, decide, write, and again if another client was faster.
 
 use super::{Coordination, Entry, Error, Result, Version};
 
 /// Changes the entry at `path` to what `decide` makes of it, creating it where there is none.
-/// `decide` is called with what the store holds, again each time somebody else was faster; `None`
+/// `decide` is called with what the store holds, again each time another client was faster; `None`
 /// from it leaves the entry as it is. Returns the version then current, `None` if there is no entry.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ where
         };
         match written {
             Ok(version) => return Ok(Some(version)),
-            // Each of these means that somebody else has made progress, so this loop ends.
+            // Each of these means that another client has made progress, so this loop ends.
             Err(
                 Error::VersionMismatch { .. }
                 | Error::NotFound { .. }

@@ -12,10 +12,12 @@ use super::notify;
 use super::parts::Parts;
 use crate::config::Config;
 use crate::coordination::{self, Coordination, SessionState, Timeouts};
-use crate::membership::{publish, status};
-use crate::operations::journal::Journal;
+use crate::kinds::KINDS;
+use crate::membership::{removed, status};
+use crate::operations::journal::mirror;
 use crate::operations::leader::Campaign;
-use crate::operations::{mirror, removed};
+use crate::operations::Journal;
+use crate::overview::publish;
 
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,7 @@ pub(super) async fn run(parts: Parts, shown: Shown) {
 
 fn start(parts: &Parts, store: Arc<dyn Coordination>, shown: Shown) {
     let (tasks, stop) = (&parts.tasks, &parts.stop);
-    let journal = Journal::new(store.clone());
+    let journal = Journal::new(store.clone(), &KINDS);
     let _ = parts.journal.set(journal.clone());
     let local = || parts.view.local.clone();
     let own = status::Own {
@@ -73,9 +75,10 @@ fn start(parts: &Parts, store: Arc<dyn Coordination>, shown: Shown) {
         store: store.clone(),
         executor: parts.executor.clone(),
         local: local(),
+        kinds: &KINDS,
         stop: stop.clone(),
     };
-    // Whoever waits for it may have been stopped.
+    // The task that waits for it may have been stopped.
     let _ = shown.found.send(store.clone());
     let entry = status::register(store.clone(), own, stop.clone());
     tasks.spawn("status entry", entry);

@@ -5,7 +5,6 @@
 //! answers, however long that takes.
 
 mod coordinated;
-mod heartbeat;
 mod logs;
 mod notify;
 mod parts;
@@ -22,7 +21,6 @@ use crate::config::Config;
 use crate::control::listen;
 use crate::coordination;
 
-pub use heartbeat::Heartbeat;
 pub use logs::init as init_logs;
 use reload::Reload;
 pub use reload::Source;
@@ -53,7 +51,7 @@ pub async fn run(config: Config, source: Source) -> Result<(), Error> {
     stop_at_signals(stop.clone())?;
     // Taken from the beginning, so that an early one does not end the process.
     let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
-    // Whoever may not make it says so when it writes there.
+    // If it cannot be made, the parts that write there say so.
     let _ = std::fs::create_dir_all(&config.state_dir);
     let config = Arc::new(config);
     let listener = listen(&config.control_socket)

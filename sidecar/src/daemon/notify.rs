@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Heartbeat;
+use crate::metrics::Heartbeat;
 
 /// Sends `message` if a service manager listens; whether it does is its own affair.
 pub fn send(message: &str) {

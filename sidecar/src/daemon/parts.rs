@@ -9,17 +9,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::coordinated::Shown as CoordinatedShown;
+use super::notify;
 use super::tasks::Tasks;
-use super::{notify, Heartbeat};
 use crate::alarms::{self, Alarms, Notice};
+use crate::cluster::local_server;
 use crate::config::{AlarmConfig, Config};
 use crate::control::{serve, Answers};
 use crate::coordination::{self, Coordination, SessionState};
 use crate::executor::Executor;
-use crate::membership::local::local_server;
-use crate::membership::publish::View;
-use crate::membership::{local, publish, recovery, LocalNode};
-use crate::operations::journal::Journal;
+use crate::membership::{local, recovery, LocalNode};
+use crate::metrics::Heartbeat;
+use crate::operations::Journal;
+use crate::overview::{publish, View};
 use crate::topology::{Mirror, Sources, FILE_NAME};
 use crate::{http, resources};
 

@@ -13,7 +13,7 @@ pub enum BoxError {
     NoPostgres { directory: PathBuf },
     #[error("the library is not installed in this PostgreSQL: \"{}\" is missing; run make install", path.display())]
     NoLibrary { path: PathBuf },
-    #[error("user \"postgres\" does not exist; servers can not run as root")]
+    #[error("user \"postgres\" does not exist; servers cannot run as root")]
     NoUser,
     #[error("\"{}\" is not a cluster in a box; make one with: expansectl dev up --dir {}", directory.display(), directory.display())]
     NoBox { directory: PathBuf },

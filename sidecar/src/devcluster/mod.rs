@@ -6,6 +6,10 @@
 //! files, so each command can be repeated: what runs is left alone, what does not is started.
 //!
 //! Run by root, servers and sidecars belong to the user `postgres`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it waits for processes that it starts and stops, in a program that does nothing else"
+)]
 
 mod add;
 mod down;

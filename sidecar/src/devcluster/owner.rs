@@ -10,7 +10,7 @@ use super::BoxError;
 /// The user that owns the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Set when the programs are to run as somebody else.
+    /// Set when the programs are to run as another user.
     switch: Option<(u32, u32)>,
 }
 

@@ -14,7 +14,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Found by `pg_config` if given, beside this program, or by `pg_config` on the PATH, in this order.
+    /// Found by `pg_config` if given, next to this program, or by `pg_config` on the PATH, in this order.
     ///
     /// # Errors
     /// [`BoxError::NoPostgres`], [`BoxError::NoLibrary`].
@@ -46,9 +46,9 @@ impl Programs {
         if !library.exists() {
             return Err(BoxError::NoLibrary { path: library });
         }
-        let beside = own_dir.join("expansed");
-        let expansed = if beside.exists() {
-            beside
+        let neighbour = own_dir.join("expansed");
+        let expansed = if neighbour.exists() {
+            neighbour
         } else {
             bin_dir.join("expansed")
         };

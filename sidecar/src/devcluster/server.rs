@@ -139,7 +139,7 @@ fn has_been_killed(data: &std::path::Path) -> bool {
 pub enum Ending {
     /// With a checkpoint; it may have to wait for subscribers, and is ended at once when that takes long.
     Orderly,
-    /// For data that nobody needs any more.
+    /// For data that is not needed any more.
     AtOnce,
 }
 

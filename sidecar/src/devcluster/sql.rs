@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use expanse_core::sqlstate::{self, SqlState};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
@@ -11,7 +12,10 @@ use super::BoxError;
 /// Patience with a sidecar that has just been started.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The sidecar does not listen yet; it has not reached the coordination store yet.
-const NOT_READY: [&str; 2] = ["XP022", "XPC11"];
+const NOT_READY: [SqlState; 2] = [
+    sqlstate::SIDECAR_UNREACHABLE,
+    sqlstate::COORDINATION_UNAVAILABLE,
+];
 
 /// Connects to a node as `postgres`; the task ends once the client is dropped and the server knows.
 ///
@@ -25,7 +29,7 @@ async fn connect(node: &BoxNode) -> Result<(Client, JoinHandle<()>), BoxError> {
     let (client, connection) = tokio_postgres::connect(&parameters, NoTls)
         .await
         .map_err(|error| failed(node, &error))?;
-    // An error reaches whoever uses the client.
+    // An error reaches the caller that uses the client.
     let task = tokio::spawn(async move { drop(connection.await) });
     Ok((client, task))
 }
@@ -110,7 +114,7 @@ async fn expand_by(client: &Client, first: &BoxNode, node: &BoxNode) -> Result<(
 fn not_ready(error: &tokio_postgres::Error) -> bool {
     error
         .code()
-        .is_some_and(|code| NOT_READY.contains(&code.code()))
+        .is_some_and(|code| NOT_READY.iter().any(|one| one.code == code.code()))
 }
 
 fn failed(node: &BoxNode, error: &tokio_postgres::Error) -> BoxError {

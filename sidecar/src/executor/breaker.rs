@@ -173,7 +173,7 @@ mod tests {
             }
         }
 
-        /// However it got there, a breaker lets somebody through within its longest time.
+        /// However it got there, a breaker lets a command through within its longest time.
         #[test]
         fn nobody_is_refused_for_ever(events in events()) {
             let mut breaker = Breaker::default();
@@ -190,7 +190,7 @@ mod tests {
             prop_assert!(breaker.admit(now + SETTINGS.longest, &SETTINGS));
         }
 
-        /// Whoever goes away in the middle of a probe does not hold up the one that comes next.
+        /// A command that goes away in the middle of a probe does not hold up the one that comes next.
         #[test]
         fn an_abandoned_probe_is_followed_at_once(events in events()) {
             let mut breaker = Breaker::default();

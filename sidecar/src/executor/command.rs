@@ -17,7 +17,7 @@ pub struct Command {
     pub mode: Mode,
     /// Doing it twice is as good as once.
     pub safe: bool,
-    /// It is never repeated: whoever asks will ask again by itself.
+    /// It is never repeated: the caller will ask again by itself.
     pub once: bool,
     /// Limit of the first try, if not the configured one.
     pub limit: Option<Duration>,
@@ -57,7 +57,7 @@ impl Command {
         self
     }
 
-    /// Gives an alarm another weight than the command: the heavier it is the more people hear of it.
+    /// Gives an alarm another weight than the command: the heavier it is, the more people hear of it.
     pub const fn alarm(mut self, weight: Weight) -> Self {
         self.alarm = weight;
         self

@@ -28,7 +28,9 @@ mod target;
 mod timing;
 mod transact;
 
-pub use admission::{Limits, Weight};
+pub use admission::Limits;
 pub use command::Command;
 pub use pool::{Executor, Leased};
 pub use timing::Timing;
+
+pub use crate::weight::Weight;

@@ -17,9 +17,8 @@ use super::target::{Pass, Permit, Target};
 use super::{Command, Weight};
 use crate::alarms::{Alarms, Trouble};
 use crate::config::{ExecutorConfig, PostgresConfig};
-use crate::membership::local::THIS_SERVER;
 use crate::metrics::Snapshot;
-use crate::postgres::{connect, Error, NodeAddress, Result, Session};
+use crate::postgres::{connect, Error, NodeAddress, Result, Session, THIS_SERVER};
 
 /// Runs commands on nodes. Cheap to clone.
 #[derive(Clone)]
@@ -92,7 +91,7 @@ impl Executor {
         lease(&target, &command, since, self.deadline(&command)).await
     }
 
-    /// New settings, for whoever comes next.
+    /// New settings, for the commands that come next.
     pub fn reconfigure(&self, config: &ExecutorConfig) {
         self.0.shared.change(config.into());
         let targets: Vec<_> = self.0.targets.lock().values().cloned().collect();
@@ -120,7 +119,7 @@ impl Executor {
         &self.0.shared.alarms
     }
 
-    /// Closes what has been idle for long, and forgets nodes that nobody has asked for.
+    /// Closes what has been idle for long, and forgets nodes that were not asked for.
     pub fn tidy(&self) {
         let mut targets = self.0.targets.lock();
         targets.retain(|_, target| {
@@ -193,7 +192,7 @@ impl Executor {
         let mut targets = self.0.targets.lock();
         let at = (node.host.clone(), node.port);
         if let Some(target) = targets.get(&at) {
-            // Whoever asks for the local server need not know its name yet.
+            // A caller that asks for the local server need not know its name yet.
             if node.node_name == THIS_SERVER || node.node_name == target.address.node_name {
                 return target.clone();
             }
@@ -288,7 +287,7 @@ async fn lease(
     Ok(Leased(Some((session, target.clone(), permit))))
 }
 
-/// Tells whoever should know that a command was given up.
+/// Raises the alarm of a command that was given up.
 fn give_up(target: &Target, command: &Command, error: &Error, stop: Stop) {
     target.count(command.weight, |c| c.failures += 1);
     if !stop.is_trouble() {

@@ -10,7 +10,7 @@ use crate::postgres::Error;
 pub struct Failed {
     /// Doing the command twice is as good as once.
     pub safe: bool,
-    /// Whoever asks will ask again by itself.
+    /// The caller will ask again by itself.
     pub once: bool,
     /// Trying again may help.
     pub retryable: bool,
@@ -52,7 +52,7 @@ impl Stop {
         }
     }
 
-    /// Whether somebody should hear of it, besides the caller.
+    /// Whether people should hear of it, not only the caller.
     pub fn is_trouble(self) -> bool {
         self != Self::Answered
     }

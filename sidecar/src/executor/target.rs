@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::admission::{choose, granted, worth_starting, Load, Weight};
+use super::admission::{choose, granted, worth_starting, Load};
 use super::breaker::Breaker;
 use super::budget::Budget;
 use super::settings::Shared;
-use super::Command;
+use super::{Command, Weight};
 use crate::postgres::{Error, Mode, NodeAddress, Session};
 
 /// An idle connection older than this is closed rather than used again.
 const OLDEST_SESSION: Duration = Duration::from_secs(600);
 /// A connection that has been idle for longer is closed.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
-/// A node that nobody has asked for so long, such as one that is not in the cluster any more.
+/// A node that was not asked for so long, such as one that is not in the cluster any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Idle connections that are kept to one node.
 const MOST_IDLE: usize = 3;
@@ -45,7 +45,7 @@ struct State {
 /// A command that waits for a socket.
 struct Waiter {
     permit: oneshot::Sender<Permit>,
-    /// Whoever asked for the command has waited since then.
+    /// The caller has waited since then.
     since: Instant,
     deadline: Instant,
     usually: Duration,
@@ -224,7 +224,7 @@ impl Target {
         tokio::time::timeout(wait, receiver).await.ok()?.ok()
     }
 
-    /// Gives free sockets to whoever is to have them.
+    /// Gives free sockets to the commands that are to have them.
     pub fn hand_out(self: &Arc<Self>) {
         let limits = self.shared.settings().limits;
         let now = Instant::now();
@@ -282,7 +282,7 @@ impl Target {
         }
     }
 
-    /// Closes what has been idle for long; whether nobody has asked for the node for long either.
+    /// Closes what has been idle for long; whether the node was not asked for long either.
     pub fn tidy(&self) -> bool {
         let now = Instant::now();
         let mut state = self.state.lock();

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use axum::routing::get;
 use axum::Router;
 
-use crate::daemon::Heartbeat;
 use crate::executor::Executor;
-use crate::membership::publish::View;
+use crate::metrics::Heartbeat;
+use crate::overview::View;
 use crate::postgres::NodeAddress;
 
 pub use server::run;

@@ -29,7 +29,7 @@ const IN_DOUBT: &str = "SELECT x.gid FROM pg_prepared_xacts x \
                            AND c.relname <> 'commit_record')) \
     ORDER BY x.prepared LIMIT 1";
 
-/// The metadata and the columns of all spread tables, in terms that are the same on every node.
+/// The metadata and the columns of all distributed tables, in terms that are the same on every node.
 const DIGEST: &str = "SELECT md5(concat_ws('/', \
     (SELECT string_agg(n::text, ',' ORDER BY node_id) FROM expanse.node n), \
     (SELECT string_agg(concat_ws(' ', hash_map_version, current), ',' ORDER BY hash_map_version) FROM expanse.hash_map), \
@@ -103,7 +103,7 @@ mod tests {
             outvoted("b", &said(&[Some("b"), Some("a"), Some("a")])),
             Some("n3")
         );
-        // Of two that differ nobody knows which one is right.
+        // Of two that differ it is not known which one is right.
         assert_eq!(outvoted("a", &said(&[None, Some("b")])), Some("n3"));
     }
 }

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::level;
 use super::phase::{Phase, Sight};
+use crate::cluster::local_server;
 use crate::config::Config;
-use crate::daemon::Heartbeat;
 use crate::executor::{Command, Executor, Weight};
+use crate::metrics::Heartbeat;
 use crate::postgres::{Error, NodeAddress, Result};
 
 const LOOK: Command = Command::new("look at the local server", Weight::Interactive)
@@ -50,22 +51,6 @@ impl LocalNode {
 /// Is this a node that is ready?
 pub fn is_ready(node: &Option<LocalNode>) -> bool {
     node.as_ref().is_some_and(LocalNode::ready)
-}
-
-/// What the local server is called while it is not known which node it is.
-pub const THIS_SERVER: &str = "local";
-
-/// The local server as the sidecar reaches it.
-pub fn local_server(config: &Config) -> NodeAddress {
-    NodeAddress {
-        node_name: if config.node_name.is_empty() {
-            THIS_SERVER.into()
-        } else {
-            config.node_name.clone()
-        },
-        host: config.postgres.host.clone(),
-        port: config.postgres.port,
-    }
 }
 
 /// Shows in `shown` which node the local server is, `None` while it is none or does not answer. This loop drives the

@@ -3,16 +3,14 @@
 //! * [`local`] asks the local server who and how it is, and what that makes of this node ([`phase`], [`level`]);
 //! * [`status`] keeps this node's entry in the status directory while the server is ready;
 //! * [`topology`] lets the leader write the topology from the metadata;
-//! * [`publish`] puts everything together for the local server;
-//! * [`blocked`] says why anything that should happen does not;
-//! * [`recovery`] finishes prepared transactions that this node coordinates.
+//! * [`recovery`] finishes prepared transactions that this node coordinates;
+//! * [`removed`] notes nodes that were lost and removed, and sets one aside that comes back.
 
-pub mod blocked;
 mod level;
 pub mod local;
 mod phase;
-pub mod publish;
 pub mod recovery;
+pub mod removed;
 pub mod status;
 pub mod topology;
 

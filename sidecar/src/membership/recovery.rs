@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::local::local_server;
 use super::LocalNode;
+use crate::cluster::local_server;
 use crate::config::Config;
 use crate::executor::{Command, Executor, Weight};
 use crate::postgres::{NodeAddress, Result};

@@ -1,4 +1,4 @@
-//! This node's entry in the status directory, and everybody's as this node sees them.
+//! This node's entry in the status directory, and those of all nodes as this node sees them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::local::THIS_SERVER;
 use super::{LocalNode, STATUS};
 use crate::alarms::Alarms;
 use crate::coordination::{Coordination, Error, Owner};
+use crate::postgres::THIS_SERVER;
 
 /// How often a registration that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -172,7 +172,7 @@ async fn follow_one(
                 let status = entry
                     .current()
                     .and_then(|e| e.json::<NodeStatus>(&path).ok());
-                // What an entry says of another node is nobody's business.
+                // What an entry says of another node does not count.
                 let status = status.filter(|s| s.node_name == name);
                 if !token.is_cancelled() {
                     shown.send_if_modified(|all| match status {

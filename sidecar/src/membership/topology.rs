@@ -1,6 +1,5 @@
 //! The topology in the store, written by the leader from the metadata.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use expanse_core::wire::{Topology, TopologyNode, TopologyStorage};
@@ -8,26 +7,35 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::LocalNode;
-
 use crate::cluster;
-use crate::coordination::{self, Op};
-use crate::executor::{Command, Weight};
-use crate::operations::Shared;
-use crate::postgres;
+use crate::config::Config;
+use crate::coordination::{self, Coordination, Leadership, Op};
+use crate::executor::{Command, Executor, Weight};
+use crate::postgres::{self, NodeAddress};
 use crate::topology::{LocalFile, FILE_NAME, PATH as TOPOLOGY};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const LOOK: Command = Command::new("compare the topology", Weight::Maintenance).once();
 
+/// What the leader writes the topology with.
+pub struct Writer<'a> {
+    pub config: &'a Config,
+    pub executor: &'a Executor,
+    pub store: &'a dyn Coordination,
+    pub leadership: &'a Leadership,
+    /// The leader's own server.
+    pub server: &'a NodeAddress,
+}
+
 /// Keeps the store's topology equal to the metadata: whenever `local` shows that these have changed,
 /// and once in a while.
-pub(crate) async fn keep(shared: &Arc<Shared>, mut local: watch::Receiver<Option<LocalNode>>) {
+pub async fn keep(writer: &Writer<'_>, mut local: watch::Receiver<Option<LocalNode>>) {
     // It never becomes another one, so it is read once.
     let mut cluster_id = None;
     loop {
         local.mark_unchanged();
-        let interval = match settle(shared, &mut cluster_id).await {
+        let interval = match settle(writer, &mut cluster_id).await {
             Ok(()) => INTERVAL,
             Err(reason) => {
                 tracing::debug!(reason, "could not write the topology");
@@ -41,13 +49,13 @@ pub(crate) async fn keep(shared: &Arc<Shared>, mut local: watch::Receiver<Option
     }
 }
 
-async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), String> {
-    let nodes = cluster::nodes_by(&shared.executor, &shared.local, LOOK)
+async fn settle(writer: &Writer<'_>, known: &mut Option<String>) -> Result<(), String> {
+    let nodes = cluster::nodes_by(writer.executor, writer.server, LOOK)
         .await
         .map_err(|e| e.to_string())?;
     let cluster_id = match known.clone() {
         Some(cluster_id) => cluster_id,
-        None => read_cluster_id(shared).await.map_err(|e| e.to_string())?,
+        None => read_cluster_id(writer).await.map_err(|e| e.to_string())?,
     };
     *known = Some(cluster_id.clone());
     let wanted: Vec<_> = nodes
@@ -55,20 +63,20 @@ async fn settle(shared: &Shared, known: &mut Option<String>) -> Result<(), Strin
         .filter(|node| node.active())
         .map(topology_node)
         .collect();
-    let storages = storages(shared).await.map_err(|e| e.to_string())?;
-    write(shared, cluster_id, wanted, storages)
+    let storages = storages(writer).await.map_err(|e| e.to_string())?;
+    write(writer, cluster_id, wanted, storages)
         .await
         .map_err(|e| e.to_string())
 }
 
-async fn read_cluster_id(shared: &Shared) -> postgres::Result<String> {
+async fn read_cluster_id(writer: &Writer<'_>) -> postgres::Result<String> {
     let sql = "SELECT cluster_id::text FROM expanse.cluster";
-    shared.executor.value(&shared.local, LOOK, sql, &[]).await
+    writer.executor.value(writer.server, LOOK, sql, &[]).await
 }
 
-async fn storages(shared: &Shared) -> postgres::Result<Vec<TopologyStorage>> {
+async fn storages(writer: &Writer<'_>) -> postgres::Result<Vec<TopologyStorage>> {
     let sql = "SELECT storage_name, directory FROM expanse.storage ORDER BY 1";
-    let rows = shared.executor.query(&shared.local, LOOK, sql, &[]).await?;
+    let rows = writer.executor.query(writer.server, LOOK, sql, &[]).await?;
     let storage = |row: &tokio_postgres::Row| TopologyStorage {
         storage_name: row.get(0),
         directory: row.get(1),
@@ -87,12 +95,12 @@ fn topology_node(node: &cluster::Node) -> TopologyNode {
 }
 
 async fn write(
-    shared: &Shared,
+    writer: &Writer<'_>,
     cluster_id: String,
     nodes: Vec<TopologyNode>,
     storages: Vec<TopologyStorage>,
 ) -> coordination::Result<()> {
-    let store = shared.journal.store();
+    let store = writer.store;
     let found = store.get_fresh(TOPOLOGY).await?;
     let current: Topology = found
         .as_ref()
@@ -106,7 +114,7 @@ async fn write(
         return Ok(());
     }
     // A store that has lost its entries must not begin anew with versions that others refuse as old.
-    let kept = LocalFile::new(shared.config.state_dir.join(FILE_NAME)).read();
+    let kept = LocalFile::new(writer.config.state_dir.join(FILE_NAME)).read();
     let kept = kept
         .ok()
         .flatten()
@@ -130,7 +138,7 @@ async fn write(
             data,
         },
     };
-    store.multi(vec![shared.leadership.fence(), write]).await?;
+    store.multi(vec![writer.leadership.fence(), write]).await?;
     tracing::info!(
         version = topology.version,
         nodes = topology.nodes.len(),

@@ -1,8 +1,9 @@
-//! Counters and histograms of this process, and their text for Prometheus.
+//! What this process measures of itself: counters and histograms with their text for Prometheus, and its heartbeat.
 //!
 //! The executor keeps its own for each class; what operations measure is noted by
 //! [`observe_freeze`] and [`observe_phase`].
 
+mod heartbeat;
 mod histogram;
 mod text;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+pub use heartbeat::Heartbeat;
 pub use histogram::{Histogram, Snapshot};
 pub use text::Text;
 

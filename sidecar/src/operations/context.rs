@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, Operation};
+use expanse_core::wire::Operation;
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
-use serde::Serialize;
 use tokio::time::{sleep, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::entry::JournalEntry;
 use super::error::{Error, Result};
 use super::fault::{self, Side};
-use super::journal::Journal;
+use super::journal::{Journal, JournalEntry};
+use super::kept::Kept;
 use super::members::members;
-use super::rebind::{Copies, Snapshots};
+use super::refusal::Refusal;
+use super::state::Typed;
 use crate::cluster::Node;
 use crate::config::Config;
 use crate::coordination::{self, Leadership, Op, Version};
@@ -33,9 +32,10 @@ pub struct Shared {
     pub leadership: Leadership,
     /// The leader's own server.
     pub local: NodeAddress,
-    /// Held by whoever changes the set of nodes or switches a group: the two must not meet.
+    /// Held while the set of nodes changes or a group switches: the two must not meet.
     pub exclusive: tokio::sync::Mutex<()>,
-    pub copies: Copies,
+    /// What the operations of one kind share.
+    pub kept: Kept,
 }
 
 pub struct Context {
@@ -47,7 +47,7 @@ pub struct Context {
     reported_at: Mutex<Option<Instant>>,
     cancelled: CancellationToken,
     paused: CancellationToken,
-    snapshots: tokio::sync::Mutex<Option<Snapshots>>,
+    kept: Kept,
 }
 
 impl Context {
@@ -60,7 +60,7 @@ impl Context {
             reported_at: Mutex::new(None),
             cancelled: CancellationToken::new(),
             paused: CancellationToken::new(),
-            snapshots: tokio::sync::Mutex::new(None),
+            kept: Kept::default(),
         };
         context.interrupt(&entry);
         context
@@ -104,79 +104,80 @@ impl Context {
         self.entry.lock().clone()
     }
 
-    pub fn parameter<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.entry.lock().parameter(name)
+    /// What was requested of an operation of kind `K`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn parameters<K: Typed>(&self) -> Result<K::Parameters> {
+        self.entry.lock().parameters::<K>()
     }
 
-    pub fn remembered<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.entry.lock().remembered(name)
+    /// What the steps of an operation of kind `K` have found out and decided.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn state<K: Typed>(&self) -> Result<K::State> {
+        self.entry.lock().state::<K>()
     }
 
-    /// What an earlier step must have remembered.
+    /// `found`, which an earlier step must have noted under that name.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it is not there.
-    pub fn recall<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        self.remembered(name).ok_or_else(|| Error::Damaged {
+    pub fn noted<T>(&self, found: Option<T>, name: &str) -> Result<T> {
+        found.ok_or_else(|| Error::Damaged {
             operation_id: self.id,
             reason: format!("\"{name}\" is missing"),
         })
     }
 
-    /// Keeps `value` for later steps and for whoever resumes the operation.
+    /// Changes the state of an operation of kind `K`, for later steps and for the leader that resumes it.
     ///
     /// # Errors
-    /// Those of the store; [`Error::Deposed`].
-    pub async fn remember(&self, name: &str, value: impl Serialize) -> Result<()> {
-        let value = serde_json::to_value(value).expect("what is remembered is plain data");
-        self.change(|entry| {
-            entry.memo.insert(name.to_owned(), value.clone());
-        })
-        .await
+    /// Those of the store; [`Error::Deposed`]; [`Error::Damaged`].
+    pub async fn change_state<K: Typed>(&self, change: impl FnOnce(&mut K::State)) -> Result<()> {
+        self.entry.lock().change_state::<K>(change)?;
+        self.write().await
     }
 
-    /// The same, unless somebody has asked to undo the operation before: whether it was kept.
+    /// The same, unless the operation has been cancelled before: whether it was changed.
     ///
     /// # Errors
-    /// Those of the store; [`Error::Deposed`].
-    pub async fn remember_unless_cancelled(&self, name: &str, value: bool) -> Result<bool> {
+    /// As [`change_state`](Self::change_state).
+    pub async fn change_state_unless_cancelled<K: Typed>(
+        &self,
+        change: impl Fn(&mut K::State),
+    ) -> Result<bool> {
         let mut version = self.version.lock().await;
         loop {
-            if !self.shared.leadership.holds() {
-                return Err(Error::Deposed);
-            }
             let mut entry = self.entry();
             if entry.cancel_requested {
-                return Ok(false);
+                return if self.shared.leadership.holds() {
+                    Ok(false)
+                } else {
+                    Err(Error::Deposed)
+                };
             }
-            entry.memo.insert(name.to_owned(), value.into());
-            entry.operation.epoch = self.shared.leadership.epoch();
-            let fence = self.shared.leadership.fence();
-            let kind = entry.operation.kind;
-            fault::point(kind, Side::Before).await;
-            match self.journal().write(fence, &entry, *version).await {
-                Ok(written) => {
+            entry.change_state::<K>(&change)?;
+            match self.write_entry(entry, *version).await? {
+                Some(written) => {
                     *version = written;
-                    fault::point(kind, Side::After).await;
-                    self.entry.lock().memo.insert(name.to_owned(), value.into());
+                    self.entry.lock().change_state::<K>(&change)?;
                     return Ok(true);
                 }
-                Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
-                    *version = self.refresh().await?;
-                }
-                Err(error) => return Err(error),
+                None => *version = self.refresh().await?,
             }
         }
     }
 
-    /// The copies that all operations run.
-    pub fn copies(&self) -> &Copies {
-        &self.shared.copies
+    /// What the kind keeps in memory while the operation runs here.
+    pub fn kept<T: std::any::Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.kept.get()
     }
 
-    /// What the freeze of a switch has seen, until it is compared.
-    pub fn snapshots(&self) -> &tokio::sync::Mutex<Option<Snapshots>> {
-        &self.snapshots
+    /// What the operations of a kind share in memory.
+    pub fn shared<T: std::any::Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.shared.kept.get()
     }
 
     /// Changes the entry, here and in the journal.
@@ -222,30 +223,38 @@ impl Context {
     async fn write(&self) -> Result<()> {
         let mut version = self.version.lock().await;
         loop {
-            if !self.shared.leadership.holds() {
-                return Err(Error::Deposed);
-            }
-            let mut entry = self.entry();
-            entry.operation.epoch = self.shared.leadership.epoch();
-            let fence = self.shared.leadership.fence();
-            let kind = entry.operation.kind;
-            fault::point(kind, Side::Before).await;
-            match self.journal().write(fence, &entry, *version).await {
-                Ok(written) => {
+            match self.write_entry(self.entry(), *version).await? {
+                Some(written) => {
                     *version = written;
-                    fault::point(kind, Side::After).await;
                     return Ok(());
                 }
-                // Others only ever note what they want of the operation.
-                Err(Error::Store(coordination::Error::VersionMismatch { .. })) => {
-                    *version = self.refresh().await?;
-                }
-                Err(error) => return Err(error),
+                None => *version = self.refresh().await?,
             }
         }
     }
 
-    /// Takes over what others have asked for; the version read.
+    /// Writes the entry; its new version, `None` if a request was noted meanwhile.
+    async fn write_entry(
+        &self,
+        mut entry: JournalEntry,
+        expected: Version,
+    ) -> Result<Option<Version>> {
+        self.still_leads()?;
+        entry.operation.epoch = self.shared.leadership.epoch();
+        let fence = self.shared.leadership.fence();
+        let kind = entry.operation.kind;
+        fault::point(kind, Side::Before).await;
+        match self.journal().write(fence, &entry, expected).await {
+            Ok(written) => {
+                fault::point(kind, Side::After).await;
+                Ok(Some(written))
+            }
+            Err(Error::Store(coordination::Error::VersionMismatch { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes over what was requested meanwhile; the version read.
     async fn refresh(&self) -> Result<Version> {
         let found = self.journal().get(self.id).await?;
         let (theirs, version) = found.ok_or(Error::Deposed)?;
@@ -259,19 +268,19 @@ impl Context {
         Ok(version)
     }
 
-    /// Brings what others want of the operation up to date.
+    /// Brings what is requested of the operation up to date.
     ///
     /// # Errors
     /// Those of the store; [`Error::Deposed`].
-    pub async fn read_wishes(&self) -> Result<()> {
+    pub async fn read_requests(&self) -> Result<()> {
         let mut version = self.version.lock().await;
         *version = self.refresh().await?;
         Ok(())
     }
 
-    /// Interrupts the operation when others want it, until this sidecar is deposed. What they want is read
-    /// ([`Context::read_wishes`]) by whoever is interrupted: a watch may be late.
-    pub async fn watch_for_wishes(&self) {
+    /// Interrupts the operation when that is requested, until this sidecar is deposed. What is requested is read
+    /// ([`Context::read_requests`]) by what is interrupted: a watch may be late.
+    pub async fn watch_requests(&self) {
         let path = Journal::path(self.id);
         loop {
             if let Ok(mut watch) = self.journal().store().watch(&path).await {
@@ -296,7 +305,7 @@ impl Context {
         &self.cancelled
     }
 
-    /// Fires when the operation is to stand still, wherever it is.
+    /// Fires when the operation is to be paused, wherever it is.
     pub fn paused(&self) -> &CancellationToken {
         &self.paused
     }
@@ -326,7 +335,7 @@ impl Context {
     /// All nodes of the cluster, in one fixed order.
     ///
     /// # Errors
-    /// Those of the local server; [`Error::NotYet`] if that has left the cluster.
+    /// Those of the local server; [`Error::Refused`] if that has left the cluster.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
         members(self.executor(), self.local()).await
     }
@@ -341,10 +350,8 @@ impl Context {
             .into_iter()
             .find(|node| node.address.node_name == node_name && !node.leaving())
             .ok_or_else(|| {
-                Error::Refused(
-                    ControlError::new("XP004", format!("node \"{node_name}\" does not exist"))
-                        .with_hint("See SELECT * FROM cluster_nodes."),
-                )
+                let node = node_name.to_owned();
+                Refusal::UnknownNode { node }.into()
             })
     }
 

@@ -1,8 +1,13 @@
 //! What can go wrong with an operation.
 
+use std::any::Any;
+
+use expanse_core::sqlstate;
 use expanse_core::wire::ControlError;
 use thiserror::Error as ThisError;
+use tokio_postgres::error::SqlState;
 
+use super::refusal::Reason;
 use crate::{coordination, postgres};
 
 #[derive(Debug, ThisError)]
@@ -11,16 +16,12 @@ pub enum Error {
     Store(#[from] coordination::Error),
     #[error(transparent)]
     Postgres(#[from] postgres::Error),
-    /// Nothing that a repetition would change.
+    /// What a node answered is known to pass at this step.
+    #[error(transparent)]
+    Awaited(postgres::Error),
+    /// By the engine or the kind of the operation.
     #[error("{0}")]
-    Refused(ControlError),
-    /// Something that a repetition may change.
-    #[error("{0}")]
-    NotYet(ControlError),
-    #[error("\"{program}\" failed: {output}")]
-    Tool { program: String, output: String },
-    #[error("could not run \"{program}\": {reason}")]
-    NoTool { program: String, reason: String },
+    Refused(Box<dyn Reason>),
     #[error("the operation was cancelled")]
     Cancelled,
     /// Another sidecar leads; it goes on with the operation.
@@ -32,40 +33,85 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl<R: Reason> From<R> for Error {
+    fn from(reason: R) -> Self {
+        Self::Refused(Box::new(reason))
+    }
+}
+
 impl Error {
-    /// Whether the same step may succeed later without anybody changing anything: what the store
+    /// Whether the same step may succeed later without a change by anyone: what the store
     /// and the servers say of their own errors, and what a step says itself.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Postgres(error) => error.is_retryable(),
-            Self::NotYet(_) => true,
-            Self::Refused(_)
-            | Self::Tool { .. }
-            | Self::NoTool { .. }
-            | Self::Cancelled
-            | Self::Deposed
-            | Self::Damaged { .. } => false,
+            Self::Awaited(_) => true,
+            Self::Refused(reason) => reason.passes(),
+            Self::Cancelled | Self::Deposed | Self::Damaged { .. } => false,
+        }
+    }
+
+    /// The refusal, if it is one of that enum.
+    pub fn refusal<R: Reason>(&self) -> Option<&R> {
+        match self {
+            Self::Refused(reason) => (&**reason as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the server answered with this SQLSTATE.
+    pub fn has_code(&self, wanted: &str) -> bool {
+        match self {
+            Self::Postgres(error) | Self::Awaited(error) => error.has_code(wanted),
+            _ => false,
         }
     }
 
     /// The error as a client of the control socket and of `cluster_operations` sees it.
     pub fn to_control(&self) -> ControlError {
+        let own = |state: sqlstate::SqlState| {
+            ControlError::new(state, self.to_string()).with_hint(state.hint)
+        };
         match self {
             Self::Store(error) => ControlError::new(error.sqlstate(), error.to_string()),
-            Self::Postgres(error) => error.to_control(),
-            Self::Refused(error) | Self::NotYet(error) => error.clone(),
-            Self::Tool { .. } => ControlError::new("XP111", self.to_string()),
-            Self::NoTool { .. } => ControlError::new("XP112", self.to_string())
-                .with_hint("Set postgres.bin_dir in the configuration of expansed to the directory of pg_dump and psql."),
-            Self::Cancelled => ControlError::new("57014", self.to_string()),
-            Self::Deposed => ControlError::new("XP113", self.to_string()),
-            Self::Damaged { .. } => ControlError::new("XP114", self.to_string()),
+            Self::Postgres(error) | Self::Awaited(error) => error.to_control(),
+            Self::Refused(reason) => reason.to_control(),
+            Self::Cancelled => ControlError::new(SqlState::QUERY_CANCELED.code(), self.to_string()),
+            Self::Deposed => own(sqlstate::NOT_LEADER),
+            Self::Damaged { .. } => own(sqlstate::JOURNAL_DAMAGED),
         }
     }
 }
 
-/// A refusal with the next thing to do.
-pub fn refused(sqlstate: &str, message: impl Into<String>, hint: impl Into<String>) -> Error {
-    Error::Refused(ControlError::new(sqlstate, message).with_hint(hint))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::refusal::Refusal;
+
+    #[test]
+    fn a_refusal_keeps_its_type() {
+        let error = Error::from(Refusal::UnknownOperation { id: 4 });
+        assert_eq!(
+            error.refusal::<Refusal>(),
+            Some(&Refusal::UnknownOperation { id: 4 })
+        );
+        assert_eq!(error.to_control().sqlstate, sqlstate::UNKNOWN_OPERATION);
+        assert!(!error.is_retryable());
+        assert!(Error::from(Refusal::NotInCluster).is_retryable());
+        assert_eq!(Error::Deposed.refusal::<Refusal>(), None);
+    }
+
+    #[test]
+    fn every_error_of_its_own_has_a_sqlstate() {
+        let damaged = Error::Damaged {
+            operation_id: 1,
+            reason: "no JSON".into(),
+        };
+        let codes: Vec<_> = [Error::Cancelled, Error::Deposed, damaged]
+            .iter()
+            .map(|error| error.to_control().sqlstate)
+            .collect();
+        assert_eq!(codes, ["57014", "XP113", "XP114"]);
+    }
 }

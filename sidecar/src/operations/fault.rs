@@ -1,9 +1,9 @@
-//! Points at which a test lets this sidecar die or wait: before and after each write of the journal.
+//! Points at which a test makes this sidecar die or wait: before and after each write of the journal.
 //!
 //! The environment variable `EXPANSE_FAULT_FILE` names a file, shared by all sidecars of a test, with one line:
 //! `KIND SIDE COUNT ACTION`, such as `rebind before 3 kill`. The third write of a rebind's entry from then on is not made
 //! any more. The file is gone once the point has been reached; a test that still finds it knows that there was none.
-//! With the action `wait` the sidecar stands still there, for half a minute at most, until `FILE.go` exists.
+//! With the action `wait` the sidecar waits there, for half a minute at most, until `FILE.go` exists.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -4,23 +4,23 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expanse_core::wire::{ControlError, OperationState};
+use expanse_core::wire::OperationState;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ageing;
-use super::conflict::must_wait;
 use super::context::{Context, Shared};
 use super::error::{Error, Result};
 use super::journal::{ids_of, Journal};
+use super::kept::Kept;
+use super::kind::Kinds;
 use super::members::members;
-use super::rebind::Copies;
+use super::refusal::{Reason, Refusal};
+use super::request::{due, Due};
 use super::runner;
-use super::step::plan_of;
-use super::wish::{errand, Errand};
 use crate::config::Config;
 use crate::coordination::{Coordination, Leadership};
 use crate::executor::Executor;
@@ -39,6 +39,7 @@ pub struct Campaign {
     pub executor: Executor,
     /// `None` while the local server does not answer or is not part of the cluster. Leads only while that is ready.
     pub local: watch::Receiver<Option<LocalNode>>,
+    pub kinds: &'static Kinds,
     pub stop: CancellationToken,
 }
 
@@ -74,7 +75,7 @@ impl Campaign {
 
     async fn lead(&self, leadership: Leadership, local: LocalNode) {
         if let Err(error) = members(&self.executor, &local.address).await {
-            tracing::info!(%error, "elected, but can not lead");
+            tracing::info!(%error, "elected, but cannot lead");
             leadership.resign().await;
             return sleep(LOOK_INTERVAL).await;
         }
@@ -84,11 +85,11 @@ impl Campaign {
         let shared = Arc::new(Shared {
             config: self.config.clone(),
             executor: self.executor.clone(),
-            journal: Journal::new(self.store.clone()),
+            journal: Journal::new(self.store.clone(), self.kinds),
             leadership,
             local: local.address,
             exclusive: tokio::sync::Mutex::new(()),
-            copies: Copies::default(),
+            kept: Kept::default(),
         });
         let tasks = TaskTracker::new();
         let work = {
@@ -96,10 +97,18 @@ impl Campaign {
             let tasks = tasks.clone();
             let watched = self.local.clone();
             async move {
+                let writer = topology::Writer {
+                    config: &shared.config,
+                    executor: &shared.executor,
+                    store: shared.journal.store(),
+                    leadership: &shared.leadership,
+                    server: &shared.local,
+                };
+                let duties = shared.journal.kinds().duties.iter();
                 tokio::join!(
                     run_operations(&shared, &tasks),
-                    topology::keep(&shared, watched),
-                    ageing::keep(&shared)
+                    topology::keep(&writer, watched),
+                    join_all(duties.map(|duty| duty(&shared)))
                 );
             }
         };
@@ -167,7 +176,7 @@ async fn start_new(
             continue;
         }
         let found = match shared.journal.get(id).await {
-            // One that can not be read does not keep the others from going on.
+            // One that cannot be read does not keep the others from going on.
             Err(error @ Error::Damaged { .. }) => {
                 tracing::warn!(operation = id, %error, "skipped");
                 running.lock().insert(-id);
@@ -178,7 +187,7 @@ async fn start_new(
         let Some((entry, version)) = found else {
             continue;
         };
-        if entry.state().finished() {
+        if entry.progress().finished() {
             running.lock().insert(-id);
         } else {
             unfinished.push((entry, version));
@@ -188,24 +197,25 @@ async fn start_new(
         .iter()
         .map(|(e, _)| e.operation.clone())
         .collect();
+    let kinds = shared.journal.kinds();
     for (entry, version) in unfinished {
         let id = entry.operation.operation_id;
         if running.lock().contains(&id) {
             continue;
         }
-        match errand(&entry) {
-            Errand::Nothing => continue,
-            Errand::Pause => {}
-            Errand::Run if entry.cancel_requested => {}
-            Errand::Run if must_wait(&operations, &entry.operation).is_some() => continue,
-            Errand::Run => {}
+        match due(&entry) {
+            Due::Nothing => continue,
+            Due::Pause => {}
+            Due::Run if entry.cancel_requested => {}
+            Due::Run if kinds.must_wait(&operations, &entry.operation).is_some() => continue,
+            Due::Run => {}
         }
         running.lock().insert(id);
         let context = Context::new(shared.clone(), entry, version);
         let running = running.clone();
         tasks.spawn(async move {
             if let Err(error) = run_one(&context).await {
-                tracing::warn!(operation = id, %error, "left to whoever leads next");
+                tracing::warn!(operation = id, %error, "left to the next leader");
             }
             running.lock().remove(&id);
         });
@@ -222,16 +232,14 @@ async fn run_one(context: &Context) -> Result<()> {
         after = entry.operation.step,
         "runs"
     );
-    match plan_of(entry.operation.kind) {
+    let kind = entry.operation.kind;
+    match context.journal().kinds().plan(kind) {
         Some(plan) => runner::run(context, plan).await,
         None => {
             context
                 .change(|entry| {
                     entry.operation.state = OperationState::Failed;
-                    entry.operation.error = Some(ControlError::new(
-                        "0A000",
-                        format!("{} is not possible yet", entry.operation.kind.as_str()),
-                    ));
+                    entry.operation.error = Some(Refusal::UnknownKind { kind }.to_control());
                 })
                 .await
         }

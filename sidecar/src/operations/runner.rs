@@ -1,31 +1,36 @@
 //! Runs one operation to its end, forwards or backwards, from wherever the journal says it is.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use expanse_core::sqlstate;
 use expanse_core::wire::OperationState;
 use futures_util::future::BoxFuture;
 use tokio::time::{sleep, Instant};
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::error::{Error, Result};
 use super::step::Plan;
 use crate::metrics;
+use crate::sys::now;
 
 /// The longest wait between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// In front of the phase that a paused operation was in.
+const PAUSED: &str = "paused: ";
 
 /// Runs `context`'s operation by `plan` until it has finished, is paused, or this sidecar is deposed.
 ///
 /// # Errors
-/// [`Error::Deposed`]; errors of the store that outlast every repetition. In both cases whoever
-/// leads next goes on.
+/// [`Error::Deposed`]; errors of the store that outlast every repetition. In both cases the
+/// next leader goes on.
 pub async fn run(context: &Context, plan: &Plan) -> Result<()> {
     let deposed = context.deposed();
     tokio::select! {
         () = deposed.cancelled() => Err(Error::Deposed),
         outcome = drive(context, plan) => outcome,
-        () = async { context.watch_for_wishes().await; std::future::pending().await } => Ok(()),
+        () = async { context.watch_requests().await; std::future::pending().await } => Ok(()),
     }
 }
 
@@ -34,7 +39,7 @@ async fn drive(context: &Context, plan: &Plan) -> Result<()> {
         return pause(context, plan).await;
     }
     resume(context, plan).await?;
-    if context.entry().state() != OperationState::RollingBack {
+    if context.entry().progress() != OperationState::RollingBack {
         match forwards(context, plan).await {
             Ok(()) => return finish(context, OperationState::Succeeded).await,
             Err(Error::Deposed) => return Err(Error::Deposed),
@@ -48,7 +53,7 @@ async fn drive(context: &Context, plan: &Plan) -> Result<()> {
         Err(Error::Cancelled) => return pause(context, plan).await,
         outcome => outcome?,
     }
-    let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == "57014");
+    let cancelled = matches!(context.entry().operation.error, Some(e) if e.sqlstate == SqlState::QUERY_CANCELED.code());
     let end = if cancelled {
         OperationState::Cancelled
     } else {
@@ -69,21 +74,21 @@ async fn turn_back(context: &Context, error: &Error) -> Result<()> {
         .await
 }
 
-/// Whether the interruption was a wish to undo the operation, and not to let it stand still.
+/// Whether the interruption was a request to undo the operation, and not to pause it.
 async fn cancelled(context: &Context) -> Result<bool> {
-    retried(context, true, || Box::pin(context.read_wishes())).await?;
+    retried(context, true, || Box::pin(context.read_requests())).await?;
     let entry = context.entry();
     Ok(entry.cancel_requested && !entry.pause_requested)
 }
 
-/// Lets the operation stand still where it is; one that has been resumed meanwhile is started again by the leader.
+/// Pauses the operation where it is; one that has been resumed meanwhile is started again by the leader.
 async fn pause(context: &Context, plan: &Plan) -> Result<()> {
-    retried(context, true, || Box::pin(context.read_wishes())).await?;
+    retried(context, true, || Box::pin(context.read_requests())).await?;
     if !context.entry().pause_requested {
         return Ok(());
     }
-    if let Some(calm) = plan.calm {
-        if let Err(error) = calm(context).await {
+    if let Some(suspend) = plan.suspend {
+        if let Err(error) = suspend(context).await {
             tracing::info!(operation = context.id(), %error, "its streams go on while it is paused");
         }
     }
@@ -93,7 +98,7 @@ async fn pause(context: &Context, plan: &Plan) -> Result<()> {
             let operation = &mut entry.operation;
             if operation.state != OperationState::Paused {
                 entry.paused_from = operation.state;
-                operation.phase = format!("paused: {}", operation.phase);
+                operation.phase = format!("{PAUSED}{}", operation.phase);
             }
             operation.state = OperationState::Paused;
         })
@@ -101,18 +106,18 @@ async fn pause(context: &Context, plan: &Plan) -> Result<()> {
 }
 
 async fn resume(context: &Context, plan: &Plan) -> Result<()> {
-    if context.entry().state() != OperationState::Paused {
+    if context.entry().progress() != OperationState::Paused {
         return Ok(());
     }
-    if let Some(wake) = plan.wake {
-        retried(context, true, || of_member(context, wake)).await?;
+    if let Some(resume) = plan.resume {
+        retried(context, true, || of_member(context, resume)).await?;
     }
     tracing::info!(operation = context.id(), "resumed");
     context
         .change(|entry| {
             let operation = &mut entry.operation;
             operation.state = entry.paused_from;
-            let phase = operation.phase.strip_prefix("paused: ").map(str::to_owned);
+            let phase = operation.phase.strip_prefix(PAUSED).map(str::to_owned);
             operation.phase = phase.unwrap_or_default();
         })
         .await
@@ -126,7 +131,7 @@ fn log_rollback(context: &Context, error: &Error) {
 }
 
 /// # Errors
-/// Why it can not go forward; then the turning point has not been passed.
+/// Why it cannot go forward; then the turning point has not been passed.
 async fn forwards(context: &Context, plan: &Plan) -> Result<()> {
     let turning = plan.turning_index();
     let first = plan.frontier(&context.entry().operation.step);
@@ -251,7 +256,7 @@ fn of_member<'a, T: 'a>(
     })
 }
 
-/// Repeats `work` after errors that may pass: for ever, or until the configured time has gone by
+/// Repeats `work` after errors that may pass: forever, or until the configured time has gone by
 /// since the first failure. What it ran into can be seen in `cluster_operations` meanwhile.
 async fn retried<'a, T>(
     context: &'a Context,
@@ -291,13 +296,7 @@ async fn retried<'a, T>(
     }
 }
 
-/// A leader whose own server has just left the cluster gives up leading at the next look; whoever is next goes on.
+/// A leader whose own server has just left the cluster gives up leading at the next look; the next one goes on.
 fn left_the_cluster(error: &Error) -> bool {
-    error.to_control().sqlstate == "XP002"
-}
-
-pub fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
+    error.has_code(sqlstate::NOT_IN_CLUSTER.code)
 }

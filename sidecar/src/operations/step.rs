@@ -1,18 +1,18 @@
 //! Operations as declared tables of steps.
 
-use expanse_core::wire::OperationKind;
 use futures_util::future::BoxFuture;
 
 use super::context::Context;
 use super::error::Result;
+use super::journal::JournalEntry;
 
-type Action = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<()>>;
-type Question = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<bool>>;
+pub type Action = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<()>>;
+pub type Question = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<bool>>;
 
 /// One step. Doing it twice, or after it has been done in part, is as good as doing it once; the
 /// same holds for its undoing.
 pub struct Step {
-    /// In the journal, for whoever resumes the operation.
+    /// In the journal, for the leader that resumes the operation.
     pub name: &'static str,
     /// In `cluster_operations`.
     pub phase: &'static str,
@@ -20,21 +20,29 @@ pub struct Step {
     pub undo: Option<Action>,
 }
 
-/// An operation of one kind.
+/// How an operation of one kind goes.
 pub struct Plan {
-    pub kind: OperationKind,
     pub steps: &'static [Step],
     /// The step whose success is the point of no return: before it the operation can be undone,
     /// after it it goes forward.
     pub turning_point: &'static str,
     /// Whether the turning point has been passed, asked of the cluster itself.
     pub turned: Question,
-    /// Steps that are not left in the middle when somebody cancels or pauses; they look for themselves.
+    /// Steps that are not left in the middle by a cancellation or a pause; they check for these themselves.
     pub uninterruptible: &'static [&'static str],
     /// Stops what goes on by itself in the nodes while the operation is paused.
-    pub calm: Option<Action>,
+    pub suspend: Option<Action>,
     /// Starts it again, before the operation goes on.
-    pub wake: Option<Action>,
+    pub resume: Option<Action>,
+    pub reversal: Option<Reversal>,
+}
+
+/// How an operation that has had its effect can still be reversed, before its turning point.
+pub struct Reversal {
+    /// The step that has the effect.
+    pub from: &'static str,
+    /// Whether the entry says that it is too late, before the turning point is journaled as done.
+    pub closed: fn(&JournalEntry) -> bool,
 }
 
 impl Plan {
@@ -59,68 +67,6 @@ impl Plan {
         match undone {
             0 | 1 => "",
             _ => self.steps[undone - 2].name,
-        }
-    }
-}
-
-/// All of them.
-pub static PLANS: &[&Plan] = &[
-    &super::expand::PLAN,
-    &super::shrink::PLAN,
-    &super::rebind::PLAN,
-    &super::rebind_all::PLAN,
-    &super::storage::ADD,
-    &super::storage::DROP,
-    &super::move_table::PLAN,
-];
-
-pub fn plan_of(kind: OperationKind) -> Option<&'static Plan> {
-    PLANS.iter().copied().find(|plan| plan.kind == kind)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_are_sound() {
-        for plan in PLANS {
-            let turning = plan.turning_index();
-            let names: std::collections::HashSet<_> = plan.steps.iter().map(|s| s.name).collect();
-            assert_eq!(names.len(), plan.steps.len(), "names are unique");
-            for (i, step) in plan.steps.iter().enumerate() {
-                assert!(
-                    i < turning || step.undo.is_none(),
-                    "{}: nothing is undone from the turning point on",
-                    step.name
-                );
-                assert_eq!(plan.frontier(step.name), i + 1);
-            }
-            assert_eq!(plan.frontier(""), 0);
-            for name in plan.uninterruptible {
-                assert!(names.contains(name));
-            }
-        }
-    }
-
-    #[test]
-    fn undoing_visits_every_step_once_also_when_resumed_between_two() {
-        for plan in PLANS {
-            let mut last_done = plan.steps[plan.turning_index() - 1].name;
-            let mut undone = Vec::new();
-            loop {
-                let at = plan.frontier(last_done);
-                undone.push(at);
-                if at == 0 {
-                    break;
-                }
-                last_done = plan.done_before(at);
-                if at == 1 {
-                    undone.push(0);
-                    break;
-                }
-            }
-            assert_eq!(undone, (0..=plan.turning_index()).rev().collect::<Vec<_>>());
         }
     }
 }

@@ -15,7 +15,7 @@ use super::NodeAddress;
 ///
 /// The server closes the connection of such a request after it has sent its signal, so from then on
 /// nothing can be hit but what was already sent to it: a request that is still on its way would
-/// cancel whatever somebody else asks next. (`CancelToken::cancel_query` does not wait.)
+/// cancel the next command of another caller. (`CancelToken::cancel_query` does not wait.)
 pub(super) async fn cancel(token: CancelToken, address: NodeAddress, limit: Duration) -> bool {
     let asked = async {
         if address.host.starts_with('/') {

@@ -17,6 +17,9 @@ pub struct NodeAddress {
     pub port: u16,
 }
 
+/// What the local server is called while it is not known which node it is.
+pub const THIS_SERVER: &str = "local";
+
 /// What a session sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -85,7 +88,7 @@ pub async fn connect(
                 other => other,
             },
         )?;
-    // Ends with the connection; an error reaches whoever uses the client.
+    // Ends with the connection; an error reaches the caller that uses the client.
     let driver = tokio::spawn(async move { connection.await.ok() });
     Ok(Session::new(
         address.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use expanse_core::sqlstate;
 use expanse_core::wire::ControlError;
 use thiserror::Error as ThisError;
 use tokio_postgres::error::SqlState;
@@ -46,6 +47,24 @@ pub enum Error {
     },
 }
 
+/// Connection, transaction rollback, resources, intervention by an operator.
+const TRANSIENT_CLASSES: [&str; 4] = ["08", "40", "53", SHUTDOWN_CLASS];
+/// The server starts or stops, or has ended the session.
+const SHUTDOWN_CLASS: &str = "57P";
+const TRANSIENT: [SqlState; 4] = [
+    SqlState::LOCK_NOT_AVAILABLE,
+    SqlState::QUERY_CANCELED,
+    SqlState::OBJECT_IN_USE,
+    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+];
+const TRANSIENT_IN_CLUSTER: [sqlstate::SqlState; 5] = [
+    sqlstate::NODE_UNREACHABLE,
+    sqlstate::CONNECTION_LOST,
+    sqlstate::OUTCOME_UNKNOWN,
+    sqlstate::TRANSACTION_IN_DOUBT,
+    sqlstate::FREEZE_LIMIT_EXCEEDED,
+];
+
 impl Error {
     pub(super) fn from_driver(node: &str, error: &tokio_postgres::Error) -> Self {
         match error.as_db_error() {
@@ -63,14 +82,13 @@ impl Error {
         }
     }
 
-    /// Whether the same command may succeed later without anybody changing anything.
+    /// Whether the same command may succeed later without a change by anyone.
     ///
     /// * No connection, a lost one, no answer, no free socket, an open circuit breaker: the node or
     ///   the way to it may recover.
     /// * Serialization failure, deadlock, lock not available, cancelled by a timeout, too many
     ///   connections, server starting or stopping: transient by PostgreSQL's own definition.
-    /// * `XP006`, `XP007`: the node could not reach another one. `XP030`: a freeze was over.
-    ///   `XP028`: a transaction is not decided yet.
+    /// * The node could not reach another one, a freeze was over, or a transaction is not decided yet.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. }
@@ -79,22 +97,12 @@ impl Error {
             | Self::Busy { .. }
             | Self::NotAsked { .. } => true,
             Self::Sql { code, .. } => {
-                code.code().starts_with("08")
-                    || code.code().starts_with("40")
-                    || code.code().starts_with("53")
-                    || code.code().starts_with("57P")
-                    || matches!(
-                        code.code(),
-                        "55P03"
-                            | "57014"
-                            | "55006"
-                            | "25P03"
-                            | "XP006"
-                            | "XP007"
-                            | "XP026"
-                            | "XP028"
-                            | "XP030"
-                    )
+                let code = code.code();
+                TRANSIENT_CLASSES
+                    .iter()
+                    .any(|class| code.starts_with(class))
+                    || TRANSIENT.iter().any(|one| one.code() == code)
+                    || TRANSIENT_IN_CLUSTER.iter().any(|one| one.code == code)
             }
             Self::Answer { .. } | Self::UnknownOutcome { .. } => false,
         }
@@ -105,7 +113,9 @@ impl Error {
     pub fn never_began(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Busy { .. } | Self::NotAsked { .. } => true,
-            Self::Sql { code, .. } => matches!(code.code(), "57P03" | "53300"),
+            Self::Sql { code, .. } => {
+                [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS].contains(code)
+            }
             _ => false,
         }
     }
@@ -119,7 +129,7 @@ impl Error {
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } => true,
-            Self::Sql { code, .. } => code.code().starts_with("57P"),
+            Self::Sql { code, .. } => code.code().starts_with(SHUTDOWN_CLASS),
             _ => false,
         }
     }
@@ -129,7 +139,8 @@ impl Error {
         matches!(
             self,
             Self::Lost { .. } | Self::Timeout { .. } | Self::UnknownOutcome { .. }
-        ) || matches!(self, Self::Sql { code, .. } if code.code() == "XP026" || code.code().starts_with("57P"))
+        ) || matches!(self, Self::Sql { code, .. } if code.code() == sqlstate::OUTCOME_UNKNOWN
+            || code.code().starts_with(SHUTDOWN_CLASS))
     }
 
     /// The server refused with this SQLSTATE.
@@ -139,14 +150,14 @@ impl Error {
 
     pub fn sqlstate(&self) -> &str {
         match self {
-            Self::Connect { .. } => "XP006",
-            Self::Lost { .. } => "XP007",
-            Self::Timeout { .. } => "XP101",
-            Self::Busy { .. } => "XP102",
-            Self::NotAsked { .. } => "XP104",
-            Self::UnknownOutcome { .. } => "XP105",
+            Self::Connect { .. } => sqlstate::NODE_UNREACHABLE.code,
+            Self::Lost { .. } => sqlstate::CONNECTION_LOST.code,
+            Self::Timeout { .. } => sqlstate::COMMAND_TIMEOUT.code,
+            Self::Busy { .. } => sqlstate::NO_FREE_CONNECTION.code,
+            Self::NotAsked { .. } => sqlstate::CIRCUIT_OPEN.code,
+            Self::UnknownOutcome { .. } => sqlstate::COMMAND_OUTCOME_UNKNOWN.code,
             Self::Sql { code, .. } => code.code(),
-            Self::Answer { .. } => "XP103",
+            Self::Answer { .. } => sqlstate::UNEXPECTED_ANSWER.code,
         }
     }
 
@@ -172,27 +183,17 @@ impl Error {
     /// The next thing to do about it.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } => Some(
-                "Check that the server runs, listens on this address and lets this node in (pg_hba.conf).",
-            ),
-            Self::Timeout { .. } => Some(
-                "See pg_stat_activity and pg_locks on that node for what it waits for, and cluster_nodes for its load.",
-            ),
-            Self::Busy { .. } => Some(
-                "See SELECT * FROM cluster_executor; raise executor.sockets_per_node or the limit of the class if they are always in use.",
-            ),
-            Self::NotAsked { .. } => Some(
-                "See SELECT * FROM cluster_executor for the reason; it is asked again by itself.",
-            ),
-            Self::UnknownOutcome { .. } => Some(
-                "Look on that node whether it had its effect before it is repeated.",
-            ),
-            Self::Sql { hint, code, .. } => match code.code() {
-                "57P03" => Some("The server starts, stops or recovers; see its log if that takes long."),
-                "53300" => Some("Raise max_connections of the server, or find out who has them."),
+            Self::Connect { .. } | Self::Lost { .. } => Some(sqlstate::NODE_UNREACHABLE.hint),
+            Self::Sql { hint, code, .. } => match code {
+                code if *code == SqlState::CANNOT_CONNECT_NOW => {
+                    Some("The server starts, stops or recovers; see its log if that takes long.")
+                }
+                code if *code == SqlState::TOO_MANY_CONNECTIONS => {
+                    Some("Raise max_connections of the server, or find out who has them.")
+                }
                 _ => hint.as_deref(),
             },
-            Self::Answer { .. } => None,
+            other => Some(sqlstate::SqlState::find(other.sqlstate())?.hint),
         }
     }
 }
@@ -204,4 +205,83 @@ fn reason(error: &tokio_postgres::Error) -> String {
         source = inner;
     }
     source.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(code: &SqlState) -> Error {
+        Error::Sql {
+            node: "n2".into(),
+            code: code.clone(),
+            message: "the server's own words".into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    #[test]
+    fn every_error_has_its_sqlstate_and_a_hint() {
+        let (node, command) = (|| "n2".to_owned(), "look");
+        let reason = || "because".to_owned();
+        let all = [
+            Error::Connect {
+                node: node(),
+                reason: reason(),
+            },
+            Error::Lost {
+                node: node(),
+                reason: reason(),
+            },
+            Error::Timeout {
+                node: node(),
+                command,
+                limit: Duration::from_millis(5),
+            },
+            Error::Busy {
+                node: node(),
+                command,
+            },
+            Error::NotAsked {
+                node: node(),
+                command,
+            },
+            Error::UnknownOutcome {
+                node: node(),
+                command,
+                reason: reason(),
+            },
+            Error::Answer {
+                node: node(),
+                command,
+                reason: reason(),
+            },
+        ];
+        let codes: std::collections::BTreeSet<_> = all.iter().map(|e| e.sqlstate()).collect();
+        assert_eq!(codes.len(), all.len());
+        for error in &all {
+            assert!(error.to_string().contains("\"n2\""), "{error}");
+            let told = error.to_control();
+            assert!(told.hint.is_some_and(|hint| hint.ends_with('.')), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_is_told_apart_by_its_sqlstate() {
+        for code in [
+            &SqlState::CONNECTION_FAILURE,
+            &SqlState::T_R_SERIALIZATION_FAILURE,
+            &SqlState::TOO_MANY_CONNECTIONS,
+            &SqlState::ADMIN_SHUTDOWN,
+            &SqlState::LOCK_NOT_AVAILABLE,
+            &SqlState::from_code("XP028"),
+        ] {
+            assert!(sql(code).is_retryable(), "{}", code.code());
+        }
+        assert!(!sql(&SqlState::UNDEFINED_TABLE).is_retryable());
+        assert!(sql(&SqlState::CANNOT_CONNECT_NOW).never_began());
+        assert!(sql(&SqlState::from_code("XP026")).is_ambiguous());
+        assert!(sql(&SqlState::ADMIN_SHUTDOWN).is_silence());
+    }
 }

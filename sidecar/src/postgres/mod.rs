@@ -10,7 +10,7 @@ mod connect;
 mod error;
 mod session;
 
-pub use connect::{connect, Mode, NodeAddress};
+pub use connect::{connect, Mode, NodeAddress, THIS_SERVER};
 pub use error::Error;
 pub(crate) use session::first_value;
 pub use session::Session;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{timeout, Instant};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Client, Row};
 
@@ -27,7 +28,7 @@ pub struct Session {
     driver: AbortHandle,
     /// It holds state of its own, such as a transaction.
     private: AtomicBool,
-    /// A command was given up on, and nobody knows yet whether it has ended.
+    /// A command was given up on, and it is not known yet whether it has ended.
     doubtful: AtomicBool,
     /// The cancellation of that command; whether the server has acted on the request.
     cancelling: Mutex<Option<JoinHandle<bool>>>,
@@ -68,7 +69,7 @@ impl Session {
         self.opened_at.elapsed()
     }
 
-    /// Whether somebody else may use it next.
+    /// Whether another caller may use it next.
     pub fn reusable(&self) -> bool {
         !self.client.is_closed() && !self.is_private() && !self.is_doubtful()
     }
@@ -156,7 +157,10 @@ impl Session {
                 std::mem::forget(given_up);
                 match outcome.map_err(|error| Error::from_driver(self.node(), &error)) {
                     // The server was the first to notice.
-                    Err(error) if error.has_code("57014") && began.elapsed() >= limit => {
+                    Err(error)
+                        if error.has_code(SqlState::QUERY_CANCELED.code())
+                            && began.elapsed() >= limit =>
+                    {
                         Err(over())
                     }
                     known => known,
@@ -232,7 +236,7 @@ pub(crate) fn first_value<T: FromSqlOwned>(
     row.try_get(0).map_err(|error| answer(error.to_string()))
 }
 
-/// A command that is not waited for any more, because its time is over or whoever waited has gone
+/// A command that is not waited for any more, because its time is over or its caller has gone
 /// away: it is cancelled on the server, and the session is in doubt until that is confirmed.
 struct GivenUp<'a>(&'a Session);
 

@@ -1,4 +1,4 @@
-//! Samples once every few seconds, for everybody.
+//! Samples once every few seconds, for all parts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Pressure;
+use crate::cluster::local_server;
 use crate::config::Config;
 use crate::executor::{Command, Executor, Weight};
-use crate::membership::local::local_server;
 use crate::membership::LocalNode;
 use crate::postgres::NodeAddress;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use expanse_core::live::NodeLoad;
 
 const MACHINE: &str = "/proc/pressure";
-/// Where cgroup v2 is mounted: alone, or beside version 1.
+/// Where cgroup v2 is mounted: alone, or next to version 1.
 const CGROUP_MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /// Where the pressure of this machine, and of the server's cgroup, can be read.

@@ -1,4 +1,4 @@
-//! What a topology must be like, whoever wrote it.
+//! What a topology must be like, wherever it comes from.
 
 use std::collections::HashSet;
 

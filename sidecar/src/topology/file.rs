@@ -1,4 +1,4 @@
-//! The local configuration file: what this node knows when nobody answers.
+//! The local configuration file: what this node knows when the store does not answer.
 //!
 //! It is JSON for people to read, with a checksum that tells a damaged or edited file from a
 //! whole one:
@@ -70,7 +70,7 @@ impl LocalFile {
         }
     }
 
-    /// Replaces the file. Whoever reads it finds the old one or the new one, also after a crash.
+    /// Replaces the file. A reader finds the old one or the new one, also after a crash.
     ///
     /// # Errors
     /// [`FileError::Io`]; the old file is still there then.

@@ -9,7 +9,7 @@
 //! * optionally a directory mounted from outside ([`mounted`]), such as a Kubernetes ConfigMap.
 //!
 //! What is taken becomes the current topology, is written to the local file, and is shown to
-//! whoever holds a receiver of [`Mirror::state`]. What is refused changes nothing, and the reason is
+//! every holder of a receiver of [`Mirror::state`]. What is refused changes nothing, and the reason is
 //! kept in the state for people to see.
 //!
 //! # Invariants

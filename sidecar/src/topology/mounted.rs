@@ -1,4 +1,4 @@
-//! A directory of configuration files that somebody else replaces as a whole.
+//! A directory of configuration files that is replaced as a whole from outside.
 //!
 //! Kubernetes mounts a ConfigMap as a directory in which every file is a link through `..data`, a
 //! link to a directory of the current generation; an update makes a new directory and swaps

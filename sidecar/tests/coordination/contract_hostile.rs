@@ -1,4 +1,4 @@
-//! What every store promises about input that nobody sane would write.
+//! What every store promises about input that no sane client would write.
 
 use expanse_sidecar::coordination::{Error, Op, Version, MAX_ENTRY_BYTES};
 

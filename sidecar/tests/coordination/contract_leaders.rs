@@ -95,7 +95,7 @@ pub async fn never_two_leaders(url: &str) {
 async fn soon_but_fair<T>(what: impl std::future::Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), what)
         .await
-        .expect("nobody was elected for 60 s")
+        .expect("no client was elected for 60 s")
 }
 
 pub async fn a_candidate_that_gives_up_leaves_nothing(url: &str) {

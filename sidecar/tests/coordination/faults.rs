@@ -232,7 +232,7 @@ async fn lost_answers_are_resolved() {
         (entry.data.as_slice(), entry.version),
         (&b"2"[..], Version(2))
     );
-    // Somebody else changes what was written before the writer can look.
+    // Another client changes what was written before the writer can look.
     proxy.set(Network::Mute);
     let overtake = async {
         let written = observer.watch("/a").await.unwrap();

@@ -26,7 +26,7 @@ async fn second_process() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
-/// Raises two entries together, for ever.
+/// Raises two entries together, forever.
 async fn write_pairs(store: &dyn Coordination) {
     let entry = store.get("/pair/left").await.unwrap().unwrap();
     for version in entry.version.0.. {

@@ -13,7 +13,7 @@ pub enum Network {
     Whole,
     /// Connections break and new ones are refused.
     Broken,
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, and no one is told.
     Silent,
     /// Requests arrive, answers do not.
     Mute,

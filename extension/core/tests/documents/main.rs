@@ -1,8 +1,14 @@
 //! What is made of sources is what they make: pages of `docs/` are compared with what they are generated from.
 //!
 //! `make docs` writes them anew.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the crate decides over plain data, but its documents are files"
+)]
 
 mod errors;
+mod reference;
+mod sql;
 
 use std::path::{Path, PathBuf};
 

@@ -1,115 +1,77 @@
-//! How strongly a statement locks the spread tables that it is about, where others wait for that.
+//! How strongly a statement locks its distributed tables, where other nodes have them.
 
-use crate::ddl::attempts::Wanted;
-use crate::ddl::classify::Concern;
-use crate::ddl::concurrently;
-use crate::ddl::names::spread_table;
+use crate::ddl::classify::named::Named;
+use crate::ddl::classify::text::option_is_on;
+use crate::ddl::tables::distributed_table;
 use crate::metadata::cache::Metadata;
-use crate::pg::parse_tree::{list, relation, tag};
-use pgrx::pg_sys::{self, Node, NodeTag, ObjectType, Oid, RangeVar};
+use crate::pg::names;
+use crate::pg::session::transaction;
+use crate::pg::tree::NodeRef;
+use expanse_core::utility::lock::FOREIGN_KEY_TARGET;
+use expanse_core::utility::{LockMode, Object, TableLock};
+use pgrx::pg_sys::{
+    AlterTableStmt, ColumnDef, Constraint, DropStmt, IndexStmt, LockStmt, Oid, ReindexStmt,
+};
 
-const SHARE: i32 = pg_sys::ShareLock as i32;
-const SHARE_ROW_EXCLUSIVE: i32 = pg_sys::ShareRowExclusiveLock as i32;
-const ACCESS_EXCLUSIVE: i32 = pg_sys::AccessExclusiveLock as i32;
+/// The lock that the statement names, or its commands need.
+pub fn own(node: NodeRef<'_>) -> Option<LockMode> {
+    if let Some(stmt) = node.cast::<AlterTableStmt>() {
+        return LockMode::from_number(stmt.lock_mode());
+    }
+    let stmt = node.cast::<LockStmt>()?;
+    // The first statement on another node would fix what a transaction with one snapshot sees there.
+    let waits = !stmt.nowait && !transaction::has_one_snapshot();
+    waits.then(|| LockMode::from_number(stmt.mode)).flatten()
+}
 
-/// What is to be locked before the statement runs: nothing, where no other node is concerned.
-pub fn of(node: *mut Node, concern: &Concern, metadata: &Metadata) -> Vec<Wanted> {
-    if concern.tables.is_empty() || metadata.active_nodes().len() < 2 {
+/// Is it a statement with CONCURRENTLY?
+pub fn is_concurrent(node: NodeRef<'_>) -> bool {
+    if let Some(stmt) = node.cast::<IndexStmt>() {
+        return stmt.concurrent;
+    }
+    if let Some(stmt) = node.cast::<DropStmt>() {
+        return stmt.concurrent;
+    }
+    node.cast::<ReindexStmt>()
+        .is_some_and(|stmt| option_is_on(stmt.options(), "concurrently"))
+}
+
+/// What is to be locked on all nodes before the statement runs: nothing, where no other node is concerned.
+pub fn of(
+    node: NodeRef<'_>,
+    object: Object,
+    named: &Named,
+    lock: Option<TableLock>,
+    metadata: &Metadata,
+) -> Vec<(Oid, TableLock)> {
+    if named.distributed.is_empty() || metadata.active_nodes().len() < 2 {
         return Vec::new();
     }
-    if concern.creates_concurrently() {
-        return concern
-            .tables
-            .iter()
-            .map(|&t| concurrently::wanted(t))
-            .collect();
+    let tables = named.distributed.iter();
+    let own = tables.filter_map(|&table| Some((table, lock?)));
+    let mut locks: Vec<_> = own.collect();
+    if object != Object::Type {
+        let targets = foreign_key_targets(node, metadata).into_iter();
+        locks.extend(targets.map(|table| (table, FOREIGN_KEY_TARGET)));
     }
-    let Some(mode) = mode(node) else {
+    locks
+}
+
+/// The distributed tables that new foreign keys point to.
+fn foreign_key_targets(node: NodeRef<'_>, metadata: &Metadata) -> Vec<Oid> {
+    let Some(stmt) = node.cast::<AlterTableStmt>() else {
         return Vec::new();
     };
-    let tables = concern.tables.iter().map(|&table| (table, mode));
-    let pointed_to = pointed_to(node, metadata).into_iter();
-    tables
-        .chain(pointed_to.map(|table| (table, SHARE_ROW_EXCLUSIVE)))
-        .filter_map(|(table, mode)| Wanted::everywhere(table, mode))
+    let definitions = stmt.commands().iter().filter_map(|cmd| cmd.definition());
+    let constraints = definitions.flat_map(|definition| {
+        let of_column = definition.cast::<ColumnDef>().map(|column| {
+            let constraints = column.constraints();
+            constraints.iter().collect::<Vec<_>>()
+        });
+        of_column.unwrap_or_else(|| definition.cast::<Constraint>().into_iter().collect())
+    });
+    constraints
+        .filter_map(|constraint| names::relation(constraint.referenced()?))
+        .filter_map(|table| distributed_table(metadata, table))
         .collect()
-}
-
-/// As in PostgreSQL's manual, "Explicit Locking"; `None` for what locks no table, or many that are not named.
-fn mode(node: *mut Node) -> Option<i32> {
-    // SAFETY: a utility statement, read as the type that its tag names.
-    unsafe {
-        match tag(node) {
-            NodeTag::T_AlterTableStmt => {
-                let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
-                // Of a composite type: its tables are left alone.
-                (stmt.objtype != ObjectType::OBJECT_TYPE)
-                    .then(|| pg_sys::AlterTableGetLockLevel(stmt.cmds))
-            }
-            NodeTag::T_IndexStmt => Some(SHARE),
-            NodeTag::T_ReindexStmt => {
-                let stmt = &*node.cast::<pg_sys::ReindexStmt>();
-                // The table itself less strongly, but its indexes, which every plan needs.
-                (!crate::ddl::classify::upkeep::option_set(stmt.params, "concurrently"))
-                    .then_some(ACCESS_EXCLUSIVE)
-            }
-            NodeTag::T_CreateTrigStmt => Some(SHARE_ROW_EXCLUSIVE),
-            NodeTag::T_TruncateStmt
-            | NodeTag::T_ClusterStmt
-            | NodeTag::T_CreatePolicyStmt
-            | NodeTag::T_AlterPolicyStmt => Some(ACCESS_EXCLUSIVE),
-            NodeTag::T_DropStmt => matches!(
-                (*node.cast::<pg_sys::DropStmt>()).removeType,
-                ObjectType::OBJECT_TABLE
-                    | ObjectType::OBJECT_INDEX
-                    | ObjectType::OBJECT_TRIGGER
-                    | ObjectType::OBJECT_POLICY
-            )
-            .then_some(ACCESS_EXCLUSIVE),
-            NodeTag::T_RenameStmt => matches!(
-                (*node.cast::<pg_sys::RenameStmt>()).renameType,
-                ObjectType::OBJECT_TABLE
-                    | ObjectType::OBJECT_COLUMN
-                    | ObjectType::OBJECT_TABCONSTRAINT
-                    | ObjectType::OBJECT_TRIGGER
-                    | ObjectType::OBJECT_POLICY
-            )
-            .then_some(ACCESS_EXCLUSIVE),
-            NodeTag::T_AlterObjectSchemaStmt => {
-                let stmt = &*node.cast::<pg_sys::AlterObjectSchemaStmt>();
-                (stmt.objectType == ObjectType::OBJECT_TABLE).then_some(ACCESS_EXCLUSIVE)
-            }
-            NodeTag::T_LockStmt => {
-                let stmt = &*node.cast::<pg_sys::LockStmt>();
-                // The first statement on another node would fix what a transaction with one snapshot sees there.
-                let one_snapshot = pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32;
-                (!stmt.nowait && !one_snapshot).then_some(stmt.mode)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The spread tables that new foreign keys point to.
-fn pointed_to(node: *mut Node, metadata: &Metadata) -> Vec<Oid> {
-    // SAFETY: as in `mode`; commands that add a constraint or a column have it as their definition.
-    unsafe {
-        if tag(node) != NodeTag::T_AlterTableStmt {
-            return Vec::new();
-        }
-        let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
-        let added = list::<pg_sys::AlterTableCmd>(stmt.cmds)
-            .into_iter()
-            .map(|cmd| (*cmd).def)
-            .filter(|def| !def.is_null())
-            .flat_map(|def| match tag(def) {
-                NodeTag::T_Constraint => vec![def.cast::<pg_sys::Constraint>()],
-                NodeTag::T_ColumnDef => list((*def.cast::<pg_sys::ColumnDef>()).constraints),
-                _ => Vec::new(),
-            });
-        let tables = added.map(|constraint| (*constraint).pktable);
-        tables
-            .filter_map(|range: *mut RangeVar| spread_table(metadata, relation(range)?))
-            .collect()
-    }
 }

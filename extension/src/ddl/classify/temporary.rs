@@ -1,67 +1,66 @@
-//! Types of one session: they are in its temporary schema, and no other node has them.
+//! Types and views of one session: they are in its temporary schema, and no other node has them.
 
-use crate::pg::parse_tree::{list, names, relation, tag, text};
-use pgrx::pg_sys::{self, List, Node, NodeTag, ObjectType, Oid, RangeVar, TypeName};
+use crate::pg::catalog::{creation_schema, is_temporary_schema, relation_schema, schema_named};
+use crate::pg::tree::{ListRef, NodeRef};
+use crate::pg::{names, spi};
+use pgrx::pg_sys::{self, ObjectType, Oid, RangeVar, TypeName};
 
-/// Is the statement about such types and nothing else?
-pub fn is_about(node: *mut Node) -> bool {
-    // SAFETY: each node is read as the type that its tag names.
-    unsafe {
-        match tag(node) {
-            NodeTag::T_CompositeTypeStmt => {
-                let range = (*node.cast::<pg_sys::CompositeTypeStmt>()).typevar;
-                makes(text((*range).schemaname))
-            }
-            NodeTag::T_CreateEnumStmt => {
-                makes(schema_of((*node.cast::<pg_sys::CreateEnumStmt>()).typeName))
-            }
-            NodeTag::T_CreateRangeStmt => makes(schema_of(
-                (*node.cast::<pg_sys::CreateRangeStmt>()).typeName,
-            )),
-            NodeTag::T_CreateDomainStmt => makes(schema_of(
-                (*node.cast::<pg_sys::CreateDomainStmt>()).domainname,
-            )),
-            NodeTag::T_AlterEnumStmt => {
-                is_temporary((*node.cast::<pg_sys::AlterEnumStmt>()).typeName.cast())
-            }
-            NodeTag::T_AlterDomainStmt => {
-                is_temporary((*node.cast::<pg_sys::AlterDomainStmt>()).typeName.cast())
-            }
-            NodeTag::T_AlterTableStmt => {
-                let stmt = &*node.cast::<pg_sys::AlterTableStmt>();
-                stmt.objtype == ObjectType::OBJECT_TYPE && is_temporary_relation(stmt.relation)
-            }
-            NodeTag::T_RenameStmt => {
-                let stmt = &*node.cast::<pg_sys::RenameStmt>();
-                match stmt.renameType {
-                    ObjectType::OBJECT_ATTRIBUTE => is_temporary_relation(stmt.relation),
-                    kind => of_types(kind) && is_temporary(stmt.object),
-                }
-            }
-            NodeTag::T_AlterOwnerStmt => {
-                let stmt = &*node.cast::<pg_sys::AlterOwnerStmt>();
-                of_types(stmt.objectType) && is_temporary(stmt.object)
-            }
-            NodeTag::T_CommentStmt => {
-                let stmt = &*node.cast::<pg_sys::CommentStmt>();
-                of_types(stmt.objtype) && is_temporary(stmt.object)
-            }
-            NodeTag::T_GrantStmt => {
-                let stmt = &*node.cast::<pg_sys::GrantStmt>();
-                stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_OBJECT
-                    && of_types(stmt.objtype)
-                    && all_temporary(stmt.objects)
-            }
-            NodeTag::T_DropStmt => {
-                let stmt = &*node.cast::<pg_sys::DropStmt>();
-                of_types(stmt.removeType) && all_temporary(stmt.objects)
-            }
-            _ => false,
-        }
-    }
+/// Is the statement about such objects and nothing else?
+pub fn is_about(node: NodeRef<'_>) -> bool {
+    makes_temporary(node).unwrap_or_else(|| names_temporary(node).unwrap_or(false))
 }
 
-fn of_types(kind: ObjectType::Type) -> bool {
+/// Does a statement that makes a type or a view make a temporary one? `None` for other statements.
+fn makes_temporary(node: NodeRef<'_>) -> Option<bool> {
+    if let Some(stmt) = node.cast::<pg_sys::ViewStmt>() {
+        let persistence = stmt.view()?.relpersistence as u8;
+        return Some(persistence == pg_sys::RELPERSISTENCE_TEMP);
+    }
+    let schema = if let Some(stmt) = node.cast::<pg_sys::CompositeTypeStmt>() {
+        crate::pg::tree::owned(stmt.name()?.schema())
+    } else if let Some(stmt) = node.cast::<pg_sys::CreateEnumStmt>() {
+        schema_of(stmt.names())
+    } else if let Some(stmt) = node.cast::<pg_sys::CreateRangeStmt>() {
+        schema_of(stmt.names())
+    } else {
+        schema_of(node.cast::<pg_sys::CreateDomainStmt>()?.names())
+    };
+    Some(makes(schema))
+}
+
+/// Are all objects that a statement names temporary types? `None` for statements about other objects.
+fn names_temporary(node: NodeRef<'_>) -> Option<bool> {
+    if let Some(stmt) = node.cast::<pg_sys::AlterEnumStmt>() {
+        return Some(is_temporary_type(names::type_named(stmt.names())));
+    }
+    if let Some(stmt) = node.cast::<pg_sys::AlterDomainStmt>() {
+        return Some(is_temporary_type(names::type_named(stmt.names())));
+    }
+    if let Some(stmt) = node.cast::<pg_sys::AlterTableStmt>() {
+        let composite = stmt.objtype == ObjectType::OBJECT_TYPE;
+        return Some(composite && is_temporary_relation(stmt.relation()?));
+    }
+    if let Some(stmt) = node.cast::<pg_sys::RenameStmt>() {
+        return match stmt.renameType {
+            ObjectType::OBJECT_ATTRIBUTE => Some(is_temporary_relation(stmt.relation()?)),
+            kind => Some(is_type(kind) && is_temporary(stmt.object()?)),
+        };
+    }
+    if let Some(stmt) = node.cast::<pg_sys::AlterOwnerStmt>() {
+        return Some(is_type(stmt.objectType) && is_temporary(stmt.object()?));
+    }
+    if let Some(stmt) = node.cast::<pg_sys::CommentStmt>() {
+        return Some(is_type(stmt.objtype) && is_temporary(stmt.object()?));
+    }
+    if let Some(stmt) = node.cast::<pg_sys::GrantStmt>() {
+        let named = stmt.targtype == pg_sys::GrantTargetType::ACL_TARGET_OBJECT;
+        return Some(named && is_type(stmt.objtype) && all_temporary(stmt.objects()));
+    }
+    let stmt = node.cast::<pg_sys::DropStmt>()?;
+    Some(is_type(stmt.removeType) && all_temporary(stmt.objects()))
+}
+
+fn is_type(kind: ObjectType::Type) -> bool {
     matches!(
         kind,
         ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN | ObjectType::OBJECT_DOMCONSTRAINT
@@ -69,82 +68,55 @@ fn of_types(kind: ObjectType::Type) -> bool {
 }
 
 /// The schema in a name of a new object, if it says one.
-fn schema_of(named: *mut List) -> Option<String> {
-    let mut parts = names(named);
+fn schema_of(named: ListRef<'_, pg_sys::String>) -> Option<String> {
+    let mut parts = named.texts();
     parts.pop();
     parts.pop()
 }
 
 /// Is a new object that is to be in this schema made in the session's temporary one?
 fn makes(schema: Option<String>) -> bool {
-    if let Some(schema) = schema {
-        return schema == "pg_temp" || is_own_schema(&schema);
-    }
-    // SAFETY: gives a palloc'd list of OIDs, the first of which is where objects are made.
-    unsafe {
-        let path = pg_sys::fetch_search_path(false);
-        !path.is_null() && (*path).length > 0 && is_temporary_schema((*(*path).elements).oid_value)
-    }
-}
-
-/// Is it the temporary schema of this session by its real name?
-fn is_own_schema(name: &str) -> bool {
-    // What no schema can be called is none.
-    let Ok(name) = std::ffi::CString::new(name) else {
-        return false;
+    let named = match schema {
+        Some(schema) if schema == "pg_temp" => return true,
+        // Its real name.
+        Some(schema) => schema_named(&schema),
+        None => creation_schema(),
     };
-    // SAFETY: a system-cache lookup by a NUL-terminated name; a missing schema gives InvalidOid.
-    is_temporary_schema(unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) })
+    named.is_some_and(is_temporary_schema)
 }
 
-fn is_temporary_schema(schema: Oid) -> bool {
-    // SAFETY: compares with the session's own.
-    schema != pg_sys::InvalidOid && unsafe { pg_sys::isTempNamespace(schema) }
+fn is_temporary_relation(range: NodeRef<'_, RangeVar>) -> bool {
+    let schema = names::relation(range).and_then(relation_schema);
+    schema.is_some_and(is_temporary_schema)
 }
 
-fn is_temporary_relation(range: *mut RangeVar) -> bool {
-    relation(range).is_some_and(|oid| {
-        // SAFETY: a system-cache lookup.
-        is_temporary_schema(unsafe { pg_sys::get_rel_namespace(oid) })
-    })
-}
-
-fn all_temporary(types: *mut List) -> bool {
-    let types = list::<Node>(types);
-    !types.is_empty() && types.into_iter().all(is_temporary)
+fn all_temporary(types: ListRef<'_>) -> bool {
+    !types.is_empty() && types.iter().all(is_temporary)
 }
 
 /// Is a type, as statements name it, one of this session? A TypeName, a list of names, or a list of a TypeName and the name
 /// of its constraint.
-fn is_temporary(object: *mut Node) -> bool {
-    if object.is_null() {
-        return false;
+fn is_temporary(object: NodeRef<'_>) -> bool {
+    if let Some(name) = object.cast::<TypeName>() {
+        return is_temporary_type(names::type_of(name));
     }
-    // SAFETY: the parser's names, read as what their tags name; missing types give InvalidOid.
-    unsafe {
-        let name: *mut TypeName = match tag(object) {
-            NodeTag::T_TypeName => object.cast(),
-            NodeTag::T_List => {
-                let parts = list::<Node>(object.cast());
-                match parts.first() {
-                    Some(&first) if tag(first) == NodeTag::T_TypeName => first.cast(),
-                    Some(_) if parts.len() <= 3 => pg_sys::makeTypeNameFromNameList(object.cast()),
-                    _ => return false,
-                }
-            }
-            _ => return false,
-        };
-        let oid = pg_sys::LookupTypeNameOid(std::ptr::null_mut(), name, true);
-        oid != pg_sys::InvalidOid && is_temporary_schema(namespace_of(oid))
+    if let Some(parts) = object.names() {
+        return parts.len() <= 3 && is_temporary_type(names::type_named(parts));
     }
+    let first = object
+        .cast::<pg_sys::List>()
+        .and_then(|list| list.nodes().first());
+    first
+        .and_then(|first| first.cast::<TypeName>())
+        .is_some_and(|name| is_temporary_type(names::type_of(name)))
 }
 
-/// The schema of a type that exists.
-fn namespace_of(oid: Oid) -> Oid {
-    crate::pg::spi::value(&format!(
-        "SELECT typnamespace::pg_catalog.int8 FROM pg_catalog.pg_type WHERE oid = {}",
-        oid.to_u32()
-    ))
-    .and_then(|text| text.parse::<u32>().ok())
-    .map_or(pg_sys::InvalidOid, Oid::from)
+fn is_temporary_type(of: Option<Oid>) -> bool {
+    let schema = of.and_then(|of| {
+        spi::oid(&format!(
+            "SELECT typnamespace::pg_catalog.int8 FROM pg_catalog.pg_type WHERE oid = {}",
+            of.to_u32()
+        ))
+    });
+    schema.is_some_and(is_temporary_schema)
 }

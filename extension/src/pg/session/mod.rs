@@ -2,7 +2,9 @@
 
 #![allow(dead_code)]
 
+pub mod kept_snapshot;
 pub mod locks;
+pub mod snapshot;
 pub mod subtransaction;
 pub mod transaction;
 
@@ -46,4 +48,22 @@ pub fn setting(name: &CStr) -> String {
 pub fn runs_extension_script() -> bool {
     // SAFETY: a plain flag of the backend.
     unsafe { pg_sys::creating_extension }
+}
+
+/// Is this a process that works for another one's query?
+pub fn is_parallel_worker() -> bool {
+    // SAFETY: a plain variable of the process.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
+}
+
+/// Does this process send changes for replication?
+pub fn is_wal_sender() -> bool {
+    // SAFETY: a plain variable of the process.
+    unsafe { pg_sys::am_walsender }
+}
+
+/// Is the process about to end?
+pub fn exiting() -> bool {
+    // SAFETY: a plain variable of the process.
+    unsafe { pg_sys::proc_exit_inprogress }
 }

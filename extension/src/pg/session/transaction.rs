@@ -2,6 +2,24 @@
 
 use pgrx::pg_sys;
 
+/// How a transaction is isolated from others; a stronger level compares as greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+/// The isolation level of the running transaction.
+pub fn isolation() -> Isolation {
+    // SAFETY: a plain variable of the transaction.
+    match unsafe { pg_sys::XactIsoLevel } as u32 {
+        pg_sys::XACT_SERIALIZABLE => Isolation::Serializable,
+        pg_sys::XACT_REPEATABLE_READ => Isolation::RepeatableRead,
+        _ => Isolation::ReadCommitted,
+    }
+}
+
 pub fn is_read_only() -> bool {
     // SAFETY: a plain variable of the transaction.
     unsafe { pg_sys::XactReadOnly }

@@ -44,6 +44,45 @@ impl<'a, T> ListRef<'a, T> {
         }
     }
 
+    pub fn empty() -> Self {
+        ListRef {
+            list: std::ptr::null_mut(),
+            elements: PhantomData,
+        }
+    }
+
+    /// A new list with the elements of both.
+    pub fn concat(self, other: ListRef<'a, T>) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().chain(other.iter()))
+    }
+
+    /// A new list with one element more.
+    pub fn with(self, element: NodeRef<'a, T>) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().chain([element]))
+    }
+
+    /// A new list of deep copies of the elements.
+    pub fn copied(self) -> ListRef<'a, T>
+    where
+        T: 'a,
+    {
+        list_of(self.iter().map(|element| super::copy(element).into_ref()))
+    }
+
+    /// The same without the elements' type.
+    pub fn untyped(self) -> ListRef<'a, Node> {
+        ListRef {
+            list: self.list,
+            elements: PhantomData,
+        }
+    }
+
     /// For PostgreSQL's functions, and to be put into another tree.
     pub fn as_ptr(self) -> *mut List {
         self.list

@@ -1,6 +1,6 @@
 //! The fields of utility statements that lead to other nodes. See [`super::fields`].
 
-use super::{string, ListRef, NodeRef, Tagged};
+use super::{owned, string, ListRef, NodeRef, Tagged};
 use crate::tree_nodes;
 use pgrx::pg_sys::*;
 use std::ffi::CStr;
@@ -226,5 +226,36 @@ impl<'a> NodeRef<'a, CreateForeignTableStmt> {
         // SAFETY: the structure begins with a CreateStmt, with everything below it.
         let table = unsafe { NodeRef::new(self.as_ptr().cast()) };
         table.expect("made of a reference")
+    }
+}
+
+impl NodeRef<'_, DefElem> {
+    /// The option as a boolean, true where it says nothing; raises for what is none.
+    pub fn is_on(self) -> bool {
+        // SAFETY: a valid option.
+        unsafe { defGetBoolean(self.as_ptr()) }
+    }
+
+    /// The option's value as text; `None` where it says nothing.
+    pub fn text(self) -> Option<std::string::String> {
+        self.argument()?;
+        // SAFETY: a valid option with a value: gives a palloc'd or static string, or raises.
+        owned(unsafe { string(defGetString(self.as_ptr())) })
+    }
+}
+
+impl NodeRef<'_, RoleSpec> {
+    /// The role's name, of the current or session user as well; raises for PUBLIC and for what does not exist.
+    pub fn role_name(self) -> std::string::String {
+        // SAFETY: a valid name of a role: gives a palloc'd string, or raises.
+        owned(unsafe { string(get_rolespec_name(self.as_ptr())) }).unwrap_or_default()
+    }
+}
+
+impl NodeRef<'_, AlterTableStmt> {
+    /// The number of the lock mode that its commands need.
+    pub fn lock_mode(self) -> i32 {
+        // SAFETY: a valid list of commands, read only.
+        unsafe { AlterTableGetLockLevel(self.cmds) }
     }
 }

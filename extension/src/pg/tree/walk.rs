@@ -149,6 +149,25 @@ pub fn mutate<'a>(
     changed.unwrap_or(root)
 }
 
+/// A copy of a node with what is below it changed; the node itself is not asked about.
+pub fn mutate_below<'a>(
+    root: NodeRef<'a>,
+    change: &mut dyn FnMut(NodeRef<'a>) -> Change<'a>,
+) -> NodeRef<'a> {
+    let mut mutation = Mutation {
+        change,
+        flags: 0,
+        raised: None,
+    };
+    let context = std::ptr::from_mut(&mut mutation).cast();
+    let changed = super::guarded_node(|| {
+        // SAFETY: as in `mutate`.
+        unsafe { raw::expression_tree_mutator(root.as_ptr(), change_node, context) }
+    });
+    mutation.end();
+    changed.unwrap_or(root)
+}
+
 /// Changes what is below a query (not the query itself), by PostgreSQL's `QTW_` flags; with `QTW_DONT_COPY_QUERY` in place.
 pub fn mutate_query<'a>(
     query: NodeMut<'a, Query>,

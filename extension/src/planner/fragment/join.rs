@@ -1,336 +1,274 @@
-//! The fragment of a join: two fragments whose rows meet on one node.
-//!
-//! Two distributed fragments of one group join on their distribution columns. A replicated one joins with anything, as long
-//! as its unmatched rows are not part of the result: every node would deliver them.
+//! The fragment of a join: two fragments whose rows meet on one node. [`expanse_core::fragment::join`] decides.
 
 use crate::metadata::cache::metadata;
-use crate::pg::nodes::{copy, has_equal, items, make};
-use crate::planner::fragment::info;
+use crate::pg::catalog::{equality_operator, is_deterministic};
+use crate::pg::planner::{Planner, Rel};
+use crate::pg::tree::build::{self, all_of};
+use crate::pg::tree::{list_of, make, ListRef, NodeRef};
 use crate::planner::fragment::info::Fragment;
-use crate::planner::fragment::query::conjunction;
 use crate::planner::fragment::shippable::shippable;
-use crate::planner::fragment::{cost, path};
-use pgrx::pg_sys::*;
-use std::os::raw::c_int;
+use crate::planner::fragment::{cost, path, target};
+use expanse_core::fragment::cost::Figures;
+use expanse_core::fragment::join::{on_nodes, place, Kind, Place, Sides};
+use pgrx::pg_sys::{
+    BoolExpr, BoolExprType, CmdType, FromExpr, InvalidOid, JoinExpr, JoinType, Node, Oid, OpExpr,
+    Query, RelabelType, RestrictInfo, SubLink, SubLinkType, Var,
+};
 
 /// A join in question: `left` is the preserved side of an outer join, and the outer of a semijoin.
-struct Join {
-    left: Fragment,
-    right: Fragment,
-    kind: JoinType::Type,
+struct Join<'a> {
+    kind: Kind,
+    left: &'a Fragment<'a>,
+    right: &'a Fragment<'a>,
     /// Conditions of the join itself.
-    on: *mut List,
+    on: ListRef<'a, Node>,
     /// Conditions over its result.
-    above: *mut List,
+    above: ListRef<'a, Node>,
+    /// The coordinator's conditions over its result.
+    local: ListRef<'a, Node>,
 }
 
-/// Attaches a fragment to a join, and offers its path when it is distributed.
-///
-/// # Safety
-/// Called from `set_join_pathlist_hook` with two relations that have fragments.
-pub unsafe fn consider(
-    root: *mut PlannerInfo,
-    joinrel: *mut RelOptInfo,
-    outer: *mut RelOptInfo,
-    inner: *mut RelOptInfo,
+/// Attaches a fragment to a join, and adds its path when it is distributed.
+pub fn consider<'a>(
+    planner: Planner<'a>,
+    rel: Rel<'a>,
+    sides: [Rel<'a>; 2],
     jointype: JoinType::Type,
-    extra: *mut JoinPathExtraData,
+    restrictions: ListRef<'a, RestrictInfo>,
 ) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        // Conditions without columns stand above a plan's own scans and joins only.
-        if (*root).hasPseudoConstantQuals {
-            return;
-        }
-        let (Some(left), Some(right)) = (info::of(outer), info::of(inner)) else {
-            return;
-        };
-        if info::of(joinrel).is_some() || !(*joinrel).lateral_relids.is_null() {
-            return;
-        }
-        let mut join = Join {
-            left: *left,
-            right: *right,
-            kind: jointype,
-            on: std::ptr::null_mut(),
-            above: std::ptr::null_mut(),
-        };
-        if jointype == JoinType::JOIN_RIGHT {
-            std::mem::swap(&mut join.left, &mut join.right);
-            join.kind = JoinType::JOIN_LEFT;
-        }
-        let Some(fragment) = combine(joinrel, &mut join, (*extra).restrictlist) else {
-            return;
-        };
-        let distributed = fragment.distributed();
-        let fragment = fragment.attach(joinrel);
-        if distributed {
-            path::offer(root, joinrel, fragment);
+    // Conditions without columns stand above a plan's own scans and joins only.
+    if planner.hasPseudoConstantQuals {
+        return;
+    }
+    let [Some(outer), Some(inner)] = sides.map(Fragment::of) else {
+        return;
+    };
+    if Fragment::of(rel).is_some() || !rel.lateral_relids().is_empty() {
+        return;
+    }
+    let (kind, left, right) = match jointype {
+        JoinType::JOIN_INNER => (Kind::Inner, outer, inner),
+        JoinType::JOIN_LEFT => (Kind::Left, outer, inner),
+        JoinType::JOIN_RIGHT => (Kind::Left, inner, outer),
+        JoinType::JOIN_FULL => (Kind::Full, outer, inner),
+        JoinType::JOIN_SEMI => (Kind::Semi, outer, inner),
+        JoinType::JOIN_ANTI => (Kind::Anti, outer, inner),
+        _ => return,
+    };
+    let fragment = Join::new(kind, left, right, rel, restrictions)
+        .filter(|join| on_nodes(kind, left.location(), right.location(), || join.on_keys()))
+        .and_then(|join| join.fragment(rel));
+    if let Some(fragment) = fragment {
+        let fragment = rel.attach(fragment);
+        if fragment.is_distributed() {
+            path::add_join(rel, fragment);
         }
     }
 }
 
-unsafe fn combine(
-    joinrel: *mut RelOptInfo,
-    join: &mut Join,
-    restrictions: *mut List,
-) -> Option<Fragment> {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let (left, right) = (join.left, join.right);
-        if left.user != right.user || !left.kept.is_null() || !right.kept.is_null() {
-            return None;
-        }
-        let members = bms_union(left.members, right.members);
-        let mut kept = std::ptr::null_mut();
-        if !split(join, joinrel, members, restrictions, &mut kept) || !meet(join) {
-            return None;
-        }
-        let group = if left.distributed() {
-            left.group
-        } else {
-            right.group
-        };
-        let mut fragment = Fragment::new(group, left.user);
-        fragment.members = members;
-        fragment.kept = kept;
-        if !build(join, &mut fragment) {
-            return None;
-        }
-        fragment.columns = path::join_columns(joinrel, kept)?;
-        let half = matches!(join.kind, JoinType::JOIN_SEMI | JoinType::JOIN_ANTI);
-        if half
-            && items::<Var>(fragment.columns).any(|var| !bms_is_member((*var).varno, left.members))
+impl<'a> Join<'a> {
+    /// Sorts the conditions; `None` when the nodes cannot do the join with them.
+    fn new(
+        kind: Kind,
+        left: &'a Fragment<'a>,
+        right: &'a Fragment<'a>,
+        rel: Rel<'a>,
+        restrictions: ListRef<'a, RestrictInfo>,
+    ) -> Option<Self> {
+        if left.user != right.user
+            || !left.local_conditions.is_empty()
+            || !right.local_conditions.is_empty()
         {
             return None;
         }
-        fragment.rows = (*joinrel).rows;
-        fragment.width = (*(*joinrel).reltarget).width;
-        fragment.nodes = left.nodes.max(right.nodes);
-        fragment.work = cost::join(&left, &right, (*joinrel).rows);
-        Some(fragment)
-    }
-}
-
-/// Sorts the conditions into those of the join and those above it; false when the nodes can not apply one that
-/// decides which rows match.
-unsafe fn split(
-    join: &mut Join,
-    joinrel: *mut RelOptInfo,
-    members: Relids,
-    restrictions: *mut List,
-    kept: &mut *mut List,
-) -> bool {
-    // Derived equalities count as pushed down even when they decide which rows match.
-    let together = matches!(join.kind, JoinType::JOIN_INNER | JoinType::JOIN_SEMI);
-    // SAFETY: the restrictions of a join are RestrictInfo.
-    unsafe {
-        for rinfo in items::<RestrictInfo>(restrictions) {
-            if (*rinfo).pseudoconstant {
-                continue;
-            }
-            let clause = (*rinfo).clause.cast::<Node>();
-            let safe = (*rinfo).security_level == 0 || (*rinfo).leakproof;
-            let pushed = safe && shippable(clause, members, false);
-            let of_join = !(*rinfo).is_pushed_down
-                && bms_is_subset((*rinfo).required_relids, (*joinrel).relids);
-            if pushed && (of_join || together) {
-                join.on = lappend(join.on, clause.cast());
-            } else if join.kind == JoinType::JOIN_ANTI || join.kind == JoinType::JOIN_SEMI {
-                return false;
-            } else if pushed {
-                join.above = lappend(join.above, clause.cast());
-            } else if of_join && !together {
-                return false;
-            } else {
-                *kept = lappend(*kept, clause.cast());
+        let members = left.members.union(right.members);
+        let (mut on, mut above, mut local) = (Vec::new(), Vec::new(), Vec::new());
+        for condition in restrictions.iter().filter(|it| !it.pseudoconstant) {
+            let clause = condition.clause()?;
+            let may_leave = condition.security_level == 0 || condition.leakproof;
+            let of_join =
+                !condition.is_pushed_down && condition.required_relids().is_subset_of(rel.relids());
+            match place(kind, may_leave && shippable(clause, members), of_join)? {
+                Place::Join => on.push(clause),
+                Place::Above => above.push(clause),
+                Place::Coordinator => local.push(clause),
             }
         }
-    }
-    true
-}
-
-/// Do all rows that match live on one node, and is every row of the result delivered once?
-unsafe fn meet(join: &Join) -> bool {
-    let (left, right) = (join.left.distributed(), join.right.distributed());
-    // SAFETY: valid fragments.
-    unsafe {
-        match join.kind {
-            JoinType::JOIN_INNER if !left || !right => true,
-            JoinType::JOIN_LEFT | JoinType::JOIN_SEMI | JoinType::JOIN_ANTI if !right => true,
-            JoinType::JOIN_FULL if !left && !right => true,
-            JoinType::JOIN_INNER
-            | JoinType::JOIN_LEFT
-            | JoinType::JOIN_FULL
-            | JoinType::JOIN_SEMI
-            | JoinType::JOIN_ANTI => {
-                left && right && join.left.group == join.right.group && on_keys(join)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Is there an equality of a distribution column of each side?
-unsafe fn on_keys(join: &Join) -> bool {
-    let Some(equality) = equality_operator(join.left.group) else {
-        return false;
-    };
-    // SAFETY: conditions are valid expressions.
-    unsafe {
-        items::<Node>(join.on).any(|clause| {
-            if (*clause).type_ != NodeTag::T_OpExpr {
-                return false;
-            }
-            let operation = clause.cast::<OpExpr>();
-            if (*operation).opno != equality || crate::pg::nodes::length((*operation).args) != 2 {
-                return false;
-            }
-            let elements = (*(*operation).args).elements;
-            let one = plain((*elements).ptr_value.cast());
-            let other = plain((*elements.add(1)).ptr_value.cast());
-            collation_fits((*operation).inputcollid, one)
-                && ((has_equal(join.left.keys, one) && has_equal(join.right.keys, other))
-                    || (has_equal(join.left.keys, other) && has_equal(join.right.keys, one)))
+        Some(Join {
+            kind,
+            left,
+            right,
+            on: list_of(on),
+            above: list_of(above),
+            local: list_of(local),
         })
+    }
+
+    /// Is there an equality of a distribution column of each side?
+    fn on_keys(&self) -> bool {
+        let equality = metadata()
+            .and_then(|metadata| metadata.group(self.left.group).distribution_type)
+            .and_then(equality_operator);
+        equality.is_some_and(|equality| {
+            self.on
+                .iter()
+                .any(|clause| self.is_on_keys(clause, equality))
+        })
+    }
+
+    fn is_on_keys(&self, clause: NodeRef<'a>, equality: Oid) -> bool {
+        let Some(operation) = clause.cast::<OpExpr>() else {
+            return false;
+        };
+        let arguments = operation.arguments();
+        let (Some(one), Some(other), None) = (arguments.get(0), arguments.get(1), arguments.get(2))
+        else {
+            return false;
+        };
+        let (one, other) = (plain(one), plain(other));
+        let (left, right) = (self.left.keys, self.right.keys);
+        operation.opno == equality
+            && collation_fits(operation.inputcollid, one)
+            && (left.has_equal(one) && right.has_equal(other)
+                || left.has_equal(other) && right.has_equal(one))
+    }
+
+    /// `None` when the form cannot be written.
+    fn fragment(&self, rel: Rel<'a>) -> Option<Fragment<'a>> {
+        if !target::only_columns(rel.target()) {
+            return None;
+        }
+        let (left, right) = (self.left, self.right);
+        let columns = target::columns(rel.target(), self.local);
+        let of_left = |column: NodeRef<'_, Var>| left.members.contains(column.varno);
+        if self.kind.gives_left_only() && !columns.iter().all(of_left) {
+            return None;
+        }
+        let (from, remote_conditions) = self.form()?;
+        Some(Fragment {
+            group: if left.is_distributed() {
+                left.group
+            } else {
+                right.group
+            },
+            user: left.user,
+            members: left.members.union(right.members),
+            from,
+            remote_conditions,
+            local_conditions: self.local,
+            keys: chosen(self.kind.keys(), left.keys, right.keys),
+            keys_never_null: chosen(
+                self.kind.keys_never_null(),
+                left.keys_never_null,
+                right.keys_never_null,
+            ),
+            columns,
+            figures: Figures {
+                work: cost::join(&left.figures, &right.figures, rel.rows),
+                rows: rel.rows,
+                nodes: left.figures.nodes.max(right.figures.nodes),
+            },
+        })
+    }
+
+    /// FROM and WHERE; `None` when the join cannot be written so.
+    fn form(&self) -> Option<(ListRef<'a, Node>, ListRef<'a, Node>)> {
+        let (left, right) = (self.left, self.right);
+        let of_left = left.remote_conditions;
+        let of_right = right.remote_conditions;
+        Some(match self.kind {
+            Kind::Inner => (
+                left.from.concat(right.from),
+                of_left.concat(of_right).concat(self.on),
+            ),
+            Kind::Left => (
+                self.outer_join(JoinType::JOIN_LEFT, self.on.concat(of_right)),
+                of_left.concat(self.above),
+            ),
+            Kind::Full => {
+                // A condition below a full join has no place in its text.
+                if !of_left.is_empty() || !of_right.is_empty() || self.on.is_empty() {
+                    return None;
+                }
+                (self.outer_join(JoinType::JOIN_FULL, self.on), self.above)
+            }
+            Kind::Semi => (left.from, of_left.with(self.exists().node())),
+            Kind::Anti => (left.from, of_left.with(not(self.exists().node()))),
+        })
+    }
+
+    /// FROM with one outer join.
+    fn outer_join(&self, kind: JoinType::Type, on: ListRef<'a, Node>) -> ListRef<'a, Node> {
+        let condition = all_of(on).unwrap_or_else(|| build::boolean(true));
+        let sides = one_item(self.left.from).zip(one_item(self.right.from));
+        list_of(sides.map(|(left, right)| join_of(kind, left, right, condition)))
+    }
+
+    /// `EXISTS (SELECT FROM right WHERE ...)`. Columns of both sides are of level 0 here and its range table is empty; it is
+    /// completed when the query is built (`query::expressions`).
+    fn exists(&self) -> NodeRef<'a, SubLink> {
+        let mut tree = make::<FromExpr>();
+        tree.fromlist = self.right.from.copied().as_ptr();
+        tree.quals = build::pointer(all_of(self.right.remote_conditions.concat(self.on)));
+        let mut query = make::<Query>();
+        query.commandType = CmdType::CMD_SELECT;
+        query.canSetTag = true;
+        query.jointree = tree.as_ptr();
+        query.stmt_location = -1;
+        let mut link = make::<SubLink>();
+        link.subLinkType = SubLinkType::EXISTS_SUBLINK;
+        link.subselect = query.as_ptr().cast();
+        link.location = -1;
+        link.into_ref()
     }
 }
 
 /// Equality under another collation could call values equal that are hashed to different nodes.
-unsafe fn collation_fits(collation: Oid, column: *mut Node) -> bool {
-    // SAFETY: a valid expression; a catalog lookup.
-    unsafe {
-        collation == InvalidOid
-            || collation == exprCollation(column)
-            || get_collation_isdeterministic(collation)
-    }
-}
-
-fn equality_operator(group: i32) -> Option<Oid> {
-    let kind = metadata()?.group(group).distribution_type?;
-    // SAFETY: the type cache has an entry for any existing type.
-    let operator = unsafe { (*lookup_type_cache(kind, TYPECACHE_EQ_OPR as c_int)).eq_opr };
-    (operator != InvalidOid).then_some(operator)
+fn collation_fits(collation: Oid, column: NodeRef<'_>) -> bool {
+    collation == InvalidOid || collation == column.collation() || is_deterministic(collation)
 }
 
 /// Without binary-compatible relabelling.
-unsafe fn plain(mut node: *mut Node) -> *mut Node {
-    // SAFETY: a valid expression.
-    unsafe {
-        while (*node).type_ == NodeTag::T_RelabelType {
-            node = (*node.cast::<RelabelType>()).arg.cast();
-        }
-        node
+fn plain(mut node: NodeRef<'_>) -> NodeRef<'_> {
+    while let Some(argument) = node.cast::<RelabelType>().and_then(|it| it.argument()) {
+        node = argument;
+    }
+    node
+}
+
+fn chosen<'a>(sides: Sides, left: ListRef<'a, Var>, right: ListRef<'a, Var>) -> ListRef<'a, Var> {
+    match (sides.left, sides.right) {
+        (true, true) => left.concat(right),
+        (true, false) => left,
+        (false, true) => right,
+        (false, false) => ListRef::empty(),
     }
 }
 
-/// The join tree, conditions and keys; false when the form can not be written.
-unsafe fn build(join: &Join, fragment: &mut Fragment) -> bool {
-    let (left, right) = (&join.left, &join.right);
-    // SAFETY: valid fragments; lists are not shared after being changed.
-    unsafe {
-        match join.kind {
-            JoinType::JOIN_INNER => {
-                fragment.from = list_concat_copy(left.from, right.from);
-                fragment.quals = list_concat(list_concat_copy(left.quals, right.quals), join.on);
-                fragment.keys = list_concat_copy(left.keys, right.keys);
-                fragment.solid_keys = list_concat_copy(left.solid_keys, right.solid_keys);
-            }
-            JoinType::JOIN_LEFT => {
-                let on = list_concat(list_copy(join.on), right.quals);
-                fragment.from = outer_join(left, right, join.kind, on);
-                fragment.quals = list_concat_copy(left.quals, join.above);
-                fragment.keys = list_concat_copy(left.keys, right.keys);
-                fragment.solid_keys = left.solid_keys;
-            }
-            JoinType::JOIN_FULL => {
-                // A condition below a full join has no place in its text.
-                if !left.quals.is_null() || !right.quals.is_null() || join.on.is_null() {
-                    return false;
-                }
-                fragment.from = outer_join(left, right, join.kind, join.on);
-                fragment.quals = join.above;
-                fragment.keys = list_concat_copy(left.keys, right.keys);
-            }
-            _ => {
-                let exists = exists(join);
-                fragment.from = left.from;
-                fragment.quals = lappend(list_copy(left.quals), exists.cast());
-                fragment.keys = left.keys;
-                fragment.solid_keys = left.solid_keys;
-            }
-        }
-    }
-    true
+/// FROM as one item: inner joins on true, whose conditions stand elsewhere.
+fn one_item<'a>(from: ListRef<'a, Node>) -> Option<NodeRef<'a>> {
+    from.iter()
+        .reduce(|joined, next| join_of(JoinType::JOIN_INNER, joined, next, build::boolean(true)))
 }
 
-/// A from list of one outer join.
-unsafe fn outer_join(
-    left: &Fragment,
-    right: &Fragment,
+fn join_of<'a>(
     kind: JoinType::Type,
-    on: *mut List,
-) -> *mut List {
-    // SAFETY: the structure matches the tag.
-    unsafe {
-        let join = make::<JoinExpr>(NodeTag::T_JoinExpr);
-        (*join).jointype = kind;
-        (*join).larg = one_item(left.from);
-        (*join).rarg = one_item(right.from);
-        (*join).quals = conjunction(on);
-        if (*join).quals.is_null() {
-            (*join).quals = makeBoolConst(true, false);
-        }
-        lappend(std::ptr::null_mut(), join.cast())
-    }
+    left: NodeRef<'a>,
+    right: NodeRef<'a>,
+    condition: NodeRef<'a>,
+) -> NodeRef<'a> {
+    let mut join = make::<JoinExpr>();
+    join.jointype = kind;
+    join.larg = left.as_ptr();
+    join.rarg = right.as_ptr();
+    join.quals = condition.as_ptr();
+    join.into_ref().node()
 }
 
-/// A from list as one item: inner joins on true, whose conditions stand elsewhere.
-unsafe fn one_item(from: *mut List) -> *mut Node {
-    let mut item: *mut Node = std::ptr::null_mut();
-    // SAFETY: a valid from list.
-    unsafe {
-        for next in items::<Node>(from) {
-            if item.is_null() {
-                item = next;
-                continue;
-            }
-            let join = make::<JoinExpr>(NodeTag::T_JoinExpr);
-            (*join).jointype = JoinType::JOIN_INNER;
-            (*join).larg = item;
-            (*join).rarg = next;
-            (*join).quals = makeBoolConst(true, false);
-            item = join.cast();
-        }
-    }
-    item
-}
-
-/// `EXISTS (SELECT FROM right WHERE ...)`, or NOT EXISTS. Columns of both sides are of level 0 here and its range table is
-/// empty; `shippable::ship` completes it when the query is built.
-unsafe fn exists(join: &Join) -> *mut Node {
-    // SAFETY: the structures match their tags.
-    unsafe {
-        let query = make::<Query>(NodeTag::T_Query);
-        (*query).commandType = CmdType::CMD_SELECT;
-        (*query).canSetTag = true;
-        (*query).jointree = make::<FromExpr>(NodeTag::T_FromExpr);
-        (*(*query).jointree).fromlist = copy(join.right.from);
-        let quals = list_concat_copy(join.right.quals, join.on);
-        (*(*query).jointree).quals = conjunction(quals);
-        (*query).stmt_location = -1;
-        let link = make::<SubLink>(NodeTag::T_SubLink);
-        (*link).subLinkType = SubLinkType::EXISTS_SUBLINK;
-        (*link).subselect = query.cast();
-        (*link).location = -1;
-        if join.kind == JoinType::JOIN_ANTI {
-            let not = makeBoolExpr(
-                BoolExprType::NOT_EXPR,
-                lappend(std::ptr::null_mut(), link.cast()),
-                -1,
-            );
-            return not.cast();
-        }
-        link.cast()
-    }
+fn not<'a>(condition: NodeRef<'a>) -> NodeRef<'a> {
+    let mut not = make::<BoolExpr>();
+    not.boolop = BoolExprType::NOT_EXPR;
+    not.args = list_of([condition]).as_ptr();
+    not.location = -1;
+    not.into_ref().node()
 }

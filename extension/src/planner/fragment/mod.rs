@@ -2,23 +2,22 @@
 //!
 //! # How it works
 //! A relation of the planner that each node can answer on its own data carries a [`info::Fragment`]: its members, the
-//! conditions that the nodes apply, those kept here, and the distribution columns. `base` makes one for every
-//! distributed or replicated table, `join` one for a join of two of them where rows that meet live on one node, and
-//! `group` puts a grouping on top, `distinct` DISTINCT, `top` the first rows of an order. `path` offers a fragment to the planner and turns it into a plan; `query`
-//! builds the `Query` that PostgreSQL's own deparser writes as SQL.
+//! conditions that the nodes apply, those that the coordinator applies, and the distribution columns. `base` makes one for
+//! every distributed or replicated table, `join` one for a join of two of them where rows that meet live on one node, and
+//! `grouping` puts a grouping or DISTINCT on top, `top` the first rows of an order. `path` adds a fragment to the planner's
+//! paths and turns it into a plan; `query` builds the `Query` that PostgreSQL's own deparser writes as SQL. What may be done on
+//! the nodes and what it costs is decided in [`expanse_core::fragment`].
 //!
 //! # Invariants
 //! * A distributed table's own paths are never used: they see only this node's fragment.
-//! * A condition is pushed only when it means the same on every node (`shippable`); any other is kept here.
+//! * A condition is pushed only when it means the same on every node (`shippable`); the coordinator applies any other.
 //! * Everything that lives between two hooks is palloc'd in the planner's memory context.
 
 pub mod base;
-pub mod check;
 pub mod cost;
 pub mod grouping;
 pub mod info;
 pub mod join;
-pub mod joins;
 pub mod local_write;
 pub mod path;
 pub mod query;
@@ -27,12 +26,12 @@ pub mod statistics;
 pub mod target;
 pub mod top;
 
-use crate::planner::fragment::grouping::distinct;
-use crate::planner::fragment::grouping::group;
-
 use crate::metadata::cache::{metadata, Metadata};
-use pgrx::pg_sys::*;
-use std::ffi::c_void;
+use crate::pg::planner::{Planner, Rel, Stage};
+use crate::pg::tree::{ListRef, NodeRef};
+use crate::planner::fragment::grouping::{distinct, group};
+use crate::planner::fragment::info::Fragment;
+use pgrx::pg_sys::{JoinType, RTEKind, RangeTblEntry, RestrictInfo};
 use std::rc::Rc;
 
 pub use self::statistics::relation_info;
@@ -49,59 +48,35 @@ fn planning() -> Option<Rc<Metadata>> {
     Some(metadata)
 }
 
-/// Offers the fragment path of a base relation.
-pub fn rel_pathlist(
-    root: *mut PlannerInfo,
-    rel: *mut RelOptInfo,
-    rti: Index,
-    rte: *mut RangeTblEntry,
-) {
-    // SAFETY: PostgreSQL passes a valid relation and its range table entry.
-    unsafe {
-        if (*rte).rtekind != RTEKind::RTE_RELATION {
-            return;
-        }
-        if let Some(metadata) = planning() {
-            base::consider(root, rel, rti, rte, &metadata);
-        }
+/// Adds the fragment path of a base relation.
+pub fn rel_pathlist<'a>(rel: Rel<'a>, entry: NodeRef<'a, RangeTblEntry>) {
+    if entry.rtekind != RTEKind::RTE_RELATION {
+        return;
+    }
+    if let Some(metadata) = planning() {
+        base::consider(rel, entry, &metadata);
     }
 }
 
-/// Offers the fragment path of a join.
-pub fn join_pathlist(
-    root: *mut PlannerInfo,
-    joinrel: *mut RelOptInfo,
-    outer: *mut RelOptInfo,
-    inner: *mut RelOptInfo,
+/// Adds the fragment path of a join.
+pub fn join_pathlist<'a>(
+    planner: Planner<'a>,
+    rel: Rel<'a>,
+    sides: [Rel<'a>; 2],
     jointype: JoinType::Type,
-    extra: *mut JoinPathExtraData,
+    restrictions: ListRef<'a, RestrictInfo>,
 ) {
-    // SAFETY: PostgreSQL passes valid relations; a fragment is attached only by this module.
-    unsafe {
-        if info::of(outer).is_some() && info::of(inner).is_some() {
-            join::consider(root, joinrel, outer, inner, jointype, extra);
-        }
+    if sides.iter().all(|side| Fragment::of(*side).is_some()) {
+        join::consider(planner, rel, sides, jointype, restrictions);
     }
 }
 
-/// Offers the fragment paths of groupings, of DISTINCT and of the first rows of an order.
-pub fn upper_paths(
-    root: *mut PlannerInfo,
-    stage: UpperRelationKind::Type,
-    input: *mut RelOptInfo,
-    output: *mut RelOptInfo,
-    extra: *mut c_void,
-) {
-    // SAFETY: PostgreSQL passes valid relations, and for grouping the extra data of grouping.
-    unsafe {
-        if stage == UpperRelationKind::UPPERREL_GROUP_AGG {
-            group::consider(root, input, output, extra.cast());
-        }
-        if stage == UpperRelationKind::UPPERREL_DISTINCT {
-            distinct::consider(root, input, output);
-        }
-        if stage == UpperRelationKind::UPPERREL_ORDERED {
-            top::consider(root, input, output);
-        }
+/// Adds the fragment paths of groupings, of DISTINCT and of the first rows of an order.
+pub fn upper_paths<'a>(planner: Planner<'a>, stage: Stage<'a>, input: Rel<'a>, output: Rel<'a>) {
+    match stage {
+        Stage::Grouping { having } => group::consider(planner, input, output, having),
+        Stage::Distinct => distinct::consider(planner, input, output),
+        Stage::Ordering => top::consider(planner, input, output),
+        Stage::Other => {}
     }
 }

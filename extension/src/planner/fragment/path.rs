@@ -1,314 +1,184 @@
 //! Fragments among the planner's paths, and from a path to a plan.
 
-use crate::pg::nodes;
-use crate::pg::nodes::length;
-use crate::pg::tree::{copy, NodeRef};
+use crate::pg::catalog;
+use crate::pg::planner::custom_path::custom_path;
+use crate::pg::planner::{PathRef, PlannedByUs, Planner, Rel, Target};
+use crate::pg::tree::{build, copy, list_of, make, ListRef, NodeRef};
 use crate::plan::fragment::Plan as ScanPlan;
+use crate::plan::text::deparse;
 use crate::planner::fragment::info::Fragment;
-use crate::planner::fragment::query;
-use crate::planner::fragment::query::Grouping;
-use crate::planner::fragment::top;
+use crate::planner::fragment::query::{self, Grouping};
 use crate::planner::fragment::top::Top;
 use crate::planner::fragment::{cost, target};
 use crate::scan::fragment_scan;
-use pgrx::pg_sys::{self, *};
-use std::os::raw::c_int;
+use expanse_core::fragment::cost::partial_groups;
+use pgrx::pg_sys::{CustomScan, Node, Oid, TargetEntry, Var, CUSTOMPATH_SUPPORT_PROJECTION};
+use std::ffi::CStr;
 
-/// Our path: PostgreSQL's with what it stands for.
-#[repr(C)]
-struct FragmentPath {
-    custom: CustomPath,
-    fragment: *mut Fragment,
-    /// What the nodes deliver; null for a base relation, whose columns are the fragment's.
-    columns: *mut List,
-    references: *mut Index,
-    grouping: Option<Grouping>,
-    top: Option<Top>,
-    /// Conditions over the delivered columns.
-    kept: *mut List,
+/// What the nodes are asked for.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub fragment: &'a Fragment<'a>,
+    /// What they deliver, with the sort-group references of grouping columns.
+    pub columns: Target<'a>,
+    pub grouping: Option<Grouping<'a>>,
+    pub top: Option<Top<'a>>,
+    /// The coordinator's conditions over the delivered columns.
+    pub local_conditions: ListRef<'a, Node>,
 }
 
-struct Methods(CustomPathMethods);
-// SAFETY: only function pointers and a static string, never written.
-unsafe impl Sync for Methods {}
-
-static METHODS: Methods = Methods(CustomPathMethods {
-    CustomName: c"Fragments".as_ptr(),
-    PlanCustomPath: Some(plan_path),
-    ReparameterizeCustomPathByChild: None,
-});
-
-unsafe fn new(
-    rel: *mut RelOptInfo,
-    target: *mut PathTarget,
-    fragment: *mut Fragment,
-) -> *mut FragmentPath {
-    // SAFETY: palloc0 gives zeroed memory; all-zero is a valid value of every field but the references set here.
-    unsafe {
-        let path = palloc0(std::mem::size_of::<FragmentPath>()).cast::<FragmentPath>();
-        (*path).custom.path.type_ = NodeTag::T_CustomPath;
-        (*path).custom.path.pathtype = NodeTag::T_CustomScan;
-        (*path).custom.path.parent = rel;
-        (*path).custom.path.pathtarget = target;
-        (*path).custom.flags = CUSTOMPATH_SUPPORT_PROJECTION;
-        (*path).custom.methods = &METHODS.0;
-        std::ptr::addr_of_mut!((*path).grouping).write(None);
-        std::ptr::addr_of_mut!((*path).top).write(None);
-        (*path).fragment = fragment;
-        path
-    }
+/// Adds the path of a table.
+pub fn add_scan<'a>(rel: Rel<'a>, relation: Oid, fragment: &'a Fragment<'a>) {
+    add_rows(rel, fragment, user_columns(rel, relation, fragment));
 }
 
-/// Offers a base relation or a join.
-///
-/// # Safety
-/// `fragment` is the relation's own.
-pub unsafe fn offer(_root: *mut PlannerInfo, rel: *mut RelOptInfo, fragment: *mut Fragment) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let path = new(rel, (*rel).reltarget, fragment);
-        if (*rel).relid == 0 {
-            (*path).columns = (*fragment).columns;
-        }
-        (*path).kept = (*fragment).kept;
-        let base = std::ptr::addr_of_mut!((*path).custom.path);
-        (*base).rows = (*rel).rows;
-        let (startup, total) = cost::fetch(
-            &*fragment,
-            (*fragment).work,
-            (*rel).rows,
-            (*(*rel).reltarget).width,
-        );
-        (*base).startup_cost = startup;
-        (*base).total_cost = total;
-        add_path(rel, base);
-    }
+/// Adds the path of a join.
+pub fn add_join<'a>(rel: Rel<'a>, fragment: &'a Fragment<'a>) {
+    add_rows(rel, fragment, target::of_columns(fragment.columns.iter()));
+}
+
+fn add_rows<'a>(rel: Rel<'a>, fragment: &'a Fragment<'a>, columns: Target<'a>) {
+    let request = Request {
+        fragment,
+        columns,
+        grouping: None,
+        top: None,
+        local_conditions: fragment.local_conditions,
+    };
+    let estimate = cost::fetch(&fragment.figures, rel.rows, rel.target().width);
+    rel.add_path(custom_path(rel, rel.target(), estimate, request));
 }
 
 /// A grouping that the nodes do: `columns` are delivered, `target` is computed from them.
-pub struct Grouped {
-    pub fragment: *mut Fragment,
-    pub columns: *mut PathTarget,
-    pub target: *mut PathTarget,
-    pub grouping: Grouping,
-    pub kept: *mut List,
+pub struct Grouped<'a> {
+    pub fragment: &'a Fragment<'a>,
+    pub columns: Target<'a>,
+    pub target: Target<'a>,
+    pub grouping: Grouping<'a>,
+    pub local_conditions: ListRef<'a, Node>,
     pub rows: f64,
 }
 
-/// The path of a grouping, to be offered or used as an input.
-///
-/// # Safety
-/// All is valid and of the planner at work.
-pub unsafe fn grouped(rel: *mut RelOptInfo, grouped: &Grouped) -> *mut Path {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let path = new(rel, grouped.target, grouped.fragment);
-        (*path).columns = (*grouped.columns).exprs;
-        (*path).references = (*grouped.columns).sortgrouprefs;
-        (*path).grouping = Some(grouped.grouping);
-        (*path).kept = grouped.kept;
-        let base = std::ptr::addr_of_mut!((*path).custom.path);
-        (*base).rows = grouped.rows;
-        let work = cost::group(&*grouped.fragment, length((*path).columns));
-        let (startup, total) = cost::fetch(
-            &*grouped.fragment,
-            work,
-            grouped.rows,
-            (*grouped.columns).width,
-        );
-        (*base).startup_cost = startup + work / (*grouped.fragment).nodes;
-        (*base).total_cost = total;
-        base
-    }
+/// The path of a grouping, to be added or used as an input.
+pub fn grouped<'a>(rel: Rel<'a>, grouped: &Grouped<'a>) -> PathRef<'a> {
+    let request = Request {
+        fragment: grouped.fragment,
+        columns: grouped.columns,
+        grouping: Some(grouped.grouping),
+        top: None,
+        local_conditions: grouped.local_conditions,
+    };
+    let count = grouped.columns.expressions().len();
+    let width = grouped.columns.width;
+    let estimate = cost::group(&grouped.fragment.figures, count, grouped.rows, width);
+    custom_path(rel, grouped.target, estimate, request)
 }
 
-/// The first rows of an order: `columns` are delivered, `target` is computed from them.
-pub struct Topmost {
-    pub fragment: *mut Fragment,
-    pub columns: *mut List,
-    pub target: *mut PathTarget,
-    pub top: Top,
-    pub rows: f64,
+/// Rows of partial groups, when there are `groups` in all.
+pub fn rows_of_parts(fragment: &Fragment<'_>, columns: Target<'_>, groups: f64) -> f64 {
+    let computed =
+        |(expression, reference): (NodeRef<'_>, _)| reference > 0 && !expression.is::<Var>();
+    partial_groups(&fragment.figures, groups, columns.columns().any(computed))
 }
 
-/// The path of the first rows, to be sorted here.
-///
-/// # Safety
-/// All is valid and of the planner at work.
-pub unsafe fn top(rel: *mut RelOptInfo, topmost: &Topmost) -> *mut Path {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let path = new(rel, topmost.target, topmost.fragment);
-        (*path).columns = topmost.columns;
-        (*path).top = Some(topmost.top);
-        let base = std::ptr::addr_of_mut!((*path).custom.path);
-        (*base).rows = topmost.rows;
-        let work = top::work(&*topmost.fragment, topmost.top.rows);
-        let width = (*topmost.target).width;
-        let (startup, total) = cost::fetch(&*topmost.fragment, work, topmost.rows, width);
-        (*base).startup_cost = startup + work / (*topmost.fragment).nodes;
-        (*base).total_cost = total;
-        base
-    }
+/// The path of the first rows of an order, to be sorted here: `columns` are delivered, `target` is computed from them.
+pub fn top<'a>(
+    rel: Rel<'a>,
+    fragment: &'a Fragment<'a>,
+    columns: ListRef<'a, Var>,
+    target: Target<'a>,
+    top: Top<'a>,
+) -> PathRef<'a> {
+    let request = Request {
+        fragment,
+        columns: target::of_columns(columns.iter()),
+        grouping: None,
+        top: Some(top),
+        local_conditions: ListRef::empty(),
+    };
+    let estimate = cost::top(&fragment.figures, top.rows, target.width);
+    custom_path(rel, target, estimate, request)
 }
 
-unsafe extern "C-unwind" fn plan_path(
-    root: *mut PlannerInfo,
-    rel: *mut RelOptInfo,
-    best_path: *mut CustomPath,
-    tlist: *mut List,
-    _clauses: *mut List,
-    _custom_plans: *mut List,
-) -> *mut pg_sys::Plan {
-    // SAFETY: PostgreSQL passes the path that this module made.
-    crate::pg::entry::entry(|| unsafe { plan(root, rel, best_path.cast(), tlist) })
-}
+impl PlannedByUs for Request<'_> {
+    const NAME: &'static CStr = c"Fragments";
 
-unsafe fn plan(
-    root: *mut PlannerInfo,
-    rel: *mut RelOptInfo,
-    path: *mut FragmentPath,
-    tlist: *mut List,
-) -> *mut pg_sys::Plan {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let fragment = &*(*path).fragment;
-        let base = (*rel).reloptkind == RelOptKind::RELOPT_BASEREL
-            || (*rel).reloptkind == RelOptKind::RELOPT_OTHER_MEMBER_REL;
-        let columns = if base {
-            user_columns(root, rel, fragment)
-        } else {
-            (*path).columns
-        };
-        let built = query::build(
-            root,
-            fragment,
-            columns,
-            (*path).references,
-            (*path).grouping.as_ref(),
-            (*path).top.as_ref(),
-        );
-        let attributes = if base {
-            attributes(columns)
-        } else {
-            Vec::new()
-        };
+    fn plan<'p>(
+        &'p self,
+        planner: Planner<'p>,
+        rel: Rel<'p>,
+        targets: ListRef<'p, TargetEntry>,
+    ) -> NodeRef<'p, CustomScan>
+    where
+        Self: 'p,
+    {
+        let fragment = self.fragment;
+        let columns = self.columns.expressions();
+        let built = query::build(planner, self);
         let about = ScanPlan {
-            sql: crate::plan::text::deparse(copy(NodeRef::present(built.query))),
+            sql: deparse(copy(built.query)),
             group: fragment.group,
             user: fragment.user.to_u32(),
-            attributes,
+            attributes: if rel.is_table() {
+                attributes(columns)
+            } else {
+                Vec::new()
+            },
             binary: binary(columns),
         };
-        let scan = nodes::make::<CustomScan>(NodeTag::T_CustomScan);
-        (*scan).methods = fragment_scan::scan_methods();
-        (*scan).flags = (*path).custom.flags;
-        (*scan).scan.plan.targetlist = tlist;
-        (*scan).scan.plan.qual = nodes::copy((*path).kept);
-        (*scan).custom_exprs = built.params;
-        (*scan).custom_private = about.store(NodeRef::present(built.query)).as_ptr();
-        (*scan).custom_relids = fragment.members;
-        if base {
-            (*scan).scan.scanrelid = (*rel).relid;
+        let mut scan = make::<CustomScan>();
+        scan.methods = fragment_scan::scan_methods();
+        scan.flags = CUSTOMPATH_SUPPORT_PROJECTION;
+        scan.scan.plan.targetlist = targets.as_ptr();
+        scan.scan.plan.qual = self.local_conditions.copied().as_ptr();
+        scan.custom_exprs = built.params.as_ptr();
+        scan.custom_private = about.store(built.query).as_ptr();
+        scan.custom_relids = fragment.members.as_ptr();
+        if rel.is_table() {
+            scan.scan.scanrelid = rel.relid;
         } else {
-            (*scan).custom_scan_tlist = delivered(columns);
+            scan.custom_scan_tlist = delivered(columns).as_ptr();
         }
-        scan.cast()
+        scan.into_ref()
     }
 }
 
 /// The columns of a table that are to be fetched; all of them for a whole row.
-unsafe fn user_columns(
-    root: *mut PlannerInfo,
-    rel: *mut RelOptInfo,
-    fragment: &Fragment,
-) -> *mut List {
-    // SAFETY: a base relation has its range table entry; columns come from the catalog.
-    unsafe {
-        let mut found: *mut List = std::ptr::null_mut();
-        let mut whole = false;
-        for var in nodes::items::<Var>(fragment.columns) {
-            match (*var).varattno {
-                0 => whole = true,
-                n if n > 0 => found = lappend(found, var.cast()),
-                _ => {}
-            }
-        }
-        if !whole {
-            return found;
-        }
-        let rte = *(*root).simple_rte_array.add((*rel).relid as usize);
-        all_columns((*rte).relid, (*rel).relid)
+fn user_columns<'a>(rel: Rel<'a>, relation: Oid, fragment: &Fragment<'a>) -> Target<'a> {
+    if fragment.columns.iter().all(|column| column.varattno != 0) {
+        let columns = fragment.columns.iter();
+        return target::of_columns(columns.filter(|column| column.varattno > 0));
     }
+    let all = catalog::columns(relation).into_iter();
+    target::of_columns(all.filter(|column| !column.dropped).map(|column| {
+        build::var(
+            crate::pg::planner::root::signed(rel.relid),
+            column.number,
+            column.of,
+        )
+    }))
 }
 
-unsafe fn all_columns(relation: Oid, rti: Index) -> *mut List {
-    let mut all = std::ptr::null_mut();
-    // SAFETY: the planner holds a lock on the relation.
-    unsafe {
-        let opened = table_open(relation, NoLock as c_int);
-        let descriptor = (*opened).rd_att;
-        for index in 0..(*descriptor).natts as usize {
-            let attribute = &*(*descriptor).attrs.as_ptr().add(index);
-            if !attribute.attisdropped {
-                let var = makeVar(
-                    rti as c_int,
-                    attribute.attnum,
-                    attribute.atttypid,
-                    attribute.atttypmod,
-                    attribute.attcollation,
-                    0,
-                );
-                all = lappend(all, var.cast());
-            }
-        }
-        table_close(opened, NoLock as c_int);
-    }
-    all
-}
-
-unsafe fn attributes(columns: *mut List) -> Vec<i16> {
-    // SAFETY: the columns of a base relation are all Var.
-    unsafe {
-        nodes::items::<Var>(columns)
-            .map(|var| (*var).varattno)
-            .collect()
-    }
+/// The attributes of a table that its columns are.
+fn attributes(columns: ListRef<'_, Node>) -> Vec<i16> {
+    let columns = columns.iter().filter_map(|column| column.cast::<Var>());
+    columns.map(|column| column.varattno).collect()
 }
 
 /// Binary results where the type has the same OID on every node.
-unsafe fn binary(columns: *mut List) -> bool {
-    // SAFETY: valid expressions.
-    unsafe {
-        nodes::items::<Node>(columns)
-            .all(|expr| fragment_scan::decode::binary_ready(exprType(expr)))
-    }
+fn binary(columns: ListRef<'_, Node>) -> bool {
+    columns
+        .iter()
+        .all(|column| fragment_scan::decode::binary_ready(column.expression_type()))
 }
 
-unsafe fn delivered(columns: *mut List) -> *mut List {
-    let mut entries = std::ptr::null_mut();
-    // SAFETY: valid expressions.
-    unsafe {
-        for (index, expr) in nodes::items::<Expr>(columns).enumerate() {
-            let entry = makeTargetEntry(
-                nodes::copy(expr),
-                index as AttrNumber + 1,
-                std::ptr::null_mut(),
-                false,
-            );
-            entries = lappend(entries, entry.cast());
-        }
-    }
-    entries
-}
-
-/// The columns a join must deliver, when it can be delivered at all.
-///
-/// # Safety
-/// `rel` is a join relation.
-pub unsafe fn join_columns(rel: *mut RelOptInfo, kept: *mut List) -> Option<*mut List> {
-    // SAFETY: as the caller promises.
-    unsafe {
-        target::only_columns((*rel).reltarget).then(|| target::columns((*rel).reltarget, kept))
-    }
+/// The target list of what the nodes deliver.
+fn delivered<'a>(columns: ListRef<'a, Node>) -> ListRef<'a, TargetEntry> {
+    list_of(
+        columns
+            .copied()
+            .iter()
+            .enumerate()
+            .map(|(index, column)| build::target(column, build::number_of(index), None).into_ref()),
+    )
 }

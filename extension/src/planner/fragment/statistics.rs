@@ -1,29 +1,21 @@
 //! The size of the whole table, from the size of this node's fragment.
 
+use crate::metadata::bucket::BUCKETS;
 use crate::metadata::cache::{Metadata, Table};
-use pgrx::pg_sys::*;
+use crate::pg::planner::Rel;
+use expanse_core::fragment::cost::whole_table;
+use pgrx::pg_sys::Oid;
 
 /// Gives the planner the size of the whole table instead of this node's fragment.
-pub fn relation_info(
-    _root: *mut PlannerInfo,
-    relation: Oid,
-    _inhparent: bool,
-    rel: *mut RelOptInfo,
-) {
+pub fn relation_info(relation: Oid, rel: Rel<'_>) {
     let Some(metadata) = crate::planner::fragment::planning() else {
         return;
     };
     let Some(table) = metadata.table(relation) else {
         return;
     };
-    if table.distribution_column().is_none() {
-        return;
-    }
-    let factor = factor(table, &metadata);
-    // SAFETY: PostgreSQL passes the relation it is about to plan.
-    unsafe {
-        (*rel).tuples *= factor;
-        (*rel).pages = (f64::from((*rel).pages) * factor).min(f64::from(u32::MAX - 1)) as u32;
+    if table.distribution_column().is_some() {
+        rel.enlarge(factor(table, &metadata));
     }
 }
 
@@ -33,8 +25,6 @@ fn factor(table: &Table, metadata: &Metadata) -> f64 {
         return 1.0;
     };
     let counts = map.bucket_counts();
-    match counts.get(&metadata.local_node) {
-        Some(&mine) if mine > 0 => f64::from(crate::metadata::bucket::BUCKETS) / f64::from(mine),
-        _ => counts.len().max(1) as f64,
-    }
+    let mine = counts.get(&metadata.local_node).copied();
+    whole_table(BUCKETS, mine, counts.len())
 }

@@ -1,37 +1,32 @@
 //! Columns that a fragment must deliver.
 
-use crate::pg::nodes::{has_equal, items};
-use pgrx::pg_sys::*;
-use std::os::raw::c_int;
+use crate::pg::planner::Target;
+use crate::pg::tree::{list_of, ListRef, NodeRef};
+use pgrx::pg_sys::{Node, Var};
 
-/// The columns of a target and of conditions kept here, each once.
-///
-/// # Safety
-/// Both are valid and of the planner at work.
-pub unsafe fn columns(target: *mut PathTarget, kept: *mut List) -> *mut List {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let mut columns = std::ptr::null_mut();
-        for list in [(*target).exprs, kept] {
-            let flags = PVC_RECURSE_PLACEHOLDERS | PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS;
-            for var in items::<Node>(pull_var_clause(list.cast(), flags as c_int)) {
-                if !has_equal(columns, var) {
-                    columns = lappend(columns, var.cast());
-                }
-            }
+/// The columns of a target and of the coordinator's conditions, each once.
+pub fn columns<'a>(target: Target<'a>, conditions: ListRef<'a, Node>) -> ListRef<'a, Var> {
+    let mut columns: Vec<NodeRef<'a, Var>> = Vec::new();
+    let expressions = target.expressions().iter().chain(conditions.iter());
+    for column in expressions.flat_map(|expression| expression.columns().iter()) {
+        if !columns.iter().any(|known| known.equals(column)) {
+            columns.push(column);
         }
-        columns
     }
+    list_of(columns)
 }
 
 /// Does the target consist of user columns only: no whole rows, system columns or place holders?
-///
-/// # Safety
-/// `target` is valid.
-pub unsafe fn only_columns(target: *mut PathTarget) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe {
-        items::<Node>((*target).exprs)
-            .all(|expr| (*expr).type_ == NodeTag::T_Var && (*expr.cast::<Var>()).varattno > 0)
+pub fn only_columns(target: Target<'_>) -> bool {
+    let is_column = |node: NodeRef<'_>| node.cast::<Var>().is_some_and(|var| var.varattno > 0);
+    target.expressions().iter().all(is_column)
+}
+
+/// A target of columns alone.
+pub fn of_columns<'a>(columns: impl IntoIterator<Item = NodeRef<'a, Var>>) -> Target<'a> {
+    let target = Target::empty();
+    for column in columns {
+        target.push(column.node(), 0);
     }
+    target
 }

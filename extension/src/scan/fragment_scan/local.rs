@@ -25,17 +25,11 @@ pub unsafe fn start(
         // What the nodes agreed on, if others take part, as this statement sees it after those before it in the
         // transaction. In REPEATABLE READ the statement has that already.
         let own = (*estate).es_snapshot;
-        let agreed = local_snapshot();
-        let mut seen;
-        let snapshot = if (*(*state).run).agreement.is_some()
-            && !agreed.is_null()
-            && !repeatable_read::has_agreed()
-        {
-            seen = repeatable_read::as_of_command(agreed, (*own).curcid);
-            std::ptr::from_mut(&mut seen)
-        } else {
-            own
-        };
+        let shared = (*(*state).run).agreement.is_some() && !repeatable_read::has_agreed();
+        let mut seen = local_snapshot()
+            .filter(|_| shared)
+            .map(|agreed| agreed.at_command((*own).curcid));
+        let snapshot = seen.as_mut().map_or(own, std::ptr::from_mut);
         let description = CreateQueryDesc(
             planned,
             c"fragment".as_ptr(),

@@ -3,7 +3,7 @@
 //! # How it works
 //! * Each entry is a directory with a file `.entry` in it, replaced by atomic rename ([`record`]).
 //! * Writers hold the file lock of `.lock`. A change of several entries is written to `.journal`
-//!   first, and whoever comes next finishes it ([`write`]).
+//!   first, and the next client finishes it ([`write`]).
 //! * A client holds the lock of its file in `.sessions`. The kernel releases it when the process
 //!   dies, and from then on the client's ephemeral entries are not there any more ([`holder`]).
 //! * Writers touch `.revision`; inotify tells the others. A sweep every few seconds, twice a second where there is
@@ -139,7 +139,7 @@ impl Directory {
         Ok(watch)
     }
 
-    /// Replaces a session whose file somebody has removed, with all that was promised to be kept.
+    /// Replaces a session whose file was removed, with all that was promised to be kept.
     /// Not before the second look: the whole store may be about to be removed.
     async fn replace_session(&self) {
         if self.state.borrow().number().is_some() {

@@ -22,6 +22,10 @@ impl Store {
                     call: "lock of the directory".to_owned(),
                 });
             }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the directory is read and written by threads of their own"
+            )]
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(4));
         }

@@ -62,7 +62,7 @@ struct Shared {
     granted: Mutex<Duration>,
     /// What [`Coordination::create_ephemeral`] has promised to keep.
     kept: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// Sessions of this client that have ended: what they still hold is nobody else's.
+    /// Sessions of this client that have ended: what they still hold is of no other client.
     former_sessions: Mutex<HashSet<i64>>,
     /// Why there is no session.
     trouble: Mutex<Option<Error>>,

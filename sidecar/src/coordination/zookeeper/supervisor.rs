@@ -157,7 +157,7 @@ async fn register_kept(shared: &Shared) {
             };
             match shared.register(&path, &data).await {
                 Ok(()) => {}
-                // Of somebody else, or of this client's, made by another call: theirs to keep.
+                // Of another client, or of this client's, made by another call: theirs to keep.
                 Err(Error::AlreadyExists { .. }) if shared.is_own(&path).await => {}
                 Err(error) => {
                     tracing::warn!(path, %error, "an ephemeral entry could not be made again yet");

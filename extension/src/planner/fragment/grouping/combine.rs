@@ -1,121 +1,90 @@
-//! Combining here what the nodes began.
+//! Combining here what the nodes deliver in parts.
 
-use crate::pg::raw;
-use crate::planner::fragment::cost;
-use crate::planner::fragment::grouping::group::{any_computed, Needs};
+use crate::pg::planner::paths::{is_hashable, is_sortable};
+use crate::pg::planner::{Aggregation, PathRef, Planner, Rel, Target};
+use crate::pg::tree::ListRef;
+use crate::planner::fragment::grouping::group::Needs;
 use crate::planner::fragment::info::Fragment;
-use crate::planner::fragment::path;
-use crate::planner::fragment::path::Grouped;
+use crate::planner::fragment::path::{self, Grouped};
 use crate::planner::fragment::query::Grouping;
-use pgrx::pg_sys::*;
+use pgrx::pg_sys::{AggSplit, AggStrategy, SortGroupClause, UpperRelationKind};
 
-/// Offers a final aggregation over the nodes' parts, hashed and sorted as far as possible.
-///
-/// # Safety
-/// All is valid and of the planner at work.
-pub unsafe fn offer(
-    root: *mut PlannerInfo,
-    output: *mut RelOptInfo,
-    fragment: *mut Fragment,
-    needs: &Needs,
-    parts: *mut PathTarget,
-    having: *mut List,
-    groups: f64,
+/// Adds a final aggregation over the nodes' parts, hashed and sorted as far as possible.
+pub fn add<'a>(
+    planner: Planner<'a>,
+    output: Rel<'a>,
+    fragment: &'a Fragment<'a>,
+    needs: &Needs<'a>,
+    parts: Target<'a>,
 ) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let parts = set_pathtarget_cost_width(root, parts);
-        let rel = fetch_upper_rel(
-            root,
-            UpperRelationKind::UPPERREL_PARTIAL_GROUP_AGG,
-            (*output).relids,
-        );
-        (*rel).reltarget = parts;
-        let grouping = Grouping {
-            clause: needs.clause(),
-            having: std::ptr::null_mut(),
-        };
-        let begun = path::grouped(
-            rel,
-            &Grouped {
-                fragment,
-                columns: parts,
-                target: parts,
-                grouping,
-                kept: std::ptr::null_mut(),
-                rows: cost::begun_groups(&*fragment, groups, any_computed(parts)),
-            },
-        );
-        let mut costs = AggClauseCosts::default();
-        raw::get_agg_clause_costs(root, AggSplit::AGGSPLIT_FINAL_DESERIAL, &mut costs);
-        let clause = needs.clause();
-        let finish = |input: *mut Path, strategy: AggStrategy::Type| {
-            let path = create_agg_path(
-                root,
-                output,
-                input,
-                (*output).reltarget,
-                strategy,
-                AggSplit::AGGSPLIT_FINAL_DESERIAL,
+    let parts = planner.measured(parts);
+    let stage = UpperRelationKind::UPPERREL_PARTIAL_GROUP_AGG;
+    let rel = planner.upper_rel(stage, output.relids());
+    rel.set_target(parts);
+    let clause = needs.clause;
+    let partial = path::grouped(
+        rel,
+        &Grouped {
+            fragment,
+            columns: parts,
+            target: parts,
+            grouping: Grouping {
                 clause,
-                having,
-                &costs,
-                groups,
-            );
-            add_path(output, path.cast());
-        };
-        if clause.is_null() {
-            finish(begun, AggStrategy::AGG_PLAIN);
-            return;
-        }
-        if grouping_is_hashable(clause) {
-            finish(begun, AggStrategy::AGG_HASHED);
-        }
-        if grouping_is_sortable(clause) {
-            let sorted = create_sort_path(root, output, begun, (*root).group_pathkeys, -1.0);
-            (*sorted).path.pathtarget = parts;
-            finish(sorted.cast(), AggStrategy::AGG_SORTED);
-        }
+                having: None,
+            },
+            local_conditions: ListRef::empty(),
+            rows: path::rows_of_parts(fragment, parts, needs.groups),
+        },
+    );
+    let last_step = Aggregation {
+        clause,
+        having: needs.having,
+        split: AggSplit::AGGSPLIT_FINAL_DESERIAL,
+        target: output.target(),
+        costs: Some(planner.costs_of_combining()),
+        groups: needs.groups,
+    };
+    let finish = |input: PathRef<'a>, strategy: AggStrategy::Type| {
+        output.add_path(planner.aggregated(output, input, strategy, &last_step));
+    };
+    if clause.is_empty() {
+        finish(partial, AggStrategy::AGG_PLAIN);
+        return;
+    }
+    if is_hashable(clause) {
+        finish(partial, AggStrategy::AGG_HASHED);
+    }
+    if is_sortable(clause) {
+        let order = planner.order_of_groups();
+        let sorted = planner.sorted(output, partial, order, None).giving(parts);
+        finish(sorted, AggStrategy::AGG_SORTED);
     }
 }
 
-/// Offers the rows of `begun` without what comes twice by `clause`, hashed and sorted as far as possible.
-///
-/// # Safety
-/// All is valid and of the planner at work.
-pub unsafe fn unite(
-    root: *mut PlannerInfo,
-    output: *mut RelOptInfo,
-    begun: *mut Path,
-    clause: *mut List,
+/// Adds the rows of `partial` without what comes twice by `clause`, hashed and sorted as far as possible.
+pub fn add_distinct<'a>(
+    planner: Planner<'a>,
+    output: Rel<'a>,
+    partial: PathRef<'a>,
+    clause: ListRef<'a, SortGroupClause>,
     groups: f64,
 ) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let target = (*begun).pathtarget;
-        if grouping_is_hashable(clause) {
-            let hashed = create_agg_path(
-                root,
-                output,
-                begun,
-                target,
-                AggStrategy::AGG_HASHED,
-                AggSplit::AGGSPLIT_SIMPLE,
-                clause,
-                std::ptr::null_mut(),
-                std::ptr::null(),
-                groups,
-            );
-            add_path(output, hashed.cast());
-        }
-        let keys = (*root).distinct_pathkeys;
-        if grouping_is_sortable(clause) && !keys.is_null() {
-            let sorted = create_sort_path(root, output, begun, keys, -1.0);
-            (*sorted).path.pathtarget = target;
-            let columns = crate::pg::nodes::length(keys) as i32;
-            let unique = create_upper_unique_path(root, output, sorted.cast(), columns, groups);
-            (*unique).path.pathtarget = target;
-            add_path(output, unique.cast());
-        }
+    let target = partial.target();
+    if is_hashable(clause) {
+        let once = Aggregation {
+            clause,
+            having: ListRef::empty(),
+            split: AggSplit::AGGSPLIT_SIMPLE,
+            target,
+            costs: None,
+            groups,
+        };
+        output.add_path(planner.aggregated(output, partial, AggStrategy::AGG_HASHED, &once));
+    }
+    let order = planner.order_of_distinct();
+    if is_sortable(clause) && !order.is_empty() {
+        let sorted = planner.sorted(output, partial, order, None).giving(target);
+        let unique = planner.unique(output, sorted, order.len(), groups);
+        output.add_path(unique.giving(target));
     }
 }

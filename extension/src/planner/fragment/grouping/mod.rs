@@ -1,4 +1,4 @@
-//! Groupings and DISTINCT: complete on the nodes, or begun there and combined here.
+//! Groupings and DISTINCT: complete on the nodes, or partial there and combined here.
 
 pub mod combine;
 pub mod distinct;

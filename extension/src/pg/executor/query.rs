@@ -1,0 +1,44 @@
+//! Queries that PostgreSQL's executor is given.
+
+use crate::pg::tree::NodeRef;
+use pgrx::pg_sys::{self, PlannedStmt, QueryDesc};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A query that the executor starts or runs.
+#[derive(Clone, Copy)]
+pub struct QueryNode<'a> {
+    query: NonNull<QueryDesc>,
+    life: PhantomData<&'a QueryDesc>,
+}
+
+impl<'a> QueryNode<'a> {
+    /// # Safety
+    /// What PostgreSQL passes to the executor, for `'a`.
+    pub unsafe fn new(query: *mut QueryDesc) -> QueryNode<'a> {
+        QueryNode {
+            query: NonNull::new(query).expect("the executor is given a query"),
+            life: PhantomData,
+        }
+    }
+
+    pub(super) fn get(&self) -> &QueryDesc {
+        // SAFETY: a valid description (`new`).
+        unsafe { self.query.as_ref() }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut QueryDesc {
+        self.query.as_ptr()
+    }
+
+    /// The statement that is executed.
+    pub fn statement(self) -> NodeRef<'a, PlannedStmt> {
+        // SAFETY: the statement lives as long as the query.
+        unsafe { NodeRef::new(self.get().plannedstmt) }.expect("a planned statement is run")
+    }
+}
+
+/// Is a plan begun for EXPLAIN alone, and never run?
+pub fn only_explains(flags: i32) -> bool {
+    flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 != 0
+}

@@ -1,3 +1,0 @@
-//! What cannot be right over fragments is refused.
-
-pub use crate::planner::refusals::refuse;

@@ -1,0 +1,84 @@
+//! Levels that need no cluster.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Known;
+use crate::environment::{Environment, Log};
+use crate::error::Error;
+use crate::report::Tests;
+
+#[derive(Clone, Copy)]
+pub enum Tool {
+    Format,
+    Lint,
+    Unit,
+    Symbols,
+    Service,
+    Foreign,
+}
+
+impl Tool {
+    pub fn known_tests(self) -> Known {
+        match self {
+            Self::Unit => Known::Anything,
+            _ => Known::Nothing,
+        }
+    }
+
+    pub fn run(
+        self,
+        environment: &Environment,
+        tests: &[String],
+        log: &Log,
+    ) -> Result<Tests, Error> {
+        let mut command = match self {
+            Self::Format => cargo(&["fmt", "--all", "--check"]),
+            Self::Lint => cargo(&[
+                "clippy",
+                "--release",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+            Self::Unit => unit(tests),
+            Self::Symbols => {
+                let mut symbols = Command::new("regress/symbols.sh");
+                symbols.args(["target/release/libexpanse.so", "sql"]);
+                symbols
+            }
+            Self::Service => Command::new("regress/service.sh"),
+            Self::Foreign => return foreign(environment, log),
+        };
+        let succeeded = environment.run(&mut command, log)?;
+        Ok(Tests::of_program(succeeded, &log.text()))
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+fn unit(tests: &[String]) -> Command {
+    let mut command = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
+    if !tests.is_empty() {
+        command.arg("--").args(tests);
+    }
+    command
+}
+
+fn foreign(environment: &Environment, log: &Log) -> Result<Tests, Error> {
+    let ports = environment.ports()?;
+    let mut command = Command::new(Path::new("regress/foreign/run.sh"));
+    command
+        .arg(environment.pg_box())
+        .arg(environment.work())
+        .arg(ports.base().to_string());
+    let succeeded = environment.run(&mut command, log)?;
+    Ok(Tests::of_program(succeeded, &log.text()))
+}
