@@ -29,15 +29,16 @@ all: build
 deps:
 	@packaging/deps.sh
 
-build: deps sql
+build: deps
 	$(CARGO) build --release --workspace
 
-# The parts in the order of their names; `cargo test -p expanse-core` fails when the file is not what they make.
+# The parts in the order of their names. The file is kept with them, so that nothing has to be made to install it; `make unit`
+# fails when it is not what the parts make.
 SQL_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" sql/expanse.control)
-sql: sql/expanse--$(SQL_VERSION).sql
-sql/expanse--$(SQL_VERSION).sql: $(wildcard sql/parts/*.sql) sql/expanse.control
+.PHONY: sql
+sql:
 	@{ echo "-- Put together from sql/parts by make sql: change those."; \
-	   for part in $(sort $(wildcard sql/parts/*.sql)); do echo; cat $$part; done; } >$@
+	   for part in $(sort $(wildcard sql/parts/*.sql)); do echo; cat $$part; done; } >sql/expanse--$(SQL_VERSION).sql
 
 install: build
 	$(MAKE) --no-print-directory files
@@ -87,10 +88,11 @@ lint: box
 fmt:
 	$(CARGO) fmt --all
 
-# The pages of docs/ that are made of the sources; `cargo test -p expanse-core` fails when they are out of date.
+# The pages of docs/ that are made of the sources; `make unit` fails when they are out of date.
 .PHONY: docs
 docs:
 	UPDATE_DOCS=1 $(CARGO) test --release -p expanse-core --test documents
+	UPDATE_DOCS=1 $(CARGO) test --release -p expanse-floors --test code_map
 
 clean:
 	$(CARGO) clean

@@ -45,7 +45,7 @@ pub extern "C-unwind" fn _PG_init() {
         }
         state::init();
         rebind::pace::init();
-        scan::fragment_scan::register();
+        scan::register();
         hooks::install();
     });
 }

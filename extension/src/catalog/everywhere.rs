@@ -3,7 +3,7 @@
 use crate::dispatch::run::run_on;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, Metadata, NodeId};
-use crate::metadata::scan::table_oid;
+use crate::metadata::catalog_table::table_oid;
 use crate::pg::spi;
 use crate::remote::command::Access;
 use pgrx::pg_sys;

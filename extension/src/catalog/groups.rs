@@ -3,7 +3,7 @@
 use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, TableKind};
-use crate::metadata::scan::scan;
+use crate::metadata::catalog_table;
 use crate::pg::session::locks::lock_relation;
 use crate::pg::spi;
 use pgrx::pg_sys::{self, Oid};
@@ -11,7 +11,10 @@ use pgrx::pg_sys::{self, Oid};
 /// The operation that has locked the schema.
 pub fn schema_locked_by() -> Option<i64> {
     let mut holder = None;
-    scan(c"cluster", |row| holder = row.get(c"schema_locked_by"));
+    catalog_table::read(c"cluster", |table| {
+        let column = table.column("schema_locked_by");
+        table.rows(|row| holder = row.get(column));
+    });
     holder
 }
 
@@ -36,13 +39,13 @@ pub fn refuse_in_motion(metadata: &Metadata, group: GroupId) {
 /// Takes the group lock here against switches and other schema changes, until the transaction ends.
 pub fn lock(metadata: &Metadata, group: GroupId) {
     let mode = pg_sys::ShareUpdateExclusiveLock as i32;
-    lock_relation(metadata.group(group).gate, mode);
+    lock_relation(metadata.group(group).lock, mode);
 }
 
 /// Takes the group lock here as a writer does.
 pub fn lock_for_writing(metadata: &Metadata, group: GroupId) {
     let mode = pg_sys::RowExclusiveLock as i32;
-    lock_relation(metadata.group(group).gate, mode);
+    lock_relation(metadata.group(group).lock, mode);
 }
 
 /// The group of tables with this type and the current hash map, made if there is none.

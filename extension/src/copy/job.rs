@@ -8,16 +8,17 @@ use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId, TableKind};
 use crate::pg::catalog::{column_name, column_type};
 use crate::pg::copy::CopyTable;
+use crate::pg::executor::values::{Input, Output};
 use crate::pg::memory::keep;
 use crate::pg::names::{bare, qualified};
 use crate::pg::spi::identifier;
 use crate::pg::tree::build::pointer;
 use crate::pg::tree::{ListRef, NodeRef};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::Faithful;
-use crate::scan::statement_scan::state::everywhere;
+use crate::remote::value_settings::ExactValues;
+use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
-use pgrx::pg_sys::{self, CopyFromState, CopyStmt, DefElem, FmgrInfo, Oid};
+use pgrx::pg_sys::{self, CopyFromState, CopyStmt, DefElem, Oid};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
 use std::os::raw::c_char;
@@ -54,7 +55,7 @@ pub struct Job {
 
 struct Column {
     number: i16,
-    output: FmgrInfo,
+    output: Output,
 }
 
 enum Routing {
@@ -62,9 +63,7 @@ enum Routing {
         position: usize,
         map: Rc<HashMap>,
         bucketer: Bucketer,
-        input: FmgrInfo,
-        parameter: Oid,
-        typmod: i32,
+        input: Input,
         local: NodeId,
     },
     Everywhere {
@@ -134,16 +133,11 @@ impl Job {
         let key = match &mut self.routing {
             Routing::Everywhere { .. } => None,
             Routing::Key {
-                position,
-                input,
-                parameter,
-                typmod,
-                ..
+                position, input, ..
             } if !fields[*position].is_null() => {
-                // SAFETY: the field is NUL-terminated; the function is the key type's own input function.
-                Some(unsafe {
-                    pg_sys::InputFunctionCall(input, fields[*position], *parameter, *typmod)
-                })
+                // SAFETY: the field is NUL-terminated.
+                let field = unsafe { CStr::from_ptr(fields[*position]) };
+                Some(input.read_text(field))
             }
             Routing::Key { .. } => None,
         };
@@ -152,7 +146,7 @@ impl Job {
 
     /// Routes the tuple in the buffers.
     pub fn take_tuple(&mut self) {
-        let faithful = Faithful::new();
+        let exact = ExactValues::new();
         self.line.clear();
         let mut key = None;
         for (index, column) in self.columns.iter_mut().enumerate() {
@@ -164,16 +158,12 @@ impl Job {
             if matches!(&self.routing, Routing::Key { position, .. } if *position == index) {
                 key = Some(self.values[at]);
             }
-            // SAFETY: a value of the column's type and that type's output function.
-            let text = unsafe {
-                CStr::from_ptr(pg_sys::OutputFunctionCall(
-                    &mut column.output,
-                    self.values[at],
-                ))
-            };
-            push_field(&mut self.line, index == 0, Some(text.to_bytes()));
+            let line = &mut self.line;
+            column.output.text(self.values[at], |text| {
+                push_field(line, index == 0, Some(text.to_bytes()));
+            });
         }
-        drop(faithful);
+        drop(exact);
         self.line.push(b'\n');
         self.route(key);
     }
@@ -288,22 +278,13 @@ fn routing(oid: Oid, numbers: &[i16]) -> Routing {
         .raise()
     };
     let of = column_type(oid, *column);
-    let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
-    let mut input = FmgrInfo::default();
-    // SAFETY: catalog lookups of an existing type.
-    unsafe {
-        pg_sys::getTypeInputInfo(of.oid, &mut function, &mut parameter);
-        pg_sys::fmgr_info(function, &mut input);
-    }
     let map = metadata.map_of(table.group).cloned();
     match map.zip(Bucketer::new(of.oid, of.collation)) {
         Some((map, bucketer)) => Routing::Key {
             position,
             map,
             bucketer,
-            input,
-            parameter,
-            typmod: of.typmod,
+            input: Input::new(of.oid, of.typmod, false),
             local: metadata.local_node,
         },
         None => Error::Internal("a distributed table without map or hash".into()).raise(),
@@ -312,14 +293,7 @@ fn routing(oid: Oid, numbers: &[i16]) -> Routing {
 
 impl Column {
     fn of(relation: Oid, number: i16) -> Column {
-        let type_oid = column_type(relation, number).oid;
-        let (mut function, mut variable) = (pg_sys::InvalidOid, false);
-        let mut output = FmgrInfo::default();
-        // SAFETY: catalog lookups of an existing type.
-        unsafe {
-            pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut variable);
-            pg_sys::fmgr_info(function, &mut output);
-        }
+        let output = Output::new(column_type(relation, number).oid);
         Column { number, output }
     }
 }

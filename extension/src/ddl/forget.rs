@@ -15,8 +15,8 @@ use crate::ddl::classify::DdlJob;
 use crate::ddl::refuse;
 use crate::error::Error;
 use crate::metadata::cache::{marker, metadata, Metadata, Table};
+use crate::metadata::catalog_table;
 use crate::metadata::peer::internal_session;
-use crate::metadata::scan::delete_by_oid;
 use crate::pg::catalog;
 use crate::pg::entry::entry;
 use crate::pg::names;
@@ -152,7 +152,9 @@ fn dropped_table(metadata: &Metadata, table: &Table) {
 /// Deletes the table's row of `expanse.distributed_table` on this node.
 fn remove_entry(relation: Oid) {
     if let Some(marker) = marker() {
-        delete_by_oid(marker, c"relation", relation);
+        catalog_table::write(c"distributed_table", |table| {
+            table.delete_all_with(table.column("relation"), relation);
+        });
         catalog::invalidate(marker);
     }
 }

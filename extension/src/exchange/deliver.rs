@@ -7,7 +7,7 @@ use crate::pg::spi::rows::{each_row_of, Row};
 use crate::plan::statement::Reading;
 use crate::remote::command::{Access, Command};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
@@ -71,7 +71,7 @@ fn flush(number: i32, lines: &mut Vec<u8>) {
 
 /// A row as a line of COPY's text format.
 fn push_row(lines: &mut Vec<u8>, row: Row<'_>) {
-    let _faithful = Faithful::new();
+    let _exact = ExactValues::new();
     for index in 0..row.len() {
         let text = row.text(index);
         push_field(lines, index == 0, text.as_deref().map(CStr::to_bytes));

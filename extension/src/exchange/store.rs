@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::pg::executor::line_store::LineStore;
 use crate::pg::function::text_rows::TextRows;
 use crate::remote::copy_fields::fields;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -73,6 +73,6 @@ fn put(line: &str, rows: &mut TextRows) {
         let (sent, wanted) = (texts.len(), rows.columns());
         Error::Internal(format!("{sent} columns were sent, {wanted} are wanted")).raise();
     }
-    let _faithful = Faithful::new();
+    let _exact = ExactValues::new();
     rows.put(texts);
 }

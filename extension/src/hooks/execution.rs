@@ -17,16 +17,15 @@ pub fn install() {
 }
 
 unsafe extern "C-unwind" fn start(query: *mut QueryDesc, flags: c_int) {
-    // SAFETY: PostgreSQL passes the query that it starts; nothing droppable lives in this frame.
-    let starting = unsafe {
-        if pending::concerned_by(query, flags) {
-            pending::start_all();
-        }
-        if statement_scan::may_shorten(query, flags) {
-            entry(|| statement_scan::shorten(query));
-        }
-        QueryNode::new(query)
-    };
+    // SAFETY: PostgreSQL passes the query that it starts.
+    let starting = unsafe { QueryNode::new(query) };
+    if pending::concerned_by(starting, flags) {
+        // SAFETY: nothing droppable lives in this frame.
+        unsafe { pending::start_all() };
+    }
+    if statement_scan::may_shorten(starting, flags) {
+        entry(|| statement_scan::shorten(starting));
+    }
     if repeatable_read::concerns(starting, flags) {
         entry(|| repeatable_read::begin(starting));
     }

@@ -42,14 +42,9 @@ pub mod transactions;
 pub mod utilities;
 
 use crate::ddl;
-use crate::scan;
 
 /// Installs all hooks; called once at load.
 pub fn install() {
-    scan::statement_scan::register();
-    scan::distribute_scan::register();
-    scan::first_scan::register();
-    scan::moving_scan::register();
     planning::install();
     execution::install();
     utilities::install();

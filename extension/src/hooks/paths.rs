@@ -79,13 +79,16 @@ unsafe extern "C-unwind" fn upper_paths(
 ) {
     next!(PREVIOUS_UPPER_PATHS(root, stage, input, output, extra));
     entry(|| {
-        // SAFETY: PostgreSQL passes relations that it plans, and the extra data of the stage.
-        let (planner, stage, input, output) = unsafe {
+        // SAFETY: PostgreSQL passes its planner at work, and the extra data of the stage.
+        let (planner, stage) = unsafe {
             let planner = Planner::new(root);
-            let stage = Stage::new(planner, stage, extra);
-            (planner, stage, Rel::new(input), Rel::new(output))
+            (planner, Stage::new(planner, stage, extra))
         };
-        fragment::upper_paths(planner, stage, input, output);
+        if let Some(stage) = stage {
+            // SAFETY: these stages have an input and an output.
+            let (input, output) = unsafe { (Rel::new(input), Rel::new(output)) };
+            fragment::upper_paths(planner, stage, input, output);
+        }
     });
 }
 

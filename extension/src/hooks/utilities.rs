@@ -50,12 +50,10 @@ unsafe extern "C-unwind" fn process(
 ) {
     // SAFETY: PostgreSQL passes a statement, and the string that it is a part of.
     let source = unsafe { source(pstmt, query_string) };
-    // SAFETY: the statement that runs next; nothing droppable lives in this frame.
-    unsafe {
-        entry(|| ddl::locks::begin_barrier::pass(source.statement));
-        if pending::concerned_by_utility(pstmt) {
-            pending::start_all();
-        }
+    entry(|| ddl::locks::begin_barrier::pass(source.statement));
+    if pending::concerned_by_utility(source.statement) {
+        // SAFETY: nothing droppable lives in this frame.
+        unsafe { pending::start_all() };
     }
     let (pstmt, around) = match entry(|| ddl::before(source, context)) {
         Utility::PassThrough => (pstmt, false),
@@ -84,13 +82,11 @@ unsafe extern "C-unwind" fn process(
     if around {
         entry(ddl::after);
     }
-    // SAFETY: the statement that has run; nothing droppable lives in this frame.
-    unsafe {
-        if pending::opened_by(pstmt) {
-            pending::start_all();
-        }
-        if constraints::concerns(pstmt) {
-            entry(|| constraints::follow(pstmt));
-        }
+    if pending::opened_by(statement) {
+        // SAFETY: nothing droppable lives in this frame.
+        unsafe { pending::start_all() };
+    }
+    if constraints::concerns(statement) {
+        entry(|| constraints::follow(statement));
     }
 }

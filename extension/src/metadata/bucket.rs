@@ -1,6 +1,9 @@
 //! From a value to its bucket: `extended_hash(value, seed 0) & 65535`, by the type's default hash operator class.
 
 use crate::error::Error;
+use crate::pg::catalog::type_collation;
+use crate::pg::executor::values;
+use crate::pg::names::type_name;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Support function number of the extended hash function (`HASHEXTENDED_PROC` in access/hash.h).
@@ -21,11 +24,8 @@ impl Bucketer {
     /// function. Lives in the current memory context.
     pub fn new(type_oid: Oid, collation: Oid) -> Option<Bucketer> {
         let function = hash_function(type_oid)?;
-        let mut info = pg_sys::FmgrInfo::default();
-        // SAFETY: fmgr_info fills the structure for an existing function or raises.
-        unsafe { pg_sys::fmgr_info(function, &mut info) };
         Some(Bucketer {
-            function: info,
+            function: values::function(function),
             collation,
         })
     }
@@ -64,15 +64,10 @@ crate::sql_function! {
     /// `cluster_bucket(anyelement) -> int`: the bucket of a value.
     fn cluster_bucket(args) {
         let type_oid = args.type_of(0);
-        // SAFETY: a catalog lookup.
-        let collation = unsafe { pg_sys::get_typcollation(type_oid) };
-        let Some(mut bucketer) = Bucketer::new(type_oid, collation) else {
+        let Some(mut bucketer) = Bucketer::new(type_oid, type_collation(type_oid)) else {
             Error::NoHashFunction {
                 column: "value".into(),
-                // SAFETY: format_type_be returns a palloc'd string.
-                type_name: unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be(type_oid)) }
-                    .to_string_lossy()
-                    .into_owned(),
+                type_name: type_name(type_oid),
             }
             .raise()
         };

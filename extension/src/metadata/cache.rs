@@ -6,14 +6,16 @@
 //! marks the value stale.
 //!
 //! # Invariants
-//! A value never changes once loaded; whoever holds the `Rc` sees one consistent state.
+//! A value never changes once loaded; code that holds the `Rc` sees one consistent state.
 //!
 //! # What is not guaranteed
-//! The value can be out of date by the time it is used, unless the caller holds the group's gate
+//! The value can be out of date by the time it is used, unless the caller holds the group lock
 //! (see `docs/architecture/reads.md`, Metadata and the group lock).
 
-use crate::metadata::scan::{scan, table_oid};
-use expanse_core::hash_map::HashMap;
+use crate::metadata::catalog_table;
+use crate::metadata::catalog_table::{table_oid, CatalogTable};
+use crate::pg::session::transaction::is_running;
+use expanse_core::hash_map::{HashMap, Range};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -46,8 +48,8 @@ pub struct Group {
     pub moving_to: Option<i32>,
     /// The distribution columns' type; `None` for the replicated group.
     pub distribution_type: Option<Oid>,
-    /// The gate relation on this node.
-    pub gate: Oid,
+    /// The relation that stands for the group in locks on this node.
+    pub lock: Oid,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,8 +151,7 @@ pub fn metadata() -> Option<Rc<Metadata>> {
             return (cached.local_node != 0).then_some(cached);
         }
     }
-    // SAFETY: a plain state test.
-    if unsafe { !pg_sys::IsTransactionState() } {
+    if !is_running() {
         return None;
     }
     let marker = marker()?;
@@ -187,38 +188,101 @@ unsafe extern "C-unwind" fn on_invalidation(_arg: pg_sys::Datum, relation: Oid) 
 
 fn load() -> Metadata {
     let mut metadata = Metadata::default();
-    scan(c"local_node", |row| {
-        metadata.local_node = row.get(c"node_id").unwrap_or(0)
+    catalog_table::read(c"local_node", |table| {
+        let node = table.column("node_id");
+        table.rows(|row| metadata.local_node = row.get(node).unwrap_or(0));
     });
-    scan(c"cluster", |row| {
-        metadata.peer_key = row.get(c"peer_key").unwrap_or_default()
+    catalog_table::read(c"cluster", |table| {
+        let key = table.column("peer_key");
+        table.rows(|row| metadata.peer_key = row.get(key).unwrap_or_default());
     });
-    scan(c"node", |row| {
+    catalog_table::read(c"node", |table| load_nodes(table, &mut metadata));
+    let mut ranges = catalog_table::read(c"hash_map_range", load_ranges).unwrap_or_default();
+    catalog_table::read(c"hash_map", |table| {
+        load_maps(table, &mut ranges, &mut metadata);
+    });
+    catalog_table::read(c"colocation_group", |table| {
+        load_groups(table, &mut metadata)
+    });
+    catalog_table::read(c"distributed_table", |table| {
+        load_tables(table, &mut metadata)
+    });
+    metadata
+}
+
+fn load_nodes(table: &CatalogTable, metadata: &mut Metadata) {
+    let (id, name) = (table.column("node_id"), table.column("node_name"));
+    let (host, port) = (table.column("host"), table.column("port"));
+    let (weight, state) = (table.column("weight"), table.column("state"));
+    table.rows(|row| {
         let node = Node {
-            id: row.get(c"node_id").unwrap_or(0),
-            name: row.get(c"node_name").unwrap_or_default(),
-            host: row.get(c"host").unwrap_or_default(),
-            port: row.get(c"port").unwrap_or(0),
-            weight: row.get(c"weight").unwrap_or(1),
-            state: row.get(c"state").unwrap_or_default(),
+            id: row.get(id).unwrap_or(0),
+            name: row.get(name).unwrap_or_default(),
+            host: row.get(host).unwrap_or_default(),
+            port: row.get(port).unwrap_or(0),
+            weight: row.get(weight).unwrap_or(1),
+            state: row.get(state).unwrap_or_default(),
         };
         metadata.nodes.insert(node.id, node);
     });
-    load_maps(&mut metadata);
-    scan(c"colocation_group", |row| {
-        let id: GroupId = row.get(c"group_id").unwrap_or(0);
+}
+
+type Ranges = BTreeMap<i32, Vec<Range>>;
+
+fn load_ranges(table: &CatalogTable) -> Ranges {
+    let (version, node) = (table.column("hash_map_version"), table.column("node_id"));
+    let (first, last) = (table.column("first_bucket"), table.column("last_bucket"));
+    let mut found = Ranges::new();
+    table.rows(|row| {
+        let range = Range {
+            node: row.get(node).unwrap_or(0),
+            first: row.get::<i32>(first).unwrap_or(0) as u32,
+            last: row.get::<i32>(last).unwrap_or(0) as u32,
+        };
+        let version = row.get(version).unwrap_or(0);
+        found.entry(version).or_default().push(range);
+    });
+    found
+}
+
+fn load_maps(table: &CatalogTable, ranges: &mut Ranges, metadata: &mut Metadata) {
+    let (number, current) = (table.column("hash_map_version"), table.column("current"));
+    table.rows(|row| {
+        let version: i32 = row.get(number).unwrap_or(0);
+        if row.get(current).unwrap_or(false) {
+            metadata.current_version = version;
+        }
+        let ranges = ranges.remove(&version).unwrap_or_default();
+        // While metadata is being written, a map can lack its ranges for a moment; it is of no use until it has them.
+        if let Ok(map) = HashMap::from_ranges(version, ranges) {
+            metadata.maps.insert(version, Rc::new(map));
+        }
+    });
+}
+
+fn load_groups(table: &CatalogTable, metadata: &mut Metadata) {
+    let (id, version) = (table.column("group_id"), table.column("hash_map_version"));
+    let moving_to = table.column("moving_to");
+    let distribution_type = table.column("distribution_type");
+    table.rows(|row| {
+        let id: GroupId = row.get(id).unwrap_or(0);
         let group = Group {
             id,
-            version: row.get(c"hash_map_version"),
-            moving_to: row.get(c"moving_to"),
-            distribution_type: row.get(c"distribution_type"),
-            gate: gate_oid(id),
+            version: row.get(version),
+            moving_to: row.get(moving_to),
+            distribution_type: row.get(distribution_type),
+            lock: group_lock(id),
         };
         metadata.groups.insert(id, group);
     });
-    scan(c"distributed_table", |row| {
-        let relation: Oid = row.get(c"relation").unwrap_or(pg_sys::InvalidOid);
-        let kind = match row.get::<String>(c"distribution_column") {
+}
+
+fn load_tables(table: &CatalogTable, metadata: &mut Metadata) {
+    let (relation, group) = (table.column("relation"), table.column("group_id"));
+    let column = table.column("distribution_column");
+    table.rows(|row| {
+        let relation: Oid = row.get(relation).unwrap_or(pg_sys::InvalidOid);
+        let kind = match row.get::<String>(column) {
             None => TableKind::Replicated,
             Some(name) => match attribute_number(relation, &name) {
                 Some(column) => TableKind::Distributed {
@@ -231,42 +295,15 @@ fn load() -> Metadata {
         };
         let table = Table {
             relation,
-            group: row.get(c"group_id").unwrap_or(0),
+            group: row.get(group).unwrap_or(0),
             kind,
         };
         metadata.tables.insert(relation.to_u32(), table);
     });
-    metadata
 }
 
-fn load_maps(metadata: &mut Metadata) {
-    let mut ranges: BTreeMap<i32, Vec<expanse_core::hash_map::Range>> = BTreeMap::new();
-    scan(c"hash_map_range", |row| {
-        let range = expanse_core::hash_map::Range {
-            node: row.get(c"node_id").unwrap_or(0),
-            first: row.get::<i32>(c"first_bucket").unwrap_or(0) as u32,
-            last: row.get::<i32>(c"last_bucket").unwrap_or(0) as u32,
-        };
-        ranges
-            .entry(row.get(c"hash_map_version").unwrap_or(0))
-            .or_default()
-            .push(range);
-    });
-    scan(c"hash_map", |row| {
-        let version: i32 = row.get(c"hash_map_version").unwrap_or(0);
-        if row.get(c"current").unwrap_or(false) {
-            metadata.current_version = version;
-        }
-        let ranges = ranges.remove(&version).unwrap_or_default();
-        // While metadata is being written, a map can lack its ranges for a moment; it is of no use until it has them.
-        if let Ok(map) = HashMap::from_ranges(version, ranges) {
-            metadata.maps.insert(version, Rc::new(map));
-        }
-    });
-}
-
-/// The OID of a group's gate on this node.
-pub fn gate_oid(group: GroupId) -> Oid {
+/// The relation that stands for a group in locks on this node.
+pub fn group_lock(group: GroupId) -> Oid {
     let name = std::ffi::CString::new(format!("gate_{group}")).expect("no NUL in a number");
     table_oid(&name).unwrap_or(pg_sys::InvalidOid)
 }

@@ -2,6 +2,6 @@
 
 pub mod bucket;
 pub mod cache;
+pub mod catalog_table;
 pub mod peer;
-pub mod scan;
 pub mod storages;

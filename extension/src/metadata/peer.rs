@@ -1,12 +1,12 @@
 //! Other nodes of the cluster, known by the key that all nodes keep (`expanse.cluster.peer_key`).
 //!
 //! # Invariants
-//! A session that shows a key is another node's or does nothing: taken for a user's, it would spread a fragment again.
+//! A session that shows a key is another node's or does nothing: taken for a user's, it would distribute a fragment again.
 
 use crate::error::Error;
 use crate::metadata::cache::metadata;
+use crate::pg::session;
 use crate::state::settings::{INTERNAL, PEER_KEY};
-use pgrx::pg_sys;
 use std::cell::Cell;
 
 thread_local! {
@@ -34,10 +34,9 @@ pub fn proven() -> bool {
     true
 }
 
-/// For functions that other nodes call as whatever user they work for. Raises in a session of anybody else.
+/// For functions that other nodes call as the user they work for. Raises in the session of any other client.
 pub fn require(what: &'static str) {
-    // SAFETY: looks at the current user's role.
-    if !internal_session() && !unsafe { pg_sys::superuser() } {
+    if !internal_session() && !session::is_superuser() {
         Error::PeersOnly { what }.raise();
     }
 }
@@ -54,6 +53,5 @@ fn same(shown: &[u8], known: &[u8]) -> bool {
 /// Does this session execute fragments for another node (or feed logical replication), so that
 /// distributed tables are to be taken as the ordinary local tables they are here?
 pub fn internal_session() -> bool {
-    // SAFETY: plain flags of the backend.
-    INTERNAL.get() || proven() || unsafe { pg_sys::am_walsender || pg_sys::IsLogicalWorker() }
+    INTERNAL.get() || proven() || session::replicates()
 }

@@ -1,15 +1,15 @@
 //! Which storages there are, and where things lie.
 
-use crate::metadata::scan::scan;
+use crate::metadata::catalog_table;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::CStr;
 
 /// Name and directory of every storage.
 pub fn all() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    scan(c"storage", |row| {
-        let name = row.get::<String>(c"storage_name");
-        found.extend(name.zip(row.get::<String>(c"directory")));
+    catalog_table::read(c"storage", |table| {
+        let (name, directory) = (table.column("storage_name"), table.column("directory"));
+        table.rows(|row| found.extend(row.get::<String>(name).zip(row.get::<String>(directory))));
     });
     found
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL as we use it: entries, errors, lists and nodes, SPI, names, memory, waits.
+//! PostgreSQL as we use it: entries, errors, trees, the executor, the session, SPI, names, memory, waits.
 
 pub mod catalog;
 pub mod compat;
@@ -6,10 +6,8 @@ pub mod copy;
 pub mod entry;
 pub mod executor;
 pub mod function;
-pub mod list;
 pub mod memory;
 pub mod names;
-pub mod nodes;
 pub mod planner;
 pub mod raw;
 pub mod session;

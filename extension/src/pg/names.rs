@@ -6,7 +6,7 @@
 use crate::pg::catalog::{self, valid};
 use crate::pg::spi;
 use crate::pg::tree::build::string;
-use crate::pg::tree::{list_of, ListRef, NodeRef};
+use crate::pg::tree::{list_of, ListRef, NodeRef, OidList};
 use pgrx::pg_sys::{self, ObjectType, ObjectWithArgs, Oid, RangeVar, TypeName};
 use std::ffi::{CStr, CString};
 
@@ -29,6 +29,13 @@ pub fn bare(relation: Oid) -> String {
 /// `schema.name` as a literal of type regclass.
 pub fn regclass_literal(qualified_name: &str) -> String {
     format!("{}::pg_catalog.regclass", spi::literal(qualified_name))
+}
+
+/// The schemas in which names without one are looked up, in order.
+pub fn search_path() -> Vec<Oid> {
+    // SAFETY: a list of OIDs in the current memory context.
+    let path = unsafe { OidList::new(pg_sys::fetch_search_path(true)) };
+    path.iter().collect()
 }
 
 /// The function of the extension's schema with this name and these argument types; raises if it does not exist.

@@ -28,6 +28,10 @@ extern "C-unwind" {
     pub fn CopyFromErrorCallback(state: *mut std::ffi::c_void);
     pub fn EndCopyFrom(state: CopyFromState);
     pub fn ExecEndNode(node: *mut PlanState);
+    pub fn ExecFilterJunk(
+        filter: *mut JunkFilter,
+        slot: *mut TupleTableSlot,
+    ) -> *mut TupleTableSlot;
     pub fn ExecInitNode(node: *mut Plan, estate: *mut EState, eflags: c_int) -> *mut PlanState;
     pub fn ExecReScan(node: *mut PlanState);
     pub fn ExecScan(

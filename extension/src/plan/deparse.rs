@@ -33,7 +33,7 @@ use crate::pg::tree::{copy, list_of, make, mutate_query, Change, ListRef, NodeMu
 use crate::pg::tree::{walk, Step};
 use crate::plan::contains::contains_column;
 use crate::plan::insertion::fit_source;
-use crate::remote::value_settings::Faithful;
+use crate::remote::value_settings::ExactValues;
 use pgrx::pg_sys::{self, NextValueExpr, NodeTag, Oid, Query, RangeTblEntry, RelabelType};
 
 /// A statement as another node is to run it.
@@ -131,7 +131,7 @@ fn name_target_once(query: &mut NodeMut<'_, Query>) {
 
 /// The query's text with all names qualified but those of pg_catalog, and constants without loss.
 pub fn deparse(query: NodeMut<'_, Query>) -> String {
-    let _faithful = Faithful::new();
+    let _exact = ExactValues::new();
     with_qualified_names(|| query_text(query))
 }
 

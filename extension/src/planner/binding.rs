@@ -5,9 +5,12 @@
 
 use crate::error::Raised;
 use crate::metadata::cache::{GroupId, Metadata, TableKind};
-use crate::metadata::scan::scan_as_of;
+use crate::metadata::catalog_table;
+use crate::pg::session::snapshot;
+use crate::pg::session::snapshot::SnapshotRef;
+use crate::pg::session::transaction;
 use expanse_core::statement::QueryFacts;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 use std::collections::BTreeMap;
 
 /// Raises 40001 if one of the tables was bound otherwise when the transaction's snapshot was taken.
@@ -32,10 +35,7 @@ pub fn refuse_newer(facts: &QueryFacts, metadata: &Metadata) {
 
 /// Does the transaction see all by a snapshot that has been taken already?
 fn has_one_snapshot() -> bool {
-    // SAFETY: plain variables of the transaction.
-    unsafe {
-        pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 && pg_sys::FirstSnapshotSet
-    }
+    transaction::has_one_snapshot() && snapshot::is_taken()
 }
 
 /// Version and distribution column of a distributed table.
@@ -65,23 +65,24 @@ fn refuse(relation: Oid) -> ! {
 
 /// Version and distribution column of every distributed table, as the transaction's snapshot shows them.
 fn bindings() -> BTreeMap<u32, (i32, String)> {
-    // SAFETY: the transaction has its one snapshot, which stays until it ends.
-    let snapshot = unsafe { pg_sys::GetTransactionSnapshot() };
+    let snapshot = SnapshotRef::of_transaction();
     let mut versions: BTreeMap<GroupId, i32> = BTreeMap::new();
-    scan_as_of(snapshot, c"colocation_group", |row| {
-        let group = row.get::<i32>(c"group_id");
-        versions.extend(group.zip(row.get::<i32>(c"hash_map_version")));
+    catalog_table::read(c"colocation_group", |table| {
+        let (group, version) = (table.column("group_id"), table.column("hash_map_version"));
+        table.rows_as_of(snapshot, |row| {
+            versions.extend(row.get::<i32>(group).zip(row.get::<i32>(version)));
+        });
     });
     let mut found = BTreeMap::new();
-    scan_as_of(snapshot, c"distributed_table", |row| {
-        let version = row
-            .get::<i32>(c"group_id")
-            .and_then(|group| versions.get(&group));
-        let binding = version
-            .copied()
-            .zip(row.get::<String>(c"distribution_column"));
-        let relation = row.get::<Oid>(c"relation");
-        found.extend(relation.map(|oid| oid.to_u32()).zip(binding));
+    catalog_table::read(c"distributed_table", |table| {
+        let (relation, group) = (table.column("relation"), table.column("group_id"));
+        let column = table.column("distribution_column");
+        table.rows_as_of(snapshot, |row| {
+            let version = row.get::<i32>(group).and_then(|group| versions.get(&group));
+            let binding = version.copied().zip(row.get::<String>(column));
+            let relation = row.get::<Oid>(relation).map(|oid| oid.to_u32());
+            found.extend(relation.zip(binding));
+        });
     });
     found
 }

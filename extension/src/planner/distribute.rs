@@ -158,7 +158,7 @@ fn row_of_parameters<'a>(
     }))
 }
 
-/// Puts Spread between ModifyTable and its source, and Distribute on top.
+/// Puts Route Rows between ModifyTable and its source, and Distribute on top.
 pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
     let insert = stmt.commandType == CmdType::CMD_INSERT;
     let modify = stmt.child::<PgPlan>(|stmt| {
@@ -170,13 +170,13 @@ pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
     };
     let source = modify.as_ref().outer_plan();
     let source = source.expect("the rows of an INSERT have a plan");
-    let mut spread = statement::custom_scan(source, distribute_scan::spread_methods());
+    let mut spread = statement::custom_scan(source, distribute_scan::ROUTE_ROWS.table());
     keep_dropped_columns(&mut spread, source);
     spread.custom_private = private::to_list(&plan.distribution).as_ptr();
     spread.custom_exprs = finish_expressions(plan.parameters).as_ptr();
     let below = spread.as_ptr().cast();
     modify.lefttree = below;
-    let methods = distribute_scan::distribute_methods();
+    let methods = distribute_scan::DISTRIBUTE.table();
     let mut top = statement::custom_scan(modify.as_ref(), methods);
     top.custom_private = private::to_list(&plan.distribution).as_ptr();
     let top = top.as_ptr().cast();

@@ -65,7 +65,7 @@ fn groups_of(facts: &QueryFacts, metadata: &Metadata) -> Groups {
 
 fn lock_group(metadata: &Metadata, group: GroupId, written: bool) {
     // SAFETY: locks an existing relation; PostgreSQL releases it at the end of the transaction.
-    unsafe { pg_sys::LockRelationOid(metadata.group(group).gate, lock_mode(written)) };
+    unsafe { pg_sys::LockRelationOid(metadata.group(group).lock, lock_mode(written)) };
 }
 
 /// The metadata of this moment. A lock that is already held absorbs no invalidations by itself.
@@ -84,7 +84,7 @@ pub fn add_to_plan(
     reads: Reads,
 ) {
     for (&group, &written) in groups {
-        let entry = lock_entry(metadata.group(group).gate, written, reads);
+        let entry = lock_entry(metadata.group(group).lock, written, reads);
         // SAFETY: the statement is complete and ours to extend; entries without required privileges are only locked.
         stmt.rtable = unsafe { pg_sys::lappend(stmt.rtable, entry.as_ptr().cast()) };
     }

@@ -179,7 +179,8 @@ impl Choice<'_, '_> {
             Way::WritesFirst => self.prior = prior_writes::extract(self.query, self.metadata),
             Way::MoveRows => self.move_rows(facts),
             Way::Exchange { anchor } => {
-                let found = exchange::replace_remote_reads(self.query, self.metadata, anchor);
+                let found =
+                    exchange::replace_remote_reads(self.query, facts, self.placement, anchor);
                 self.exchange = found.unwrap_or_else(|| self.refuse_exchange(facts));
             }
             _ => return None,

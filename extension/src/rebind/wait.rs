@@ -37,8 +37,8 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
         .groups
         .values()
         .filter(|other| other.version.is_some() && metadata.is_deserted(other.id))
-        .map(|other| other.gate)
-        .chain([found.gate]);
+        .map(|other| other.lock)
+        .chain([found.lock]);
     let mut holders: Vec<_> = gates.flat_map(holders_of).collect();
     loop {
         // SAFETY: asks without waiting whether a transaction, also a prepared one, has ended.

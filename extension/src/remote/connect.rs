@@ -1,9 +1,9 @@
 //! Opening a connection to another server.
 
 use crate::metadata::cache::metadata;
+use crate::pg::session;
 use crate::pg::wait::{check_for_interrupts, wait_once};
 use crate::remote::libpq::{c_string, Connecting, Pq};
-use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
@@ -38,11 +38,11 @@ pub fn connect(host: &str, port: i32, label: &str, internal: bool) -> Result<Pq,
     let parameters: Vec<(&CStr, CString)> = vec![
         (c"host", c_string(host)),
         (c"port", c_string(&port.to_string())),
-        (c"dbname", c_string(&database_name())),
+        (c"dbname", c_string(&session::database_name())),
         (c"user", c_string(&login.user)),
         (c"application_name", c_string(&format!("expanse:{label}"))),
         (c"options", c_string(&options)),
-        (c"client_encoding", c_string(&encoding_name())),
+        (c"client_encoding", c_string(&session::encoding_name())),
         (c"tcp_user_timeout", c_string("15000")),
         (c"keepalives_idle", c_string("10")),
         (c"keepalives_interval", c_string("5")),
@@ -84,61 +84,20 @@ fn reason(pq: &Pq) -> String {
     }
 }
 
-/// The current user, or the session user with the current user's role when the current one can not log in.
+/// The current user, or the session user with the current user's role when the current one cannot log in.
 fn login() -> Login {
-    // SAFETY: identifiers of the running session; both users exist.
-    unsafe {
-        let current = pg_sys::GetUserId();
-        let name = user_name(current);
-        if can_login(current) {
-            return Login {
-                user: name,
-                role: None,
-            };
-        }
-        Login {
-            user: user_name(pg_sys::GetSessionUserId()),
-            role: Some(name),
-        }
+    let user = session::user();
+    let name = session::existing_role_name(user);
+    if session::can_log_in(user) {
+        return Login {
+            user: name,
+            role: None,
+        };
     }
-}
-
-fn user_name(user: Oid) -> String {
-    // SAFETY: raises when the user does not exist; else a palloc'd NUL-terminated name.
-    unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(user, false)) }
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn can_login(user: Oid) -> bool {
-    // SAFETY: a system-cache lookup; the tuple is read before it is released.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(
-            pg_sys::SysCacheIdentifier::AUTHOID as i32,
-            pg_sys::Datum::from(user),
-        );
-        if tuple.is_null() {
-            return false;
-        }
-        let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>();
-        let can = (*form).rolcanlogin;
-        pg_sys::ReleaseSysCache(tuple);
-        can
+    Login {
+        user: session::existing_role_name(session::session_user()),
+        role: Some(name),
     }
-}
-
-fn database_name() -> String {
-    // SAFETY: the current database exists; a palloc'd NUL-terminated name.
-    unsafe { CStr::from_ptr(pg_sys::get_database_name(pg_sys::MyDatabaseId)) }
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn encoding_name() -> String {
-    // SAFETY: a static NUL-terminated name.
-    unsafe { CStr::from_ptr(pg_sys::GetDatabaseEncodingName()) }
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// A word of `options`: spaces and backslashes are escaped by a backslash.

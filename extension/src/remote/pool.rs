@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::metadata::cache::{metadata, Node, NodeId};
+use crate::pg::session;
+use crate::pg::session::transaction::has_one_snapshot;
 use crate::remote::connect::connect;
 use crate::remote::connection::Connection;
 use crate::remote::participant::{Participant, Scope};
@@ -15,13 +17,9 @@ thread_local! {
 
 /// The connection to a node as the current user, idle or streaming; with nothing outstanding when it returns.
 pub fn connection(node: NodeId) -> Rc<RefCell<Connection>> {
-    // SAFETY: plain reads of the backend's state.
-    let user = unsafe {
-        if pg_sys::ParallelWorkerNumber >= 0 {
-            Error::Internal("a parallel worker has asked for a connection".into()).raise();
-        }
-        pg_sys::GetUserId()
-    };
+    if session::is_parallel_worker() {
+        Error::Internal("a parallel worker has asked for a connection".into()).raise();
+    }
     let known = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let Some(target) = known.nodes.get(&node) else {
         let node = format!("{node}");
@@ -34,7 +32,7 @@ pub fn connection(node: NodeId) -> Rc<RefCell<Connection>> {
         remove(&found);
     }
     refuse_inactive(target);
-    open(target, user)
+    open(target, session::user())
 }
 
 /// False when the connection is to be replaced by a new one.
@@ -83,9 +81,8 @@ fn open(target: &Node, user: pg_sys::Oid) -> Rc<RefCell<Connection>> {
 fn own_name() -> String {
     let known = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let node = known.nodes.get(&known.local_node);
-    // SAFETY: a plain variable of the backend.
-    let pid = unsafe { pg_sys::MyProcPid };
-    format!("{}:{pid}", node.map_or("", |node| &node.name))
+    let name = node.map_or("", |node| &node.name);
+    format!("{name}:{}", session::process_id())
 }
 
 fn remove(connection: &Rc<RefCell<Connection>>) {
@@ -142,8 +139,7 @@ pub fn written_by_another(this: &Connection) -> Option<pg_sys::Oid> {
 
 /// A node (its name) on which the running transaction has begun under another role than the current one, and that role.
 pub fn used_by_another() -> Option<(String, pg_sys::Oid)> {
-    // SAFETY: reads a field of the backend.
-    let user = unsafe { pg_sys::GetUserId() };
+    let user = session::user();
     CONNECTIONS.with_borrow(|connections| {
         connections
             .iter()
@@ -175,8 +171,7 @@ pub fn renew_snapshot(node: NodeId, begun: bool) -> bool {
     let mut connection = connection.borrow_mut();
     if connection.participant.scope == Scope::Transaction {
         connection.participant.stale = begun;
-        // SAFETY: reads the isolation level of the running transaction.
-        return begun || unsafe { pg_sys::XactIsoLevel < pg_sys::XACT_REPEATABLE_READ as i32 };
+        return begun || !has_one_snapshot();
     }
     connection.participant.stale = connection.participant.in_transaction();
     true
@@ -184,8 +179,7 @@ pub fn renew_snapshot(node: NodeId, begun: bool) -> bool {
 
 /// The current user's connection to a node, if there is one, as it is.
 fn existing(node: NodeId) -> Option<Rc<RefCell<Connection>>> {
-    // SAFETY: reads a field of the backend.
-    let user = unsafe { pg_sys::GetUserId() };
+    let user = session::user();
     CONNECTIONS.with_borrow(|connections| {
         connections
             .iter()

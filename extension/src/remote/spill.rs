@@ -1,5 +1,6 @@
 //! Rows of a statement that had to make room on its connection: in memory up to a limit, then in a temporary file.
 
+use crate::pg::memory::Context;
 use crate::remote::libpq::Answer;
 use expanse_core::kept_row::KeptRow;
 use pgrx::pg_sys;
@@ -62,13 +63,10 @@ struct File {
 
 impl File {
     fn create() -> File {
-        // SAFETY: not bound to a resource owner: rows may outlive the portal that made room; Drop closes it.
-        let file = unsafe {
-            let old = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
-            let file = pg_sys::BufFileCreateTemp(true);
-            pg_sys::MemoryContextSwitchTo(old);
-            file
-        };
+        let file = Context::top().inside(|| {
+            // SAFETY: not bound to a resource owner: rows may outlive the portal that made room; Drop closes it.
+            unsafe { pg_sys::BufFileCreateTemp(true) }
+        });
         File {
             file,
             unread: 0,

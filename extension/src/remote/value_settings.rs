@@ -7,9 +7,10 @@
 //! and put back, without a word to PostgreSQL's bookkeeping of settings: nothing else runs meanwhile but functions of types.
 //!
 //! # Invariants
-//! What was found is put back by the end of the [`Faithful`], of a [`begin`] by its [`end`], or by the abort of the
+//! What was found is put back by the end of the [`ExactValues`], of a [`begin`] by its [`end`], or by the abort of the
 //! (sub)transaction, before PostgreSQL restores settings itself.
 
+use crate::pg::executor::values::text_of;
 use pgrx::pg_sys;
 use std::cell::Cell;
 
@@ -32,15 +33,15 @@ pub const EXACT_DIGITS: i32 = 1;
 const ISO: i32 = pg_sys::USE_ISO_DATES as i32;
 
 /// As long as it lives, values are read and written exactly; only inside of [`crate::pg::entry::entry`].
-pub struct Faithful(bool);
+pub struct ExactValues(bool);
 
-impl Faithful {
-    pub fn new() -> Faithful {
-        Faithful(begin())
+impl ExactValues {
+    pub fn new() -> ExactValues {
+        ExactValues(begin())
     }
 }
 
-impl Drop for Faithful {
+impl Drop for ExactValues {
     fn drop(&mut self) {
         if self.0 {
             end();
@@ -83,4 +84,10 @@ pub fn end() {
         pg_sys::Array_nulls = found.array_nulls;
         pg_sys::SetClientEncoding(found.encoding);
     }
+}
+
+/// A value's text, exact.
+pub fn exact_text(value: pg_sys::Datum, kind: pg_sys::Oid) -> Vec<u8> {
+    let _exact = ExactValues::new();
+    text_of(value, kind)
 }

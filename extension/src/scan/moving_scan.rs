@@ -3,32 +3,62 @@
 //! # How it works
 //! PostgreSQL's table access method takes a flag for that, `changingPart`, which the executor sets only for partitions. While
 //! the DELETE runs, the relation's access method is a copy of its own in which deletions have the flag set.
-//! Who waits for such a row, or meets it in an older snapshot, gets PostgreSQL's own error 40001.
+//! A session that waits for such a row, or meets it in an older snapshot, gets PostgreSQL's own error 40001.
 //!
 //! # Invariants
 //! The relation has its own access method back when the DELETE has run or its (sub)transaction is aborted, both while the
 //! executor (or the resource owner of the aborted transaction) still holds the relation open. What PostgreSQL
 //! rebuilds in between after an invalidation gets the copy again.
 
-use crate::pg::entry::entry;
-use crate::pg::raw;
-use crate::scan::custom;
-use crate::scan::custom::{ExecMethods, Methods};
-use pgrx::pg_sys::{
-    self, CustomScan, CustomScanMethods, CustomScanState, EState, ModifyTableState, Node, Oid,
-    PlanState, Relation, TableAmRoutine, TupleTableSlot,
-};
+use crate::pg::executor::plan_node::PlanNode;
+use crate::pg::executor::scan_node::ScanNode;
+use crate::pg::session::transaction::nest_level;
+use crate::scan::custom::over_child::{callbacks, OverChild};
+use crate::scan::custom::{Callbacks, Methods, Scan};
+use pgrx::pg_sys::{self, Oid, Relation, TableAmRoutine};
 use std::cell::{Cell, RefCell};
 
-static MOVING: Methods = custom::methods(c"Moving", create);
-static EXEC: ExecMethods = custom::exec_methods(c"Moving", begin, next, end, rescan, None);
+pub static MOVING: Methods<MovingScan> = Methods::new(c"Moving");
 
-/// What PostgreSQL sees, with our part behind it.
-#[repr(C)]
-struct MovingState {
-    custom: CustomScanState,
-    child: *mut PlanState,
+pub struct MovingScan {
+    /// The open relations that the DELETE writes.
+    relations: Vec<Relation>,
     begun: bool,
+}
+
+impl Scan for MovingScan {
+    const CALLBACKS: Callbacks = callbacks::<MovingScan>();
+
+    fn begin(_node: ScanNode<'_>, _flags: i32) -> MovingScan {
+        MovingScan {
+            relations: Vec::new(),
+            begun: false,
+        }
+    }
+}
+
+impl OverChild for MovingScan {
+    fn child_begun(&mut self, _node: ScanNode<'_>, child: PlanNode) {
+        self.relations = child.written_tables();
+    }
+
+    fn is_due(&self) -> bool {
+        !self.begun
+    }
+
+    fn prepare(&mut self, _node: ScanNode<'_>) {
+        self.begun = true;
+        self.exchange();
+    }
+
+    fn child_ended(&mut self) {
+        self.put_back();
+    }
+
+    /// The relations are closed after all nodes have ended.
+    fn end(&mut self) {
+        self.put_back();
+    }
 }
 
 /// An access method whose deletions say that the rows move.
@@ -38,11 +68,11 @@ struct MovingMethod {
     own: *const TableAmRoutine,
 }
 
-/// A relation that has another access method than its own for now.
+/// A relation that has another access method than its own for now; it is open as long as this is listed.
 struct Exchanged {
     relation: Relation,
     oid: Oid,
-    method: *const MovingMethod,
+    method: &'static MovingMethod,
     /// The nest level of the transaction that runs the DELETE.
     level: i32,
 }
@@ -53,98 +83,68 @@ thread_local! {
     static METHODS: RefCell<Vec<&'static MovingMethod>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The scan's methods.
-pub fn methods() -> &'static CustomScanMethods {
-    &MOVING.0
-}
-
-/// Makes the name known to PostgreSQL, which looks it up when it reads a plan back.
-pub fn register() {
-    // SAFETY: the table lives as long as the library.
-    unsafe { pg_sys::RegisterCustomScanMethods(&MOVING.0) };
-}
-
-unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
-    // SAFETY: zeroed memory is a valid state before Begin.
-    unsafe { custom::new_state::<MovingState>(&EXEC) }
-}
-
-unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, flags: i32) {
-    // SAFETY: the state that `create` made, of a scan over one plan; nothing droppable lives in this frame.
-    unsafe { (*node.cast::<MovingState>()).child = custom::begin_child(node, estate, flags) };
-}
-
-unsafe extern "C-unwind" fn next(node: *mut CustomScanState) -> *mut TupleTableSlot {
-    let state = node.cast::<MovingState>();
-    // SAFETY: begun by `begin`; the child is called by its own function pointer, with nothing droppable in this frame.
-    unsafe {
-        let child = (*state).child;
-        if !(*state).begun {
-            (*state).begun = true;
-            entry(|| exchange(child.cast()));
+impl MovingScan {
+    fn exchange(&self) {
+        watch_relations();
+        let level = nest_level();
+        for &relation in &self.relations {
+            // SAFETY: the relations are open while the executor runs; an access method's table lives as long as the process.
+            let (oid, own) = unsafe { ((*relation).rd_id, &*(*relation).rd_tableam) };
+            let method = moving(own);
+            let one = Exchanged {
+                relation,
+                oid,
+                method,
+                level,
+            };
+            one.apply();
+            EXCHANGED.with_borrow_mut(|all| all.push(one));
         }
-        let slot = (*child).ExecProcNode.expect("a begun plan")(child);
-        if slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
-            entry(|| put_back(child.cast()));
-        }
-        slot
     }
-}
 
-unsafe extern "C-unwind" fn end(node: *mut CustomScanState) {
-    // SAFETY: begun by `begin`; the relations are closed after all nodes have ended.
-    unsafe {
-        let child = (*node.cast::<MovingState>()).child;
-        entry(|| put_back(child.cast()));
-        raw::ExecEndNode(child);
-    }
-}
-
-unsafe extern "C-unwind" fn rescan(node: *mut CustomScanState) {
-    // SAFETY: as in `end`.
-    unsafe { raw::ExecReScan((*node.cast::<MovingState>()).child) }
-}
-
-/// The open relations that the DELETE writes.
-unsafe fn targets(modify: *mut ModifyTableState) -> impl Iterator<Item = Relation> {
-    // SAFETY: a begun ModifyTable, which has an array of its result relations.
-    unsafe {
-        (0..(*modify).mt_nrels as usize)
-            .map(move |at| (*(*modify).resultRelInfo.add(at)).ri_RelationDesc)
-    }
-}
-
-unsafe fn exchange(modify: *mut ModifyTableState) {
-    watch_relations();
-    // SAFETY: reads a counter of the backend; the relations are open while the executor runs.
-    unsafe {
-        let level = pg_sys::GetCurrentTransactionNestLevel();
-        for relation in targets(modify) {
-            let method = moving((*relation).rd_tableam);
+    /// The relations have their own access methods again, unless a DELETE around this one moves rows of them as well.
+    fn put_back(&self) {
+        for &relation in &self.relations {
             EXCHANGED.with_borrow_mut(|all| {
-                all.push(Exchanged {
-                    relation,
-                    oid: (*relation).rd_id,
-                    method,
-                    level,
-                });
+                let Some(last) = all.iter().rposition(|one| one.relation == relation) else {
+                    return;
+                };
+                let ended = all.remove(last);
+                if !all.iter().any(|one| one.relation == relation) {
+                    ended.restore();
+                }
             });
-            (*relation).rd_tableam = &(*method).routine;
+        }
+    }
+}
+
+impl Exchanged {
+    fn apply(&self) {
+        // SAFETY: the relation is open; methods stay for ever.
+        unsafe { (*self.relation).rd_tableam = &self.method.routine };
+    }
+
+    /// Called while the relation is still open.
+    fn restore(&self) {
+        // SAFETY: the relation is open; methods stay for ever.
+        unsafe {
+            if std::ptr::eq((*self.relation).rd_tableam, &self.method.routine) {
+                (*self.relation).rd_tableam = self.method.own;
+            }
         }
     }
 }
 
 /// The copy that belongs to an access method. That of a copy is itself: a trigger of the DELETE may move rows, too.
-unsafe fn moving(own: *const TableAmRoutine) -> *const MovingMethod {
+fn moving(own: &'static TableAmRoutine) -> &'static MovingMethod {
     METHODS.with_borrow_mut(|methods| {
         let known = methods
             .iter()
-            .find(|known| known.own == own || std::ptr::eq(&known.routine, own));
+            .find(|known| std::ptr::eq(known.own, own) || std::ptr::eq(&known.routine, own));
         if let Some(&known) = known {
-            return std::ptr::from_ref(known);
+            return known;
         }
-        // SAFETY: an access method's table lives as long as the process, and is plain data.
-        let mut routine = unsafe { std::ptr::read(own) };
+        let mut routine = *own;
         routine.tuple_delete = Some(delete);
         let made: &'static MovingMethod = Box::leak(Box::new(MovingMethod { routine, own }));
         methods.push(made);
@@ -173,41 +173,13 @@ unsafe extern "C-unwind" fn delete(
     }
 }
 
-/// The DELETE's relations have their own access methods again, unless a DELETE around this one moves rows of them as well.
-unsafe fn put_back(modify: *mut ModifyTableState) {
-    // SAFETY: the relations are open until the executor has ended.
-    unsafe {
-        for relation in targets(modify) {
-            EXCHANGED.with_borrow_mut(|all| {
-                let Some(last) = all.iter().rposition(|one| one.relation == relation) else {
-                    return;
-                };
-                let ended = all.remove(last);
-                if !all.iter().any(|one| one.relation == relation) {
-                    restore(&ended);
-                }
-            });
-        }
-    }
-}
-
-unsafe fn restore(ended: &Exchanged) {
-    // SAFETY: the caller knows that the relation is open; methods stay for ever.
-    unsafe {
-        if std::ptr::eq((*ended.relation).rd_tableam, &(*ended.method).routine) {
-            (*ended.relation).rd_tableam = (*ended.method).own;
-        }
-    }
-}
-
 /// A (sub)transaction at nest level `level` is being aborted; what it has opened is still open.
 pub fn forget(level: i32) {
     EXCHANGED.with_borrow_mut(|all| {
         let kept = all.iter().take_while(|one| one.level < level).count();
         for ended in all.split_off(kept) {
             if !all.iter().any(|one| one.relation == ended.relation) {
-                // SAFETY: as the caller says.
-                unsafe { restore(&ended) };
+                ended.restore();
             }
         }
     });
@@ -229,12 +201,8 @@ fn watch_relations() {
 unsafe extern "C-unwind" fn rebuilt(_argument: pg_sys::Datum, relation: Oid) {
     let Ok(()) = EXCHANGED.try_with(|all| {
         let Ok(all) = all.try_borrow() else { return };
-        for one in all.iter() {
-            if relation == pg_sys::InvalidOid || relation == one.oid {
-                // SAFETY: the relation is open as long as its entry is there.
-                unsafe { (*one.relation).rd_tableam = &(*one.method).routine };
-            }
-        }
+        let affected = |one: &&Exchanged| relation == pg_sys::InvalidOid || relation == one.oid;
+        all.iter().filter(affected).for_each(Exchanged::apply);
     }) else {
         return;
     };

@@ -15,16 +15,21 @@
 
 use crate::error::Raised;
 use crate::pg::entry::entry;
+use crate::pg::executor::query::{only_explains, QueryNode};
+use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::raw::{
-    bms_next_member, GetUserIdAndSecContext, PopActiveSnapshot, PushActiveSnapshot,
-    SetUserIdAndSecContext,
+    GetUserIdAndSecContext, PopActiveSnapshot, PushActiveSnapshot, SetUserIdAndSecContext,
 };
+use crate::pg::session;
+use crate::pg::session::transaction::subtransaction;
+use crate::pg::tree::{NodeRef, Tagged};
 use pgrx::pg_sys::*;
 use std::cell::RefCell;
 use std::os::raw::c_int;
 
 type Start = unsafe fn(*mut CustomScanState);
 
+/// A scan that is listed; it is valid as long as it is.
 #[derive(Clone, Copy)]
 struct Waiting {
     scan: *mut CustomScanState,
@@ -51,26 +56,21 @@ impl Drop for Pending {
     }
 }
 
-/// Lists a scan that PostgreSQL begins; `start` is called with nothing droppable on the stack.
-///
-/// # Safety
-/// `scan` is valid until the result is dropped.
-pub unsafe fn add(scan: *mut CustomScanState, flags: c_int, start: Start) -> Option<Pending> {
-    if flags & EXEC_FLAG_EXPLAIN_ONLY as c_int != 0 {
+/// Lists a scan that PostgreSQL begins, until the result is dropped; `start` is called with nothing droppable on the stack.
+pub fn add(scan: ScanNode<'_>, flags: c_int, start: Start) -> Option<Pending> {
+    if only_explains(flags) {
         return None;
     }
-    // SAFETY: plain reads of the backend's state.
-    let one = unsafe {
-        Waiting {
-            scan,
-            start,
-            begun_in: GetCurrentSubTransactionId(),
-            resources: CurrentResourceOwner,
-            user: GetUserId(),
-        }
+    let one = Waiting {
+        scan: scan.as_ptr(),
+        start,
+        begun_in: subtransaction(),
+        // SAFETY: a plain variable of the backend.
+        resources: unsafe { CurrentResourceOwner },
+        user: session::user(),
     };
     WAITING.with_borrow_mut(|waiting| waiting.push(one));
-    Some(Pending(scan))
+    Some(Pending(one.scan))
 }
 
 /// The subtransaction has been rolled back (1: the transaction has ended).
@@ -83,39 +83,22 @@ fn any() -> bool {
 }
 
 /// Is this a statement that writes, while scans are listed?
-///
-/// # Safety
-/// `query` is what PostgreSQL starts.
-pub unsafe fn concerned_by(query: *mut QueryDesc, flags: c_int) -> bool {
-    // SAFETY: a planned statement.
-    any()
-        && flags & EXEC_FLAG_EXPLAIN_ONLY as c_int == 0
-        && unsafe {
-            let stmt = (*query).plannedstmt;
-            (*query).operation != CmdType::CMD_SELECT || (*stmt).hasModifyingCTE
-        }
+pub fn concerned_by(query: QueryNode<'_>, flags: c_int) -> bool {
+    any() && !only_explains(flags) && query.writes()
 }
 
 /// Is this a utility statement that writes rows by itself, while scans are listed?
-///
-/// # Safety
-/// A utility statement.
-pub unsafe fn concerned_by_utility(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: read as the type that its tag names.
-    any()
-        && unsafe {
-            let node = (*pstmt).utilityStmt;
-            crate::is_a!(node, T_CopyStmt) && (*node.cast::<CopyStmt>()).is_from
-        }
+pub fn concerned_by_utility(statement: NodeRef<PlannedStmt>) -> bool {
+    any() && utility::<CopyStmt>(statement).is_some_and(|copy| copy.is_from)
 }
 
 /// Has this utility statement opened a cursor?
-///
-/// # Safety
-/// A utility statement.
-pub unsafe fn opened_by(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: as the caller promises.
-    any() && unsafe { crate::is_a!((*pstmt).utilityStmt, T_DeclareCursorStmt) }
+pub fn opened_by(statement: NodeRef<PlannedStmt>) -> bool {
+    any() && utility::<DeclareCursorStmt>(statement).is_some()
+}
+
+fn utility<T: Tagged>(statement: NodeRef<'_, PlannedStmt>) -> Option<NodeRef<'_, T>> {
+    statement.utility_statement()?.cast()
 }
 
 /// Starts all scans that are listed and depend on no other.
@@ -147,29 +130,20 @@ pub unsafe fn start_all() {
     }
 }
 
-/// The next one that can be started, off the list; those that can not stay.
+/// The next one that can be started, off the list; those that cannot stay.
 fn take() -> Option<Waiting> {
     WAITING.with_borrow_mut(|waiting| {
-        // SAFETY: listed scans are valid.
-        let place = waiting.iter().position(|one| unsafe { ready(one.scan) })?;
+        let place = waiting.iter().position(Waiting::is_ready)?;
         Some(waiting.remove(place))
     })
 }
 
-/// Depends the scan on nothing but subqueries that are computed once?
-unsafe fn ready(scan: *mut CustomScanState) -> bool {
-    // SAFETY: as the caller promises; parameters that a running plan knows have a place.
-    unsafe {
-        let needed = (*(*scan).ss.ps.plan).extParam;
-        let values = (*(*scan).ss.ps.state).es_param_exec_vals;
-        let mut number = bms_next_member(needed, -1);
-        while number >= 0 {
-            if values.is_null() || (*values.add(number as usize)).execPlan.is_null() {
-                return false;
-            }
-            number = bms_next_member(needed, number);
-        }
-        !(*(*scan).ss.ps.state).es_snapshot.is_null()
+impl Waiting {
+    /// Does the scan depend on nothing that still has to be computed for each row of another one?
+    fn is_ready(&self) -> bool {
+        // SAFETY: a listed scan has begun.
+        let scan = unsafe { ScanNode::new(self.scan) };
+        scan.depends_on_init_plans_only() && scan.snapshot().is_some()
     }
 }
 
@@ -177,7 +151,7 @@ unsafe fn ready(scan: *mut CustomScanState) -> bool {
 pub fn refuse_failed() -> ! {
     Raised {
         sqlstate: "24000".into(),
-        message: "cursor can not be read: its start on the nodes has failed".into(),
+        message: "cannot read cursor because its start on the nodes has failed".into(),
         hint: Some("Open the cursor anew.".into()),
         ..Raised::default()
     }

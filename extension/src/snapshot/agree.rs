@@ -128,7 +128,7 @@ impl Snapshots {
             self.views.insert(node, report);
         }
         if outdated.contains(&self.here) {
-            let own = view(renew_local_snapshot(self.may_choose).as_ptr());
+            let own = view(renew_local_snapshot(self.may_choose));
             self.views.insert(self.here, View { round, ..own });
         }
         if held {

@@ -87,7 +87,7 @@ fn nodes(
             continue;
         }
         let lock = entry.relid;
-        let group = metadata.groups.iter().find(|(_, group)| group.gate == lock);
+        let group = metadata.groups.iter().find(|(_, group)| group.lock == lock);
         if let Some(map) = group.and_then(|(id, _)| metadata.map_of(*id)) {
             found.extend(map.nodes());
         }

@@ -5,10 +5,10 @@
 //! estimate) may plan statements of its own: those are not local, and [`enter_whole`] stands for them.
 //!
 //! # Invariants
-//! An entry is popped by whoever pushed it, or, when an error passed by, by the abort of the (sub)transaction it was
+//! An entry is popped by the code that pushed it, or, when an error passed by, by the abort of the (sub)transaction it was
 //! pushed in ([`forget`], called from the transaction callbacks).
 
-use pgrx::pg_sys;
+use crate::pg::session::transaction::nest_level;
 use std::cell::{Cell, RefCell};
 
 /// What is being planned, and the nest level of the transaction it began in.
@@ -39,8 +39,7 @@ pub fn enter_whole() {
 }
 
 fn push(local: bool) {
-    // SAFETY: reads a counter of the backend.
-    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    let level = nest_level();
     ENTRIES.with_borrow_mut(|entries| entries.push(Entry { level, local }));
 }
 

@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Raised};
 use crate::metadata::cache::metadata;
+use crate::pg::session::transaction;
+use crate::pg::session::transaction::Isolation;
 use crate::pg::wait::{check_for_interrupts, interrupted};
 use crate::remote::connection::{Connection, Event};
 use crate::remote::participant::Scope;
@@ -11,7 +13,6 @@ use crate::transaction::{abort, record, serializable, statement};
 use crate::transaction::{commit_barrier, report};
 use expanse_core::snapshots::member;
 use expanse_core::TransactionName;
-use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -41,19 +42,16 @@ pub fn before() {
             written.push(connection);
         }
     }
-    // SAFETY: reads the transaction's state.
-    let local = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
     match written.as_slice() {
         [] => {}
-        [only] if !local => commit_there(&mut only.borrow_mut()),
+        [only] if !transaction::has_id() => commit_there(&mut only.borrow_mut()),
         several => prepare(several),
     }
 }
 
 /// Ends what only read. True when the connection has written.
 fn settle(connection: &mut Connection) -> bool {
-    // SAFETY: a plain variable of the transaction.
-    let serializable = unsafe { pg_sys::XactIsoLevel } == pg_sys::XACT_SERIALIZABLE as i32;
+    let serializable = transaction::isolation() == Isolation::Serializable;
     match connection.participant.scope {
         Scope::None => return false,
         Scope::Transaction if connection.lost => connection.raise_lost(),
@@ -133,8 +131,7 @@ fn prepare(written: &[Shared]) {
     // While the nodes prepare. The commit must be on disk before any of them commits.
     record::write(&name);
     record_here(&name, members);
-    // SAFETY: sets a flag of the running transaction.
-    unsafe { pg_sys::ForceSyncCommit() };
+    transaction::force_synchronous_commit();
     let mut failure: Option<Raised> = None;
     for connection in written {
         let mut connection = connection.borrow_mut();
@@ -160,8 +157,7 @@ fn prepare(written: &[Shared]) {
 
 /// Readers on this node must know the transaction before they can see it.
 fn record_here(name: &TransactionName, members: u64) {
-    // SAFETY: reads the id that `new_name` has assigned.
-    let xid = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
+    let xid = transaction::id_if_any().into_inner();
     report::remember(&name.to_string(), members, xid);
 }
 
@@ -186,13 +182,10 @@ fn new_name() -> TransactionName {
     let coordinator = metadata()
         .unwrap_or_else(|| Error::NotInitialized.raise())
         .local_node;
-    // SAFETY: gives the transaction an id if it has none; reads its start.
-    unsafe {
-        TransactionName {
-            coordinator,
-            xid: pg_sys::GetTopFullTransactionId().value,
-            start: pg_sys::GetCurrentTransactionStartTimestamp(),
-        }
+    TransactionName {
+        coordinator,
+        xid: transaction::full_id(),
+        start: transaction::started_at(),
     }
 }
 

@@ -11,10 +11,10 @@
 //! Anything: snapshots are compared with and without a barrier. It only makes sure that reads come to an end under any load.
 
 use crate::metadata::peer;
+use crate::pg::session;
 use crate::pg::shared_memory::Segment;
 use crate::pg::wait::pause;
 use crate::state::now;
-use pgrx::pg_sys;
 use std::cell::Cell;
 
 /// The longest time that a barrier stands, in microseconds.
@@ -46,9 +46,9 @@ pub fn init() {
 }
 
 fn slot() -> Option<usize> {
-    // SAFETY: this backend's own entry.
-    let number = unsafe { (*pg_sys::MyProc).pgprocno };
-    usize::try_from(number).ok().filter(|&n| n < CAPACITY)
+    usize::try_from(session::process_number())
+        .ok()
+        .filter(|&n| n < CAPACITY)
 }
 
 /// This backend is about to commit over several nodes: waits, interruptibly, while a barrier stands.
@@ -58,8 +58,7 @@ pub fn enter() {
         let closed = BARRIER.change(|barrier| {
             let closed = barrier.holders > 0 && now() < barrier.until;
             if !closed {
-                // SAFETY: a plain variable of the process.
-                barrier.committing[slot] = unsafe { pg_sys::MyProcPid };
+                barrier.committing[slot] = session::process_id();
             }
             closed
         });
@@ -111,10 +110,10 @@ pub fn hold() -> bool {
 }
 
 fn commits(barrier: &Barrier) -> bool {
-    barrier.committing.iter().any(|&pid| {
-        // SAFETY: a lookup among the processes of the server.
-        pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
-    })
+    barrier
+        .committing
+        .iter()
+        .any(|&pid| pid != 0 && session::runs(pid))
 }
 
 /// The read that has raised it needs it no longer.

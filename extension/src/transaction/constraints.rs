@@ -7,19 +7,21 @@
 //!
 //! Constraints of tables that only this node has are left out.
 
-use crate::is_a;
 use crate::metadata::cache::no_tables;
 use crate::metadata::cache::{metadata, Metadata};
-use crate::pg::list::nodes;
+use crate::metadata::peer::internal_session;
+use crate::pg::catalog::schema_named;
+use crate::pg::names;
+use crate::pg::session::transaction::nest_level;
 use crate::pg::spi;
+use crate::pg::tree::NodeRef;
 use crate::remote::command::{Access, Command};
 use crate::remote::connection::Connection;
 use crate::remote::participant::Scope;
 use crate::remote::pool;
 use crate::transaction::participant;
-use pgrx::pg_sys::{self, ConstraintsSetStmt, Oid, PlannedStmt, RangeVar};
+use pgrx::pg_sys::{ConstraintsSetStmt, Oid, PlannedStmt, RangeVar};
 use std::cell::RefCell;
-use std::ffi::CStr;
 
 /// What has been said, and the nest level of the subtransaction.
 struct Said {
@@ -32,33 +34,26 @@ thread_local! {
 }
 
 /// Is this a SET CONSTRAINTS that other nodes have to follow?
-///
-/// # Safety
-/// A utility statement.
-pub unsafe fn concerns(pstmt: *mut PlannedStmt) -> bool {
-    // SAFETY: as the caller promises.
-    let said = unsafe { is_a!((*pstmt).utilityStmt, T_ConstraintsSetStmt) };
-    said && !crate::metadata::peer::internal_session() && !no_tables()
+pub fn concerns(statement: NodeRef<PlannedStmt>) -> bool {
+    set_constraints(statement).is_some() && !internal_session() && !no_tables()
+}
+
+fn set_constraints(statement: NodeRef<'_, PlannedStmt>) -> Option<NodeRef<'_, ConstraintsSetStmt>> {
+    statement.utility_statement()?.cast()
 }
 
 /// It has run here.
-///
-/// # Safety
-/// [`concerns`] has said yes.
-pub unsafe fn follow(pstmt: *mut PlannedStmt) {
+pub fn follow(statement: NodeRef<PlannedStmt>) {
+    let Some(stmt) = set_constraints(statement) else {
+        return;
+    };
     let Some(metadata) = metadata() else {
         return;
     };
-    // SAFETY: as the caller promises; a counter of the backend.
-    let (sql, level) = unsafe {
-        (
-            text(&*(*pstmt).utilityStmt.cast(), &metadata),
-            pg_sys::GetCurrentTransactionNestLevel(),
-        )
-    };
-    let Some(sql) = sql else {
+    let Some(sql) = text(stmt, &metadata) else {
         return;
     };
+    let level = nest_level();
     for connection in pool::involved() {
         let mut connection = connection.borrow_mut();
         if connection.participant.scope == Scope::Transaction {
@@ -106,35 +101,33 @@ pub fn forget(level: i32) {
     SAID.with_borrow_mut(|said| said.retain(|one| one.level < level));
 }
 
-/// The statement as other nodes understand it; `None` when it is about no spread table.
-unsafe fn text(stmt: &ConstraintsSetStmt, metadata: &Metadata) -> Option<String> {
+/// The statement as other nodes understand it; `None` when it is about no distributed table.
+fn text(stmt: NodeRef<ConstraintsSetStmt>, metadata: &Metadata) -> Option<String> {
     let mode = if stmt.deferred {
         "DEFERRED"
     } else {
         "IMMEDIATE"
     };
-    if stmt.constraints.is_null() {
+    if stmt.constraints().is_empty() {
         return Some(format!("SET CONSTRAINTS ALL {mode}"));
     }
-    let names: Vec<String> = nodes::<RangeVar>(stmt.constraints)
-        // SAFETY: the parser's list of names.
-        .filter_map(|name| unsafe { spread(name, metadata) })
+    let names: Vec<String> = stmt
+        .constraints()
+        .iter()
+        .filter_map(|name| of_distributed_table(name, metadata))
         .collect();
     (!names.is_empty()).then(|| format!("SET CONSTRAINTS {} {mode}", names.join(", ")))
 }
 
-/// The qualified name, when a spread table has such a constraint. As in PostgreSQL the first schema of the search path that
-/// has one of this name counts.
-unsafe fn spread(name: *mut RangeVar, metadata: &Metadata) -> Option<String> {
-    // SAFETY: names of a parse tree; the search path is a list of OIDs.
-    let (constraint, schemas) = unsafe {
-        let constraint = CStr::from_ptr((*name).relname).to_string_lossy();
-        let schemas = if (*name).schemaname.is_null() {
-            search_path()
-        } else {
-            vec![pg_sys::get_namespace_oid((*name).schemaname, true)]
-        };
-        (constraint, schemas)
+/// The qualified name, when a distributed table has such a constraint. As in PostgreSQL the first schema of the search path
+/// that has one of this name counts.
+fn of_distributed_table(name: NodeRef<RangeVar>, metadata: &Metadata) -> Option<String> {
+    let constraint = name.name()?.to_string_lossy();
+    let schemas = match name.schema() {
+        None => names::search_path(),
+        Some(schema) => schema_named(&schema.to_string_lossy())
+            .into_iter()
+            .collect(),
     };
     let path: Vec<String> = schemas.iter().map(|oid| oid.to_u32().to_string()).collect();
     let sql = format!(
@@ -156,15 +149,4 @@ unsafe fn spread(name: *mut RangeVar, metadata: &Metadata) -> Option<String> {
         let (schema, constraint) = (spi::identifier(&schema), spi::identifier(&constraint));
         format!("{schema}.{constraint}")
     })
-}
-
-fn search_path() -> Vec<Oid> {
-    // SAFETY: a list of OIDs in the current memory context.
-    unsafe {
-        let path = pg_sys::fetch_search_path(true);
-        let count = path.as_ref().map_or(0, |path| path.length) as usize;
-        (0..count)
-            .map(|place| (*(*path).elements.add(place)).oid_value)
-            .collect()
-    }
 }

@@ -14,13 +14,15 @@
 
 use crate::error::Error;
 use crate::metadata::cache::NodeId;
+use crate::pg::session;
+use crate::pg::session::transaction;
+use crate::pg::session::transaction::Isolation;
 use crate::remote::command::Access;
 use crate::remote::connection::Connection;
 use crate::remote::participant::{Participant, Scope};
 use crate::remote::pool;
 use crate::transaction::{constraints, serializable, statement};
 use pgrx::pg_sys;
-use std::ffi::CStr;
 
 /// Makes the connection fit for a statement: what is to be sent before it.
 pub fn enlist(connection: &mut Connection, access: Access) -> Vec<String> {
@@ -58,8 +60,7 @@ pub fn join(connection: &mut Connection, access: Access) -> Vec<String> {
                 prelude.extend(constraints::at(1));
                 participant.level = 1;
             }
-            // SAFETY: reads a counter of the backend.
-            let nested = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+            let nested = transaction::nest_level();
             while participant.level < nested {
                 participant.level += 1;
                 prelude.push(format!("SAVEPOINT expanse_{}", participant.level));
@@ -88,42 +89,28 @@ fn refuse_other_role(connection: &Connection) {
     }
 }
 
-/// What changes a schema waits for everybody who has read the table, another role of this very transaction among them.
+/// A schema change waits for all sessions that have read the table, that of another role of this very transaction among them.
 pub fn refuse_schema_change() {
     if let Some((node, before)) = pool::used_by_another() {
         Error::OtherRole {
             how: "used",
             node,
             before: role(before),
-            // SAFETY: reads a field of the backend.
-            now: role(unsafe { pg_sys::GetUserId() }),
+            now: role(session::user()),
         }
         .raise();
     }
 }
 
 fn role(user: pg_sys::Oid) -> String {
-    // SAFETY: the name is NUL-terminated; null when the role does not exist any more.
-    unsafe {
-        let name = pg_sys::GetUserNameFromId(user, true);
-        if name.is_null() {
-            return user.to_string();
-        }
-        CStr::from_ptr(name).to_string_lossy().into_owned()
-    }
+    session::role_name(user).unwrap_or_else(|| user.to_string())
 }
 
 fn wanted(connection: &Connection, access: Access) -> Scope {
     let current = connection.participant.scope;
-    // SAFETY: plain reads of the transaction's state.
-    let (one_snapshot, in_block) = unsafe {
-        (
-            pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32,
-            pg_sys::IsTransactionBlock(),
-        )
-    };
+    let in_block = transaction::in_block();
     match access {
-        _ if current == Scope::Transaction || one_snapshot => Scope::Transaction,
+        _ if current == Scope::Transaction || transaction::has_one_snapshot() => Scope::Transaction,
         // A statement inside another one (of a function) sees what the outer one sees.
         Access::Read | Access::ReadShared if shares_snapshot(&connection.participant) => current,
         Access::Read => Scope::None,
@@ -134,21 +121,21 @@ fn wanted(connection: &Connection, access: Access) -> Scope {
 }
 
 fn begin() -> String {
-    // SAFETY: plain reads of the transaction's state.
-    let (level, read_only, deferrable) = unsafe {
-        (
-            pg_sys::XactIsoLevel,
-            pg_sys::XactReadOnly,
-            pg_sys::XactDeferrable,
-        )
+    let level = match transaction::isolation() {
+        Isolation::Serializable => "SERIALIZABLE",
+        Isolation::RepeatableRead => "REPEATABLE READ",
+        Isolation::ReadCommitted => "READ COMMITTED",
     };
-    let level = match level as u32 {
-        pg_sys::XACT_SERIALIZABLE => "SERIALIZABLE",
-        pg_sys::XACT_REPEATABLE_READ => "REPEATABLE READ",
-        _ => "READ COMMITTED",
+    let access = if transaction::is_read_only() {
+        "READ ONLY"
+    } else {
+        "READ WRITE"
     };
-    let access = if read_only { "READ ONLY" } else { "READ WRITE" };
-    let deferrable = if deferrable { " DEFERRABLE" } else { "" };
+    let deferrable = if transaction::is_deferrable() {
+        " DEFERRABLE"
+    } else {
+        ""
+    };
     format!("BEGIN ISOLATION LEVEL {level} {access}{deferrable}")
 }
 

@@ -4,8 +4,8 @@
 //! An entry is written before its transaction is prepared (or, on the coordinator, commits). An entry whose transaction is
 //! still in progress is not overwritten while there is another one.
 
+use crate::pg::session::transaction::is_in_progress;
 use crate::pg::shared_memory::Segment;
-use pgrx::pg_sys;
 
 /// How many transactions are remembered.
 pub const CAPACITY: usize = 8192;
@@ -42,9 +42,7 @@ pub fn record(entry: Entry) {
     RING.change(|ring| {
         for _ in 0..CAPACITY {
             let oldest = ring.entries[ring.next];
-            // SAFETY: a look at the list of running transactions, which does not fail.
-            let busy =
-                oldest.xid != 0 && unsafe { pg_sys::TransactionIdIsInProgress(oldest.xid.into()) };
+            let busy = oldest.xid != 0 && is_in_progress(oldest.xid.into());
             if !busy {
                 break;
             }

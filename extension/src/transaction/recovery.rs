@@ -12,6 +12,7 @@
 
 use crate::error::Raised;
 use crate::metadata::cache::{metadata, Node};
+use crate::pg::session::transaction;
 use crate::remote::connection::Connection;
 use crate::remote::pool;
 use crate::transaction::record;
@@ -73,7 +74,7 @@ fn recover_on(node: &Node, coordinator: i32) -> Option<(i32, Vec<TransactionName
     let connection = pool::connection(node.id);
     let mut connection = connection.borrow_mut();
     if connection.participant.in_transaction() {
-        // Only when somebody calls this in the middle of a transaction of their own.
+        // Only when a client calls this in the middle of a transaction of its own.
         return None;
     }
     let prepared = ask(
@@ -130,7 +131,7 @@ fn ask(connection: &mut Connection, sql: &str) -> Vec<(String, bool)> {
     }
 }
 
-/// False when somebody else was quicker, or is at it.
+/// False when another session was quicker, or is at it.
 fn finish(connection: &mut Connection, sql: &str) -> bool {
     if !connection.send_control(sql) {
         connection.raise_lost();
@@ -141,15 +142,10 @@ fn finish(connection: &mut Connection, sql: &str) -> bool {
 
 /// Does the transaction with this full id still run here?
 fn in_progress(xid: u64) -> bool {
-    // SAFETY: reads shared state of the server.
-    unsafe {
-        let next = pg_sys::ReadNextFullTransactionId().value;
-        // An id from the future was lost in a crash before its transaction reached the disk: it is not running, and as
-        // its record would have been on disk before any node committed, nothing is.
-        xid < next
-            && next - xid < u64::from(u32::MAX / 2)
-            && pg_sys::TransactionIdIsInProgress(as_xid(xid))
-    }
+    let next = transaction::next_full_id();
+    // An id from the future was lost in a crash before its transaction reached the disk: it is not running, and as
+    // its record would have been on disk before any node committed, nothing is.
+    xid < next && next - xid < u64::from(u32::MAX / 2) && transaction::is_in_progress(as_xid(xid))
 }
 
 /// The 32 bits that the server calls a transaction id.

@@ -1,10 +1,11 @@
 //! What a node says about its snapshot.
 
-use crate::metadata::scan;
+use crate::pg::session::snapshot::SnapshotRef;
+use crate::pg::session::transaction;
 use crate::transaction::recent;
 use crate::transaction::recent::fingerprint;
+use crate::transaction::record;
 use expanse_core::snapshots::View;
-use pgrx::pg_sys;
 use std::collections::BTreeSet;
 
 /// For how long a node claims of a transaction that is done that others have it too, and after how long a pending one
@@ -15,29 +16,25 @@ const RECENT: i64 = 2_000_000;
 const KNOWN: i64 = 2 * RECENT;
 
 /// How `snapshot` of this node sees transactions over nodes.
-pub fn view(snapshot: pg_sys::Snapshot) -> View {
+pub fn view(snapshot: SnapshotRef) -> View {
     let mut view = View::default();
     // What this node has decided as coordinator is known for longer than the ring remembers.
-    scan::scan(c"commit_record", |row| {
-        let name: String = row.get(c"transaction_name").unwrap_or_default();
+    for name in record::names() {
         view.done.insert(fingerprint(&name), 0);
-    });
+    }
     let now = crate::state::now();
     for entry in recent::entries() {
         let xid = entry.xid.into();
         let age = now - entry.at;
         let old = age > RECENT;
-        // SAFETY: lookups of a transaction id in a valid snapshot and in the commit log, which reaches further back
-        // than the ring.
-        unsafe {
-            if pg_sys::TransactionIdIsCurrentTransactionId(xid) {
-                view.done.remove(&entry.fingerprint);
-            } else if pg_sys::XidInMVCCSnapshot(xid, snapshot) {
-                view.pending.insert(entry.fingerprint, old);
-            } else if age <= KNOWN && pg_sys::TransactionIdDidCommit(xid) {
-                let members = if old { 0 } else { entry.members };
-                view.done.insert(entry.fingerprint, members);
-            }
+        // The commit log reaches further back than the ring.
+        if transaction::is_own(xid) {
+            view.done.remove(&entry.fingerprint);
+        } else if snapshot.shows_running(xid) {
+            view.pending.insert(entry.fingerprint, old);
+        } else if age <= KNOWN && transaction::did_commit(xid) {
+            let members = if old { 0 } else { entry.members };
+            view.done.insert(entry.fingerprint, members);
         }
     }
     for pending in view.pending.keys() {
@@ -128,8 +125,7 @@ crate::sql_function! {
         if let Some(name) = args.get::<String>(0) {
             // One that has changed no row has no id yet, but will have one when it is prepared, and the other members say
             // that it is known here.
-            // SAFETY: assigns the running transaction its id.
-            let xid = unsafe { pg_sys::GetTopTransactionId() };
+            let xid = transaction::id();
             remember(&name, args.get::<i64>(1).unwrap_or(0) as u64, xid.into_inner());
         }
         None::<i32>
@@ -140,8 +136,7 @@ crate::sql_function! {
     /// `expanse.report_transactions() -> text`: how this transaction's snapshot sees transactions over nodes.
     fn report_transactions(args) {
         let _ = args;
-        // SAFETY: a statement runs, so there is an active snapshot.
-        Some(to_text(&view(unsafe { pg_sys::GetActiveSnapshot() })))
+        Some(to_text(&view(SnapshotRef::active())))
     }
 }
 
@@ -158,9 +153,7 @@ pub fn wait_for(wanted: &BTreeSet<u64>, timeout_ms: i32) -> bool {
     let start = std::time::Instant::now();
     loop {
         let busy = recent::entries().iter().any(|entry| {
-            // SAFETY: a lookup among running and prepared transactions.
-            wanted.contains(&entry.fingerprint)
-                && unsafe { pg_sys::TransactionIdIsInProgress(entry.xid.into()) }
+            wanted.contains(&entry.fingerprint) && transaction::is_in_progress(entry.xid.into())
         });
         if !busy {
             return true;

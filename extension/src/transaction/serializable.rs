@@ -7,17 +7,15 @@
 //! ([`refuse_mixed`]).
 
 use crate::error::Error;
+use crate::pg::session::transaction::{has_id, isolation, with_snapshot, Isolation};
 use crate::pg::spi;
 use crate::remote::connection::Connection;
 use crate::remote::participant::Scope;
 use crate::remote::pool;
-use pgrx::pg_sys;
 
 /// Is this session's own transaction SERIALIZABLE?
 fn applies() -> bool {
-    // SAFETY: a plain variable of the transaction.
-    let serializable = unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 };
-    serializable && !crate::metadata::peer::internal_session()
+    isolation() == Isolation::Serializable && !crate::metadata::peer::internal_session()
 }
 
 /// A statement is about to run on so many nodes.
@@ -42,9 +40,7 @@ pub fn refuse_mixed() {
     let elsewhere = pool::involved()
         .iter()
         .any(|connection| connection.borrow().participant.scope == Scope::Transaction);
-    // SAFETY: reads the transaction's state.
-    let wrote = || unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
-    if elsewhere && (wrote() || has_read_here()) {
+    if elsewhere && (has_id() || has_read_here()) {
         Error::SerializableOverNodes.raise();
     }
 }
@@ -56,11 +52,6 @@ fn has_read_here() -> bool {
         SELECT EXISTS (SELECT FROM l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE l.mode = 'SIReadLock' AND n.nspname NOT IN ('expanse', 'pg_catalog') \
         AND l.virtualtransaction IN (SELECT virtualxid FROM l WHERE locktype = 'virtualxid'))";
-    // SAFETY: a commit has no active snapshot left; an error leaves this one to the abort.
-    unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-        let read = spi::with_settings(&[(c"search_path", c"pg_catalog")], || spi::holds(SQL));
-        pg_sys::PopActiveSnapshot();
-        read
-    }
+    // A commit has no active snapshot left.
+    with_snapshot(|| spi::with_settings(&[(c"search_path", c"pg_catalog")], || spi::holds(SQL)))
 }

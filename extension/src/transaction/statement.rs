@@ -9,6 +9,7 @@
 //! The callback runs at the end of the executor or in the abort of a transaction; it raises nothing and
 //! waits for nothing.
 
+use crate::pg::session::exiting;
 use crate::remote::participant::Scope;
 use crate::remote::pool;
 use pgrx::pg_sys;
@@ -116,8 +117,7 @@ unsafe extern "C-unwind" fn ended(id: *mut c_void) {
 /// Ends the read-only transactions of the statements chosen, where nothing is outstanding any more; the others
 /// end with the next use of their connection or with the transaction.
 pub fn end_reads(chosen: impl Fn(u64) -> bool) {
-    // SAFETY: a plain flag.
-    if unsafe { pg_sys::proc_exit_inprogress } {
+    if exiting() {
         return;
     }
     for connection in pool::involved() {

@@ -8,6 +8,7 @@
 //! # What is not guaranteed
 //! A server that logs no errors (`log_min_messages` above `error`) reports 57014 instead.
 
+use crate::pg::session::process_id;
 use crate::pg::shared_memory::Segment;
 use pgrx::pg_sys::{self, ErrorData};
 use std::ffi::CStr;
@@ -64,9 +65,8 @@ fn text(constant: &'static CStr) -> *mut std::os::raw::c_char {
 
 /// Takes this session off the list; was it on it?
 pub fn forget() -> bool {
-    // SAFETY: a plain variable of the backend.
-    let own = unsafe { pg_sys::MyProcPid };
-    // Almost always nobody is on the list: no lock then.
+    let own = process_id();
+    // Almost always the list is empty: no lock then.
     let listed = VICTIMS.peek(|victims| {
         // SAFETY: plain numbers in shared memory, read without a lock: a stale one only costs a look.
         unsafe { (*victims).pids.contains(&own) }

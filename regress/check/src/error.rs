@@ -32,6 +32,10 @@ pub enum Error {
         line: usize,
         reason: String,
     },
+    #[error("the proxy of isolation specs: {0}")]
+    Proxy(#[source] std::io::Error),
+    #[error(transparent)]
+    Step(#[from] expanse_scenarios::kit::Failure),
     #[error(transparent)]
     Box(#[from] expanse_cluster_box::Error),
 }

@@ -5,7 +5,7 @@
 pub enum Import {
     /// `crate::room...`
     Room(String),
-    /// So many `super::` in a row.
+    /// So many `super::` in a row, beyond the modules that the file has inside.
     Above(usize),
 }
 
@@ -31,10 +31,28 @@ pub fn imports(text: &str) -> Vec<Import> {
                 levels += 1;
                 rest = next;
             }
-            found.push(Import::Above(levels));
+            let inside = inline_modules(&code, start);
+            if levels > inside {
+                found.push(Import::Above(levels - inside));
+            }
         }
     }
     found
+}
+
+/// How many `mod name { ... }` of the file are around a place.
+fn inline_modules(code: &str, place: usize) -> usize {
+    let mut open: Vec<bool> = Vec::new();
+    for (index, _) in code[..place].match_indices(['{', '}']) {
+        if code[index..].starts_with('}') {
+            open.pop();
+            continue;
+        }
+        let mut before = code[..index].split_whitespace().rev();
+        let is_module = before.next().is_some() && before.next() == Some("mod");
+        open.push(is_module);
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
 }
 
 fn begins_word(code: &str, start: usize) -> bool {
@@ -71,7 +89,7 @@ fn first_names(tree: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// The text without comments and without what stands in quotes.
-fn code_of(text: &str) -> String {
+pub(crate) fn code_of(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -143,6 +161,12 @@ mod tests {
             rooms("use super::a; use super::super::b;"),
             [Import::Above(1), Import::Above(2)]
         );
+    }
+
+    #[test]
+    fn modules_inside_of_the_file_are_no_rooms() {
+        let text = "mod tests { use super::*; fn f() { super::super::x(); } } use super::y;";
+        assert_eq!(rooms(text), [Import::Above(1), Import::Above(1)]);
     }
 
     #[test]

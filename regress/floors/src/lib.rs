@@ -5,12 +5,15 @@
 //! macros hide from a parser counts too.
 #![forbid(unsafe_code)]
 
+mod code_map;
 mod imports;
+mod unsafe_lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use imports::{imports, Import};
+pub use unsafe_lines::{unsafe_lines, UnsafeLines};
 
 /// So many files of its own a folder may have.
 pub const MOST_FILES: usize = 15;
@@ -149,12 +152,16 @@ impl Crate {
         faults.into_iter().collect()
     }
 
-    /// Rooms, floors and lines in one sentence.
+    /// Rooms and floors in one sentence.
+    pub fn rooms(&self) -> String {
+        format!("{} rooms on {} floors", self.lines.len(), self.floors)
+    }
+
+    /// Rooms, floors, lines and imports in one sentence.
     pub fn figure(&self) -> String {
         format!(
-            "{} rooms on {} floors, {} lines, {} imports between rooms",
-            self.lines.len(),
-            self.floors,
+            "{}, {} lines, {} imports between rooms",
+            self.rooms(),
             self.lines.values().sum::<usize>(),
             self.imports.len()
         )

@@ -1,6 +1,6 @@
 //! Imports go down only, in the extension and in the sidecar.
 
-use expanse_floors::Crate;
+use expanse_floors::{unsafe_lines, Crate};
 use std::path::Path;
 
 fn check(name: &str) {
@@ -21,6 +21,24 @@ fn the_extension_imports_downwards() {
 #[test]
 fn the_sidecar_imports_downwards() {
     check("sidecar");
+}
+
+/// Unsafe code is for the rooms `pg` and `remote`, and short elsewhere.
+#[test]
+fn little_of_the_extension_is_unsafe() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../extension/src");
+    let found = unsafe_lines(&src).expect("the sources can be read");
+    let percent = 100 * found.inside / found.lines;
+    println!("{} of {} lines inside of unsafe", found.inside, found.lines);
+    assert!(
+        percent < 12,
+        "{percent} % of the lines are inside of unsafe"
+    );
+    assert!(
+        found.raw_parameters.is_empty(),
+        "safe functions with raw pointers: {:?}",
+        found.raw_parameters
+    );
 }
 
 /// A crate made for the test breaks each rule once.

@@ -178,7 +178,7 @@ fn tell(trouble: &Trouble) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::webhook::channel;
+    use crate::alarms::webhook::channel;
     use super::*;
 
     fn trouble(what: &str, weight: Weight) -> Trouble {

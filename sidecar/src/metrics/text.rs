@@ -55,7 +55,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Histogram;
+    use crate::metrics::Histogram;
     use super::*;
     use std::time::Duration;
 

@@ -70,7 +70,7 @@ fn same(one: &Topology, other: &Topology) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::tests::topology;
+    use crate::topology::check::tests::topology;
     use super::*;
     use proptest::prelude::*;
 

@@ -164,7 +164,7 @@ pub(super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::tests::topology;
+    use crate::topology::check::tests::topology;
     use super::*;
 
     #[test]

@@ -31,7 +31,7 @@ super::sqlstates! {
         "The transaction was rolled back; repeat it. See SELECT * FROM cluster_nodes.";
     NODE_INACTIVE = "XP008", "node_inactive",
         "A node that is needed is not active.",
-        "A write to a replicated table, a schema change or an operation needs all nodes, and one is joining, leaving or inactive.",
+        "A statement needs rows of such a node; or a write to a replicated table, a schema change or an operation needs all nodes.",
         "See SELECT * FROM cluster_nodes.";
     VERSION_MISMATCH = "XP009", "version_mismatch",
         "A new server runs another major version of PostgreSQL than the cluster.",
@@ -103,7 +103,7 @@ super::sqlstates! {
         "See the reference of the function that was called.";
     OUTCOME_UNKNOWN = "XP026", "outcome_unknown",
         "It is not known whether a transaction was committed.",
-        "The connection to the only node that the transaction has written on breaks during its commit.",
+        "The connection to the only node that the transaction has written on breaks during its commit, or during a statement that commits by itself.",
         "Read back what the transaction wrote before repeating it.";
     UNKNOWN_HASH_MAP = "XP027", "unknown_hash_map",
         "There is no hash map of this version.",
@@ -127,7 +127,7 @@ super::sqlstates! {
         "The row would belong to another node; compute the value before the statement.";
     ROLE_CHANGED = "XP032", "role_changed",
         "A transaction goes on under another role on a node that it has already used.",
-        "The role changes by SET ROLE, by a SECURITY DEFINER function or by a view of another owner, after a write on that node.",
+        "The role changes by SET ROLE, by a SECURITY DEFINER function or by a view of another owner, after a write on that node or before a schema change.",
         "Commit first, or do all of it under one role.";
     SERIALIZABLE_NOT_SUPPORTED = "XP033", "serializable_not_supported",
         "A SERIALIZABLE transaction uses a second node.",

@@ -1,12 +1,13 @@
 //! Text in a tuplestore, which moves to a file when it outgrows `work_mem`.
 
-use pgrx::pg_sys::{self, Datum, MemoryContext, TupleDesc, Tuplestorestate};
+use crate::pg::memory::Context;
+use pgrx::pg_sys::{self, Datum, TupleDesc, Tuplestorestate};
 use pgrx::{FromDatum, IntoDatum};
 use std::ffi::CStr;
 
 /// Pieces of text in the order in which they were added. Belongs to no statement, and its temporary file neither.
 pub struct LineStore {
-    context: MemoryContext,
+    context: Context,
     rows: *mut Tuplestorestate,
     descriptor: TupleDesc,
 }
@@ -14,25 +15,18 @@ pub struct LineStore {
 impl LineStore {
     /// An empty one; `name` is that of its memory.
     pub fn new(name: &'static CStr) -> LineStore {
-        // SAFETY: a context under one that lives as long as the backend; what is made here lives in it.
-        unsafe {
-            let context = pg_sys::AllocSetContextCreateInternal(
-                pg_sys::TopMemoryContext,
-                name.as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
-            let old = pg_sys::MemoryContextSwitchTo(context);
+        let context = Context::top().child(name);
+        // SAFETY: what is made here lives in the context.
+        let (rows, descriptor) = context.inside(|| unsafe {
             let descriptor = pg_sys::CreateTemplateTupleDesc(1);
             pg_sys::TupleDescInitEntry(descriptor, 1, c"lines".as_ptr(), pg_sys::TEXTOID, -1, 0);
             let rows = pg_sys::tuplestore_begin_heap(true, true, pg_sys::work_mem);
-            pg_sys::MemoryContextSwitchTo(old);
-            LineStore {
-                context,
-                rows,
-                descriptor,
-            }
+            (rows, descriptor)
+        });
+        LineStore {
+            context,
+            rows,
+            descriptor,
         }
     }
 
@@ -75,7 +69,7 @@ impl Drop for LineStore {
         unsafe {
             if !pg_sys::proc_exit_inprogress {
                 pg_sys::tuplestore_end(self.rows);
-                pg_sys::MemoryContextDelete(self.context);
+                pg_sys::MemoryContextDelete(self.context.as_ptr());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Queries that PostgreSQL's executor is given.
 
+use super::parameters::Parameters;
 use crate::pg::tree::NodeRef;
 use pgrx::pg_sys::{self, PlannedStmt, QueryDesc};
 use std::marker::PhantomData;
@@ -35,6 +36,28 @@ impl<'a> QueryNode<'a> {
     pub fn statement(self) -> NodeRef<'a, PlannedStmt> {
         // SAFETY: the statement lives as long as the query.
         unsafe { NodeRef::new(self.get().plannedstmt) }.expect("a planned statement is run")
+    }
+
+    /// Another statement is executed in its place. It has not started.
+    pub fn set_statement(self, statement: NodeRef<'a, PlannedStmt>) {
+        // SAFETY: a valid description (`new`).
+        unsafe { (*self.query.as_ptr()).plannedstmt = statement.as_ptr() };
+    }
+
+    /// Does it write rows?
+    pub fn writes(self) -> bool {
+        self.get().operation != pg_sys::CmdType::CMD_SELECT || self.statement().hasModifyingCTE
+    }
+
+    /// Is it measured for EXPLAIN, or by a library that counts?
+    pub fn is_measured(self) -> bool {
+        self.get().instrument_options != 0
+    }
+
+    /// The values of the statement's parameters.
+    pub fn parameters(self) -> Parameters {
+        // SAFETY: null, or the query's own list.
+        unsafe { Parameters::of(self.get().params) }
     }
 }
 

@@ -1,17 +1,18 @@
 //! The result of a function that returns a set of records, from texts: its columns are those that the query asks for.
 
 use super::Args;
-use pgrx::pg_sys::{self, Datum, FmgrInfo, MemoryContext, Oid, TupleDesc, Tuplestorestate};
+use crate::pg::executor::values::Input;
+use crate::pg::memory::Context;
+use pgrx::pg_sys::{self, Datum, Oid, TupleDesc, Tuplestorestate};
 use std::ffi::CString;
 
 /// Rows that are put into a function's result.
 pub struct TextRows {
     rows: *mut Tuplestorestate,
     descriptor: TupleDesc,
-    /// Input functions and their parameters.
-    inputs: Vec<(FmgrInfo, Oid)>,
+    inputs: Vec<Input>,
     /// Of one row.
-    context: MemoryContext,
+    context: Context,
 }
 
 impl TextRows {
@@ -27,8 +28,11 @@ impl TextRows {
         TextRows {
             rows,
             descriptor,
-            inputs: types(descriptor).into_iter().map(input).collect(),
-            context: row_context(),
+            inputs: types(descriptor)
+                .into_iter()
+                .map(|type_oid| Input::new(type_oid, -1, false))
+                .collect(),
+            context: Context::current().child(c"expanse row from texts"),
         }
     }
 
@@ -44,30 +48,26 @@ impl TextRows {
             .map(|field| field.map(|text| CString::new(text).expect("a text has no NUL byte")))
             .collect();
         let mut nulls: Vec<bool> = texts.iter().map(Option::is_none).collect();
-        // SAFETY: the context lives as long as the call; an error leaves it to the handling of errors.
-        let outer = unsafe { pg_sys::MemoryContextSwitchTo(self.context) };
-        let values = texts.iter().zip(&mut self.inputs);
-        let mut values: Vec<Datum> = values.map(|(text, input)| value(text, input)).collect();
+        let fields = texts.iter().zip(&mut self.inputs);
+        let mut values: Vec<Datum> = self.context.inside(|| {
+            fields
+                .map(|(text, input)| match text {
+                    Some(text) => input.read_text(text),
+                    None => Datum::from(0),
+                })
+                .collect()
+        });
         // SAFETY: a value for each column; the store copies the row before the context is reset.
         unsafe {
-            pg_sys::MemoryContextSwitchTo(outer);
             pg_sys::tuplestore_putvalues(
                 self.rows,
                 self.descriptor,
                 values.as_mut_ptr(),
                 nulls.as_mut_ptr(),
             );
-            pg_sys::MemoryContextReset(self.context);
         }
+        self.context.reset();
     }
-}
-
-fn value(text: &Option<CString>, (function, parameter): &mut (FmgrInfo, Oid)) -> Datum {
-    let Some(text) = text else {
-        return Datum::from(0);
-    };
-    // SAFETY: the type's own input function reads a NUL-terminated text.
-    unsafe { pg_sys::InputFunctionCall(function, text.as_ptr().cast_mut(), *parameter, -1) }
 }
 
 fn types(descriptor: TupleDesc) -> Vec<Oid> {
@@ -80,28 +80,4 @@ fn types(descriptor: TupleDesc) -> Vec<Oid> {
         .iter()
         .map(|attribute| attribute.atttypid)
         .collect()
-}
-
-fn input(type_oid: Oid) -> (FmgrInfo, Oid) {
-    let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
-    let mut info = FmgrInfo::default();
-    // SAFETY: catalog lookups of an existing type.
-    unsafe {
-        pg_sys::getTypeInputInfo(type_oid, &mut function, &mut parameter);
-        pg_sys::fmgr_info(function, &mut info);
-    }
-    (info, parameter)
-}
-
-fn row_context() -> MemoryContext {
-    // SAFETY: a child of the current context.
-    unsafe {
-        pg_sys::AllocSetContextCreateInternal(
-            pg_sys::CurrentMemoryContext,
-            c"expanse row from texts".as_ptr(),
-            pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
-            pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-        )
-    }
 }

@@ -14,18 +14,19 @@ pub enum Stage<'a> {
     },
     Distinct,
     Ordering,
-    Other,
 }
 
 impl<'a> Stage<'a> {
+    /// `None` for the other stages, some of which have no input.
+    ///
     /// # Safety
     /// What PostgreSQL passes to `create_upper_paths_hook` at this level of planning.
     pub unsafe fn new(
         planner: Planner<'a>,
         stage: UpperRelationKind::Type,
         extra: *mut c_void,
-    ) -> Self {
-        match stage {
+    ) -> Option<Self> {
+        Some(match stage {
             UpperRelationKind::UPPERREL_GROUP_AGG => {
                 // SAFETY: the extra data of a grouping, if any. HAVING is a list of conditions in the planner.
                 let having = unsafe {
@@ -37,7 +38,7 @@ impl<'a> Stage<'a> {
             }
             UpperRelationKind::UPPERREL_DISTINCT => Stage::Distinct,
             UpperRelationKind::UPPERREL_ORDERED => Stage::Ordering,
-            _ => Stage::Other,
-        }
+            _ => return None,
+        })
     }
 }

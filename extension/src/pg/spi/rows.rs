@@ -1,6 +1,7 @@
 //! Statements with parameters through SPI, row by row.
 
 use crate::error::Error;
+use crate::pg::executor::expression::Expression;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SPITupleTable, TupleDesc};
 use std::ffi::{c_char, CStr, CString};
 use std::marker::PhantomData;
@@ -13,6 +14,16 @@ const BATCH: i64 = 1000;
 pub struct Value {
     pub kind: Oid,
     pub value: Option<Datum>,
+}
+
+impl Value {
+    /// What the expression gives now.
+    pub fn of(expression: Expression) -> Value {
+        Value {
+            kind: expression.kind(),
+            value: expression.value(),
+        }
+    }
 }
 
 /// One row, for as long as it is visited.

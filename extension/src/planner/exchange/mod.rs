@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! An UPDATE, DELETE or MERGE runs as a statement on every owner of its target. What it reads besides must be there: tables
-//! whose rows are not known to lie with the target's own row, and tables of this node alone, are read here first (a [`Source`] is the
+//! that do not lie with the target's own row, and tables of this node alone, are read here first (a [`Source`] is the
 //! query that reads them, over all nodes), sent to every node, and stand in the statement as
 //! `expanse.exchange_rows(n)`. The largest part that depends on nothing around it is replaced: a whole subquery, sublink or
 //! common table expression where possible, else a table with the conditions on it alone.
@@ -17,12 +17,10 @@ pub mod rows;
 
 pub use self::rows::{become_rows, columns_of, select_rows, Column, StoredRows};
 
-use crate::metadata::cache::Metadata;
 use crate::pg::tree::change::sublinks;
 use crate::pg::tree::{ListRef, NodeMut, NodeRef};
 use crate::plan::columns::self_contained;
 use crate::plan::deparse::deparse_for_remote;
-use crate::planner::facts;
 use crate::planner::facts::Facts;
 use crate::planner::tables;
 use crate::planner::tables::returned_here;
@@ -78,14 +76,14 @@ impl Exchange<'_> {
 /// `None` when something cannot be replaced: a system column or a whole row of a table, a recursive query.
 pub fn replace_remote_reads<'a>(
     query: &mut NodeMut<'_, Query>,
-    metadata: &Metadata,
+    facts: &Facts,
+    placement: &Placement,
     anchor: Option<statement::Column>,
 ) -> Option<Exchange<'a>> {
-    let facts = facts::collect(query.as_ref(), metadata);
     let search = Search {
-        placement: &facts.placement(metadata),
+        facts,
+        placement,
         keys: KeyEqualities::of(&facts.query, 0, anchor),
-        facts: &facts,
     };
     let mut exchange = Exchange::default();
     search.visit(query, 0, &mut exchange)?;

@@ -77,6 +77,5 @@ pub fn upper_paths<'a>(planner: Planner<'a>, stage: Stage<'a>, input: Rel<'a>, o
         Stage::Grouping { having } => group::consider(planner, input, output, having),
         Stage::Distinct => distinct::consider(planner, input, output),
         Stage::Ordering => top::consider(planner, input, output),
-        Stage::Other => {}
     }
 }

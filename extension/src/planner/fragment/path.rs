@@ -127,7 +127,7 @@ impl PlannedByUs for Request<'_> {
             binary: binary(columns),
         };
         let mut scan = make::<CustomScan>();
-        scan.methods = fragment_scan::scan_methods();
+        scan.methods = fragment_scan::FRAGMENTS.table();
         scan.flags = CUSTOMPATH_SUPPORT_PROJECTION;
         scan.scan.plan.targetlist = targets.as_ptr();
         scan.scan.plan.qual = self.local_conditions.copied().as_ptr();
@@ -169,7 +169,7 @@ fn attributes(columns: ListRef<'_, Node>) -> Vec<i16> {
 fn binary(columns: ListRef<'_, Node>) -> bool {
     columns
         .iter()
-        .all(|column| fragment_scan::decode::binary_ready(column.expression_type()))
+        .all(|column| crate::scan::decode::binary_ready(column.expression_type()))
 }
 
 /// The target list of what the nodes deliver.

@@ -92,7 +92,7 @@ pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, prior: &PriorWrites<'_>) {
         return;
     }
     let child = stmt.as_ref().plan().expect("a statement has a plan");
-    let mut scan = custom_scan(child, first_scan::methods());
+    let mut scan = custom_scan(child, first_scan::FIRST.table());
     let sources = exchange.sources.iter();
     let expressions = sources.flat_map(|source| source.parameters.iter());
     let readings: Vec<Reading> = exchange.sources.iter().map(reading).collect();

@@ -55,7 +55,9 @@ fn moves_function() -> Oid {
 /// Puts Moving on top of the DELETE's plan.
 pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>) {
     let child = stmt.as_ref().plan().expect("a statement has a plan");
-    let top = custom_scan(child, moving_scan::methods()).as_ptr().cast();
+    let top = custom_scan(child, moving_scan::MOVING.table())
+        .as_ptr()
+        .cast();
     stmt.planTree = top;
 }
 

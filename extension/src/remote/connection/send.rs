@@ -1,6 +1,7 @@
 //! What goes out: a statement with all that has to precede it, and the rows of a COPY.
 
 use crate::error::Error;
+use crate::pg::session::transaction::subtransaction;
 use crate::remote::command::Command;
 use crate::remote::connection::{Connection, Event, Expected, Results};
 use crate::remote::libpq::{c_string, Pq, Values};
@@ -29,8 +30,7 @@ impl Connection {
             self.raise_lost();
         }
         let results = Rc::new(RefCell::new(Results {
-            // SAFETY: reads a field of the transaction's state.
-            owner: unsafe { pgrx::pg_sys::GetCurrentSubTransactionId() },
+            owner: subtransaction(),
             ..Results::default()
         }));
         self.live = Some(results.clone());

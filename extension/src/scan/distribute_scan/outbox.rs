@@ -4,15 +4,17 @@ use crate::dispatch::stream::Stream;
 use crate::error::Error;
 use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId};
+use crate::pg::catalog::type_collation;
+use crate::pg::executor::slot::Slot;
+use crate::pg::executor::values::Output;
 use crate::plan::distribution::Distribution;
 use crate::remote::command::{Access, Command};
 use crate::remote::settings::literal;
-use crate::remote::value_settings::Faithful;
-use crate::scan::statement_scan::state::everywhere;
+use crate::remote::value_settings::ExactValues;
+use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
-use pgrx::pg_sys::{self, Datum, FmgrInfo, TupleTableSlot};
+use pgrx::pg_sys;
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::CStr;
 use std::rc::Rc;
 
 /// Bytes of one batch.
@@ -28,7 +30,7 @@ pub struct Outbox {
     routing: Option<(Rc<HashMap>, Bucketer)>,
     /// For a replicated table: the other nodes.
     all: Vec<NodeId>,
-    outputs: Vec<FmgrInfo>,
+    outputs: Vec<Output>,
     batches: BTreeMap<NodeId, Batch>,
     /// Statements whose answers are not read to the end.
     pub streams: VecDeque<Stream>,
@@ -44,23 +46,15 @@ struct Batch {
 }
 
 impl Outbox {
-    /// For rows of this shape; function lookups live in the current memory context.
-    ///
-    /// # Safety
-    /// `descriptor` is a valid tuple descriptor of the table's columns.
-    pub unsafe fn new(distribution: Distribution, descriptor: pg_sys::TupleDesc) -> Outbox {
+    /// For rows of a slot's shape, that of the table; function lookups live in the current memory context.
+    pub fn new(distribution: Distribution, slot: Slot) -> Outbox {
         let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
-        // SAFETY: attributes lie behind the descriptor, natts of them.
-        let attributes = unsafe {
-            std::slice::from_raw_parts((*descriptor).attrs.as_ptr(), (*descriptor).natts as usize)
-        };
+        let type_of = |column: i16| slot.attributes()[column as usize - 1].atttypid;
         let routing = distribution.key.map(|(column, group)| {
-            let attribute = &attributes[column as usize - 1];
+            let kind = type_of(column);
             let map = metadata.map_of(group).cloned();
             // The source's values may carry no collation; deterministic ones hash alike.
-            // SAFETY: a catalog lookup.
-            let collation = unsafe { pg_sys::get_typcollation(attribute.atttypid) };
-            let bucketer = Bucketer::new(attribute.atttypid, collation);
+            let bucketer = Bucketer::new(kind, type_collation(kind));
             map.zip(bucketer).unwrap_or_else(|| {
                 Error::Internal("a distributed table without map or hash".into()).raise()
             })
@@ -75,7 +69,7 @@ impl Outbox {
         let outputs = distribution
             .columns
             .iter()
-            .map(|&c| output(attributes[c as usize - 1].atttypid))
+            .map(|&column| Output::new(type_of(column)))
             .collect();
         Outbox {
             distribution,
@@ -90,70 +84,49 @@ impl Outbox {
         }
     }
 
-    /// Takes a row for other nodes; true when this node is to insert it too (or instead).
-    ///
-    /// # Safety
-    /// `slot` holds a row of the outbox's shape.
-    pub unsafe fn take(&mut self, slot: *mut TupleTableSlot) -> bool {
-        // SAFETY: deforms the slot; values and null flags of all columns are valid then.
-        unsafe {
-            let columns = (*(*slot).tts_tupleDescriptor).natts;
-            if i32::from((*slot).tts_nvalid) < columns {
-                pg_sys::slot_getsomeattrs_int(slot, columns);
-            }
-        }
+    /// Takes a row of the outbox's shape for other nodes; true when this node is to insert it too (or instead).
+    pub fn take(&mut self, row: Slot) -> bool {
         let Some((column, _)) = self.distribution.key else {
             for node in self.all.clone() {
-                // SAFETY: as promised by the caller.
-                unsafe { self.add(node, slot) };
+                self.add(node, row);
             }
             return true;
         };
-        // SAFETY: the key is one of the slot's columns.
-        let (value, null) = unsafe { value_of(slot, column) };
-        if null {
+        let Some(key) = row.value(column) else {
             // The column is NOT NULL: this node's own check says so in PostgreSQL's words.
             return true;
-        }
+        };
         let owner = self
             .routing
             .as_mut()
-            .map(|(map, bucketer)| map.owner(bucketer.bucket(value)));
+            .map(|(map, bucketer)| map.owner(bucketer.bucket(key)));
         match owner {
             Some(node) if node != self.local => {
-                // SAFETY: as promised by the caller.
-                unsafe { self.add(node, slot) };
+                self.add(node, row);
                 false
             }
             _ => true,
         }
     }
 
-    unsafe fn add(&mut self, node: NodeId, slot: *mut TupleTableSlot) {
+    fn add(&mut self, node: NodeId, row: Slot) {
         let batch = self.batches.entry(node).or_default();
         batch
             .text
             .push_str(if batch.rows == 0 { "(" } else { ", (" });
-        let faithful = Faithful::new();
+        let exact = ExactValues::new();
         for (index, &column) in self.distribution.columns.iter().enumerate() {
             if index > 0 {
                 batch.text.push_str(", ");
             }
-            // SAFETY: a column of the slot, and the output function of its type.
-            unsafe {
-                let (value, null) = value_of(slot, column);
-                if null {
-                    batch.text.push_str("NULL");
-                } else {
-                    let text = pg_sys::OutputFunctionCall(&mut self.outputs[index], value);
-                    batch
-                        .text
-                        .push_str(&literal(&CStr::from_ptr(text).to_string_lossy()));
-                    pg_sys::pfree(text.cast());
-                }
+            match row.value(column) {
+                None => batch.text.push_str("NULL"),
+                Some(value) => self.outputs[index].text(value, |text| {
+                    batch.text.push_str(&literal(&text.to_string_lossy()));
+                }),
             }
         }
-        drop(faithful);
+        drop(exact);
         batch.text.push(')');
         batch.rows += 1;
         if batch.rows >= BATCH_ROWS || batch.text.len() >= BATCH_BYTES {
@@ -205,27 +178,5 @@ impl Outbox {
 
     pub fn binary(&self) -> bool {
         self.distribution.binary
-    }
-}
-
-fn output(type_oid: pg_sys::Oid) -> FmgrInfo {
-    let (mut oid, mut variable) = (pg_sys::InvalidOid, false);
-    let mut function = FmgrInfo::default();
-    // SAFETY: a catalog lookup of an existing type; fmgr_info fills the structure.
-    unsafe {
-        pg_sys::getTypeOutputInfo(type_oid, &mut oid, &mut variable);
-        pg_sys::fmgr_info(oid, &mut function);
-    }
-    function
-}
-
-unsafe fn value_of(slot: *mut TupleTableSlot, column: i16) -> (Datum, bool) {
-    // SAFETY: the slot is deformed and has this column.
-    unsafe {
-        let index = column as usize - 1;
-        (
-            *(*slot).tts_values.add(index),
-            *(*slot).tts_isnull.add(index),
-        )
     }
 }

@@ -1,32 +1,20 @@
 //! The custom scan that runs a fragment on its nodes.
 //!
 //! # How it works
-//! `state` has the scan's life (begin, rescan, end), `exec` gives the rows: the statement goes to all other nodes first,
-//! then this node's own fragment runs in-process (`local`), then rows are taken from whichever node has some. `decode`
-//! turns wire values into datums, `params` evaluates what is sent along, `explain` shows it.
+//! `state` has what a scan keeps and `run` what it does: the statement goes to all other nodes first, then this node's own
+//! fragment runs in-process (`local`), then rows are taken from whichever node has some. `parameters` has what is computed
+//! here and sent along; `callbacks` are the executor's calls.
 //!
 //! # Invariants
 //! The node list and the ownership conditions come from the metadata at the start of each execution.
 
-pub mod decode;
-pub mod exec;
-pub mod explain;
+pub mod callbacks;
 pub mod local;
-pub mod params;
+pub mod parameters;
+pub mod run;
 pub mod state;
 
-use crate::scan::custom::{methods, Methods};
-use pgrx::pg_sys::*;
+use self::state::FragmentScan;
+use crate::scan::custom::Methods;
 
-static SCAN_METHODS: Methods = methods(c"Fragments", state::create);
-
-/// What a plan node points to.
-pub fn scan_methods() -> &'static CustomScanMethods {
-    &SCAN_METHODS.0
-}
-
-/// Lets stored plans be read back; called once at load.
-pub fn register() {
-    // SAFETY: the methods are static.
-    unsafe { RegisterCustomScanMethods(scan_methods()) };
-}
+pub static FRAGMENTS: Methods<FragmentScan> = Methods::new(c"Fragments");

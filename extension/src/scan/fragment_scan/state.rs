@@ -1,22 +1,23 @@
-//! The life of a fragment scan: begin, rescan, end.
-//!
-//! # Unwind safety
-//! The Rust side ([`Run`]: streams and decoders) is owned by the query's memory context through a reset callback, so
-//! that an error drops it as well.
+//! What a fragment scan keeps, from its beginning to its end.
 
 use crate::dispatch::stream::Stream;
-use crate::pg::entry::entry;
+use crate::metadata::cache::metadata;
+use crate::pg::executor::explanation::Explanation;
+use crate::pg::executor::running_query::RunningQuery;
+use crate::pg::executor::scan_node::ScanNode;
+use crate::pg::memory::Context;
+use crate::pg::session::transaction::subtransaction;
 use crate::pg::tree::NodeRef;
 use crate::plan::fragment::Plan;
-use crate::scan::custom::{exec_methods, new_state, ExecMethods};
-use crate::scan::fragment_scan::decode::Decoder;
-use crate::scan::fragment_scan::{exec, explain, local, params};
+use crate::scan::custom::{Callbacks, Scan};
+use crate::scan::decode::Decoder;
+use crate::scan::fragment_scan::callbacks;
+use crate::scan::fragment_scan::parameters::Computed;
 use crate::scan::pending;
 use crate::scan::pending::Pending;
 use crate::snapshot::agree::Agreement;
-use pgrx::pg_sys::*;
-use std::ffi::c_void;
-use std::os::raw::c_int;
+use pgrx::pg_sys::{Query, SubTransactionId};
+use std::time::Instant;
 
 /// What one node delivered, for EXPLAIN ANALYZE.
 #[derive(Debug, Clone, Default)]
@@ -27,195 +28,123 @@ pub struct Delivered {
     pub milliseconds: f64,
 }
 
-/// The Rust side of a scan.
-pub struct Run {
+/// A fragment scan that runs.
+pub struct FragmentScan {
     pub plan: Plan,
-    pub query: *mut Query,
+    pub query: NodeRef<'static, Query>,
     pub streams: Vec<Stream>,
     pub decoders: Vec<Decoder>,
     /// Index in the scan's row of each result column.
     pub places: Vec<usize>,
+    /// Other parts of the statement read nodes, too.
     pub shared: bool,
     /// Holds the snapshots that the nodes agreed on.
     pub agreement: Option<Agreement>,
     pub delivered: Vec<Delivered>,
-    pub started_at: Option<std::time::Instant>,
+    pub started_at: Option<Instant>,
     /// The subtransaction in which the scan began.
     pub begun_in: SubTransactionId,
     /// Until it starts.
     pub pending: Option<Pending>,
-    pub instrument: bool,
-}
-
-/// PostgreSQL's state with ours behind it.
-#[repr(C)]
-pub struct FragmentScanState {
-    pub css: CustomScanState,
-    pub run: *mut Run,
+    pub measured: bool,
     pub started: bool,
     /// It was to start before its first row was asked for, and could not.
     pub failed: bool,
     /// This node's own fragment while it runs.
-    pub local: *mut QueryDesc,
-    pub param_states: *mut List,
-    pub param_list: ParamListInfo,
-    pub param_context: MemoryContext,
+    pub local: Option<RunningQuery>,
+    pub parameters: Computed,
     /// Lives as long as one execution of the fragment.
-    pub run_context: MemoryContext,
+    pub run_memory: Context,
     /// Values of the current row.
-    pub row_context: MemoryContext,
+    pub row_memory: Context,
 }
 
-static METHODS: ExecMethods = exec_methods(
-    c"Fragments",
-    begin,
-    exec::execute,
-    end,
-    rescan,
-    Some(explain::explain),
-);
+impl Scan for FragmentScan {
+    const CALLBACKS: Callbacks = callbacks::CALLBACKS;
 
-/// # Safety
-/// Called by PostgreSQL's executor with one of our plan nodes.
-pub unsafe extern "C-unwind" fn create(_scan: *mut CustomScan) -> *mut Node {
-    // SAFETY: zeroed memory is a valid state; PostgreSQL fills the rest.
-    entry(|| unsafe { new_state::<FragmentScanState>(&METHODS) })
-}
-
-unsafe extern "C-unwind" fn begin(node: *mut CustomScanState, estate: *mut EState, eflags: c_int) {
-    // SAFETY: PostgreSQL passes the state made by `create`, in the query's memory context.
-    entry(|| unsafe { prepare(node.cast(), estate, eflags) });
-}
-
-unsafe fn prepare(state: *mut FragmentScanState, estate: *mut EState, eflags: c_int) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let scan = (*state).css.ss.ps.plan.cast::<CustomScan>();
-        let (plan, query) = Plan::load(NodeRef::present(scan));
-        let slot = (*state).css.ss.ss_ScanTupleSlot;
-        if !(*state).css.ss.ss_currentRelation.is_null() {
-            (*slot).tts_tableOid = (*(*state).css.ss.ss_currentRelation).rd_id;
+    fn begin(node: ScanNode<'_>, flags: i32) -> FragmentScan {
+        let scan = node.plan();
+        let (plan, query) = load(node);
+        let slot = node.slot();
+        if let Some(table) = node.table() {
+            slot.set_table(table);
         }
-        let descriptor = (*slot).tts_tupleDescriptor;
-        let base = (*scan).scan.scanrelid > 0;
-        let places: Vec<usize> = if base {
+        let columns = slot.attributes();
+        let places: Vec<usize> = if scan.scan.scanrelid > 0 {
             plan.attributes.iter().map(|&n| n as usize - 1).collect()
         } else {
-            (0..(*descriptor).natts as usize).collect()
+            (0..columns.len()).collect()
         };
-        let attributes = (*descriptor).attrs.as_ptr();
         let decoders = places
             .iter()
-            .map(|&place| {
-                let attribute = &*attributes.add(place);
-                Decoder::new(attribute.atttypid, attribute.atttypmod, plan.binary)
-            })
+            .map(|&place| Decoder::new(&columns[place], plan.binary))
             .collect();
-        params::prepare(state, (*scan).custom_exprs);
-        (*state).run_context = context(c"fragment run");
-        (*state).row_context = context(c"fragment row");
-        let run = Run {
-            shared: shares_statement(estate) || !(*scan).scan.plan.extParam.is_null(),
+        let memory = Context::current();
+        FragmentScan {
+            shared: shares_statement(node) || node.is_correlated(),
             agreement: None,
             plan,
-            query: query.as_ptr(),
+            query,
             streams: Vec::new(),
             decoders,
             places,
             delivered: Vec::new(),
             started_at: None,
-            begun_in: GetCurrentSubTransactionId(),
-            pending: pending::add(state.cast(), eflags, exec::start_early),
-            instrument: (*estate).es_instrument != 0,
+            begun_in: subtransaction(),
+            pending: pending::add(node, flags, callbacks::start),
+            measured: node.is_measured(),
+            started: false,
+            failed: false,
+            local: None,
+            parameters: Computed::new(node),
+            run_memory: memory.child(c"fragment run"),
+            row_memory: memory.child(c"fragment row"),
+        }
+    }
+
+    fn explain(&self, _node: ScanNode<'_>, output: &mut Explanation<'_>) {
+        let Some(metadata) = metadata() else { return };
+        let name = |node: i32| {
+            let known = metadata.nodes.get(&node);
+            known.map_or_else(|| node.to_string(), |node| node.name.clone())
         };
-        (*state).run = own(run, (*estate).es_query_cxt);
+        let map = metadata.map_of(self.plan.group);
+        let nodes: Vec<String> = map
+            .map(|map| map.nodes().into_iter().map(name).collect())
+            .unwrap_or_default();
+        output.property("Nodes", &nodes.join(", "));
+        output.property("Fragment", &self.plan.sql);
+        if !output.analyzes() {
+            return;
+        }
+        for delivered in &self.delivered {
+            let mut text = format!("rows={}", delivered.rows);
+            if delivered.node != metadata.local_node {
+                text += &format!(" bytes={}", delivered.bytes);
+            }
+            if output.shows_times() {
+                text += &format!(" time={:.3}", delivered.milliseconds);
+            }
+            output.property(&format!("Node {}", name(delivered.node)), &text);
+        }
     }
 }
 
-unsafe fn context(name: &'static std::ffi::CStr) -> MemoryContext {
-    // SAFETY: a child of the current context.
-    unsafe {
-        AllocSetContextCreateInternal(
-            CurrentMemoryContext,
-            name.as_ptr(),
-            ALLOCSET_DEFAULT_MINSIZE as usize,
-            ALLOCSET_DEFAULT_INITSIZE as usize,
-            ALLOCSET_DEFAULT_MAXSIZE as usize,
-        )
-    }
-}
-
-/// Gives the run to a memory context, which drops it.
-unsafe fn own(run: Run, context: MemoryContext) -> *mut Run {
-    let run = Box::into_raw(Box::new(run));
-    // SAFETY: the callback lives in the context itself and is called once, when that goes.
-    unsafe {
-        let callback = MemoryContextAlloc(context, std::mem::size_of::<MemoryContextCallback>())
-            .cast::<MemoryContextCallback>();
-        callback.write(MemoryContextCallback {
-            func: Some(forget),
-            arg: run.cast(),
-            next: std::ptr::null_mut(),
-        });
-        MemoryContextRegisterResetCallback(context, callback);
-    }
-    run
-}
-
-unsafe extern "C-unwind" fn forget(run: *mut c_void) {
-    // SAFETY: made by `own`, and called once.
-    drop(unsafe { Box::from_raw(run.cast::<Run>()) });
+/// The plan's data; the query lives as long as the plan, and that as long as the scan.
+fn load(node: ScanNode<'_>) -> (Plan, NodeRef<'static, Query>) {
+    let (plan, query) = Plan::load(node.plan());
+    // SAFETY: used by the scan alone.
+    (plan, unsafe { NodeRef::present(query.as_ptr()) })
 }
 
 /// Does the statement name more than one distributed table? Then its reads share a snapshot on each node.
-unsafe fn shares_statement(estate: *mut EState) -> bool {
-    let Some(metadata) = crate::metadata::cache::metadata() else {
+fn shares_statement(node: ScanNode<'_>) -> bool {
+    let Some(metadata) = metadata() else {
         return true;
     };
-    // SAFETY: the range table of the running statement.
-    unsafe {
-        let tables = crate::pg::nodes::items::<RangeTblEntry>((*estate).es_range_table)
-            .filter(|&rte| {
-                metadata
-                    .table((*rte).relid)
-                    .is_some_and(|table| table.distribution_column().is_some())
-            })
-            .count();
-        tables > 1
-    }
-}
-
-unsafe extern "C-unwind" fn rescan(node: *mut CustomScanState) {
-    let state = node.cast::<FragmentScanState>();
-    // SAFETY: PostgreSQL passes a scan that has begun.
-    unsafe {
-        stop(state);
-        crate::pg::raw::ExecScanReScan(std::ptr::addr_of_mut!((*node).ss));
-    }
-}
-
-unsafe extern "C-unwind" fn end(node: *mut CustomScanState) {
-    // SAFETY: PostgreSQL passes a scan that has begun.
-    unsafe { stop(node.cast()) };
-}
-
-/// Ends the running execution, if any.
-unsafe fn stop(state: *mut FragmentScanState) {
-    // SAFETY: nothing droppable lives in this frame while the local fragment is ended.
-    unsafe {
-        if !(*state).local.is_null() {
-            let local = (*state).local;
-            (*state).local = std::ptr::null_mut();
-            local::end(local);
-        }
-        if (*state).started {
-            (*state).started = false;
-            entry(|| {
-                let run = &mut *(*state).run;
-                run.streams.clear();
-                run.agreement = None;
-            });
-            crate::pg::raw::MemoryContextReset((*state).run_context);
-        }
-    }
+    let distributed = node.range_table().iter().filter(|entry| {
+        let table = metadata.table(entry.relid);
+        table.is_some_and(|table| table.distribution_column().is_some())
+    });
+    distributed.count() > 1
 }

@@ -6,6 +6,7 @@
 //! * [`scenarios`]: see the crate expanse-scenarios
 
 mod clustered;
+mod isolation;
 mod programs;
 mod scenarios;
 mod sql;
@@ -168,6 +169,12 @@ pub fn all() -> Vec<Level> {
             "other people's statements, byte for byte",
         ),
         waits(
+            "upgrade",
+            10,
+            Kind::Tool(tools::Tool::Upgrade),
+            "released versions of the SQL, upgraded, against a new one",
+        ),
+        waits(
             "single",
             15,
             Kind::Sql(sql::SINGLE),
@@ -178,6 +185,12 @@ pub fn all() -> Vec<Level> {
             90,
             Kind::Sql(sql::CLUSTER),
             "SQL of a cluster; cluster/FILE",
+        ),
+        waits(
+            "isolation",
+            60,
+            Kind::Sql(sql::ISOLATION),
+            "sessions on three nodes, step by step; isolation/SPEC",
         ),
         waits(
             "differential",

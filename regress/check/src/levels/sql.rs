@@ -1,10 +1,12 @@
-//! SQL files whose output is compared with what is expected, by PostgreSQL's own pg_regress.
+//! Files whose output is compared with what is expected, by PostgreSQL's own testers: SQL by pg_regress, isolation specs
+//! by pg_isolation_regress.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::clustered::{on_cluster, Running, Wanted};
+use super::clustered::{on_cluster, Wanted};
+use super::isolation;
 use crate::environment::{Environment, Log};
 use crate::error::Error;
 use crate::report::Tests;
@@ -14,31 +16,66 @@ use crate::report::Tests;
 pub struct Suite {
     directory: &'static str,
     nodes: u16,
+    tester: Tester,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tester {
+    Regress,
+    Isolation,
+}
+
+impl Tester {
+    /// The program, below the directory of PostgreSQL's tests.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Regress => "regress/pg_regress",
+            Self::Isolation => "isolation/pg_isolation_regress",
+        }
+    }
+
+    /// Where the files are, and what they end with.
+    fn files(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Regress => ("sql", ".sql"),
+            Self::Isolation => ("specs", ".spec"),
+        }
+    }
 }
 
 /// One node.
 pub const SINGLE: Suite = Suite {
     directory: "regress/single",
     nodes: 1,
+    tester: Tester::Regress,
 };
 
 /// A cluster of three nodes.
 pub const CLUSTER: Suite = Suite {
     directory: "regress/cluster",
     nodes: 3,
+    tester: Tester::Regress,
+};
+
+/// Sessions on three nodes, step by step: see `regress/isolation/README.md`.
+pub const ISOLATION: Suite = Suite {
+    directory: "regress/isolation",
+    nodes: 3,
+    tester: Tester::Isolation,
 };
 
 impl Suite {
     /// Names of the files, in order.
     pub fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(source(self.directory).join("sql"));
+        let (directory, ending) = self.tester.files();
+        let entries = fs::read_dir(source(self.directory).join(directory));
         let mut files: Vec<String> = entries
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| {
                 let name = entry.file_name().into_string().ok()?;
-                name.strip_suffix(".sql").map(str::to_owned)
+                name.strip_suffix(ending).map(str::to_owned)
             })
             .collect();
         files.sort();
@@ -58,7 +95,15 @@ impl Suite {
             &Wanted::nodes(level, self.nodes),
             environment,
             log,
-            |running| self.run_files(level, environment, running, tests, log),
+            |running| match self.tester {
+                Tester::Regress => self.run_files(level, environment, running.port(), tests, log),
+                Tester::Isolation => {
+                    isolation::see_waits_of_all_nodes(running.port())?;
+                    let nodes = (0..self.nodes).map(|index| running.port() + index);
+                    let proxy = isolation::Proxy::start(nodes.collect())?;
+                    self.run_files(level, environment, proxy.port, tests, log)
+                }
+            },
         )
     }
 
@@ -66,18 +111,21 @@ impl Suite {
         &self,
         level: &str,
         environment: &Environment,
-        running: &Running,
+        port: u16,
         tests: &[String],
         log: &Log,
     ) -> Result<Tests, Error> {
         let output = environment.work().join(level);
         fs::create_dir_all(&output).map_err(Error::file(&output))?;
-        let port = running.port().to_string();
-        let mut command = Command::new(tester("regress/pg_regress", environment)?);
+        let port = port.to_string();
+        let mut command = Command::new(tester(self.tester.program(), environment)?);
         command
             .env("PGHOST", "127.0.0.1")
             .env("PGUSER", "postgres")
             .env("EXPANSE_PORT", &port)
+            // The proxy of isolation specs reads what a session begins with.
+            .env("PGSSLMODE", "disable")
+            .env("PGGSSENCMODE", "disable")
             .arg(format!(
                 "--bindir={}",
                 environment.pg_box().join("bin").display()

@@ -1,6 +1,5 @@
 //! Levels that need no cluster.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::Known;
@@ -16,6 +15,7 @@ pub enum Tool {
     Symbols,
     Service,
     Foreign,
+    Upgrade,
 }
 
 impl Tool {
@@ -50,7 +50,8 @@ impl Tool {
                 symbols
             }
             Self::Service => Command::new("regress/service.sh"),
-            Self::Foreign => return foreign(environment, log),
+            Self::Foreign => return on_own_server("regress/foreign/run.sh", environment, log),
+            Self::Upgrade => return on_own_server("regress/upgrade/run.sh", environment, log),
         };
         let succeeded = environment.run(&mut command, log)?;
         Ok(Tests::of_program(succeeded, &log.text()))
@@ -72,9 +73,10 @@ fn unit(tests: &[String]) -> Command {
     command
 }
 
-fn foreign(environment: &Environment, log: &Log) -> Result<Tests, Error> {
+/// Runs a script that starts a server of its own, at a port that nothing else uses meanwhile.
+fn on_own_server(script: &str, environment: &Environment, log: &Log) -> Result<Tests, Error> {
     let ports = environment.ports()?;
-    let mut command = Command::new(Path::new("regress/foreign/run.sh"));
+    let mut command = Command::new(script);
     command
         .arg(environment.pg_box())
         .arg(environment.work())
