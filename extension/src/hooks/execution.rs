@@ -6,7 +6,7 @@ use crate::pg::session;
 use crate::rebind::pace;
 use crate::scan::{pending, statement_scan};
 use crate::snapshot::{mixed, repeatable_read};
-use expanse_core::copy_pace::portion;
+use expanse_core::copy_pace;
 use pgrx::pg_sys::{ExecutorRun_hook_type, ExecutorStart_hook_type, QueryDesc, ScanDirection};
 use std::os::raw::c_int;
 
@@ -71,7 +71,7 @@ unsafe fn copy_in_portions(query: *mut QueryDesc, direction: ScanDirection::Type
         }
         let bytes = session::copied_bytes() - sent;
         sent += bytes;
-        portion = portion(rows, bytes);
+        portion = copy_pace::portion(rows, bytes);
         entry(|| pace::wait(group, bytes));
     }
 }
