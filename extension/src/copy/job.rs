@@ -8,7 +8,7 @@ use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId, TableKind};
 use crate::pg::memory::keep;
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
 use pgrx::pg_sys::{self, CopyFromState, CopyStmt, FmgrInfo, Oid, ParseState, Relation};

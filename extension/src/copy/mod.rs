@@ -22,12 +22,12 @@ use crate::metadata::cache::{metadata, TableKind};
 use crate::pg::utility::Utility;
 use pgrx::pg_sys::{self, CopyStmt, PlannedStmt};
 
-/// Decides about a utility statement: `None` when it is no COPY of a spread table.
+/// Decides about a utility statement: `None` when it is no COPY of a distributed table.
 pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
     // SAFETY: PostgreSQL's utility statement.
     unsafe {
         let statement = (*pstmt).utilityStmt;
-        if !crate::is_a!(statement, T_CopyStmt) || crate::metadata::peer::internal_session() {
+        if !crate::is_a!(statement, T_CopyStmt) || crate::metadata::node_session::is_internal() {
             return None;
         }
         let copy = statement.cast::<CopyStmt>();

@@ -1,4 +1,4 @@
-//! COPY TO as a COPY of a query, which the planner spreads.
+//! COPY TO as a COPY of a query, which the planner distributes.
 
 use crate::copy::privileges::name_of;
 use crate::error::Error;

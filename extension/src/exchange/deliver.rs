@@ -8,7 +8,7 @@ use crate::pg::executor::expression::Expression;
 use crate::plan::statement::Reading;
 use crate::remote::command::{Access, Command};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, CString};
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::remote::copy_fields::fields;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use pgrx::{pg_sys, FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -23,7 +23,7 @@ pub mod tables;
 pub mod wrap;
 
 use crate::metadata::cache::{metadata, Metadata};
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::tree::NodeMut;
 use crate::planner::exchange::Taken;
 use crate::planner::facts::Facts;
@@ -76,7 +76,7 @@ pub enum Decision {
 /// Chooses the way of a statement and prepares the query for it. An error between here and [`finish`] leaks the
 /// (small) planning state.
 pub fn decide(mut query: NodeMut<'_, Query>) -> Decision {
-    let works_for_another = peer::internal_session();
+    let works_for_another = node_session::is_internal();
     let nested = works_for_another && nested::of_function();
     if local_planning::announced() || works_for_another && !nested {
         return if moving::take(query.as_ptr()) {

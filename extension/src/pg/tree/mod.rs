@@ -200,7 +200,7 @@ impl<'a, T> NodeMut<'a, T> {
     /// `None` for a null pointer.
     ///
     /// # Safety
-    /// As for [`NodeRef::new`]; nobody else reads or changes the node while this value is used.
+    /// As for [`NodeRef::new`]; no other code reads or changes the node while this value is used.
     pub unsafe fn new(node: *mut T) -> Option<Self> {
         NonNull::new(node).map(|node| NodeMut {
             node,
