@@ -107,25 +107,23 @@ fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Plannin
         metadata,
     } = locked;
     let placement = facts.placement(&metadata);
-    let mut prior = PriorWrites::default();
-    let (mut prepared, mut reads) = (Prepared::Local, Reads::default());
-    if !nested::of_foreign_key(&facts.query) {
-        if nested {
-            if let Some(plan) = nested::prepare(query.as_ref(), &facts, &placement) {
-                prepared = Prepared::Statement(plan);
-            }
-        } else {
-            let mut choice = Choice {
-                query,
-                metadata: &metadata,
-                placement: &placement,
-                prior: PriorWrites::default(),
-                exchange: Exchange::default(),
-            };
-            (prepared, reads) = choice.prepare(facts);
-            prior = choice.prior;
-        }
-    }
+    let mut choice = Choice {
+        query,
+        metadata: &metadata,
+        placement: &placement,
+        prior: PriorWrites::default(),
+        exchange: Exchange::default(),
+    };
+    let (prepared, reads) = if nested::of_foreign_key(&facts.query) {
+        (Prepared::Local, Reads::default())
+    } else if nested {
+        let plan = nested::prepare(choice.query.as_ref(), &facts, &placement);
+        let prepared = plan.map_or(Prepared::Local, Prepared::Statement);
+        (prepared, Reads::default())
+    } else {
+        choice.prepare(facts)
+    };
+    let prior = choice.prior;
     if prepared.plans_locally() {
         local_planning::enter();
     } else {
