@@ -245,7 +245,7 @@ pub enum Error {
     #[error("a trigger of table \"{relation}\" has changed the distribution column \"{column}\" of a row")]
     KeyChanged { relation: String, column: String },
     #[error("a function that runs on another node for a statement cannot use table \"{relation}\" as a whole")]
-    Elsewhere { relation: String },
+    RemoteRows { relation: String },
     #[error("a transaction that has {how} node \"{node}\" as role \"{before}\" cannot go on there as role \"{now}\"")]
     OtherRole {
         how: &'static str,
@@ -302,7 +302,7 @@ impl Error {
             Error::StillBound { .. } => sqlstate::NODE_STILL_BOUND,
             Error::BoundOtherwise { .. } => sqlstate::BINDING_CHANGED,
             Error::FreezeOver => sqlstate::FREEZE_LIMIT_EXCEEDED,
-            Error::Elsewhere { .. } => sqlstate::REMOTE_ROWS_NEEDED,
+            Error::RemoteRows { .. } => sqlstate::REMOTE_ROWS_NEEDED,
             Error::KeyChanged { .. } => sqlstate::DISTRIBUTION_COLUMN_CHANGED,
             Error::OtherRole { .. } => sqlstate::ROLE_CHANGED,
             Error::SerializableOverNodes => sqlstate::SERIALIZABLE_NOT_SUPPORTED,

@@ -1,19 +1,26 @@
 //! One COPY FROM: where its lines go.
 
 use crate::copy::condition::Condition;
-use crate::copy::privileges::{check_table, name_of, numbers_length};
+use crate::copy::privileges::check_table;
 use crate::dispatch::copy_in::CopyIn;
 use crate::error::{Error, Raised};
 use crate::metadata::bucket::Bucketer;
 use crate::metadata::cache::{metadata, NodeId, TableKind};
+use crate::pg::catalog::{column_name, column_type};
+use crate::pg::copy::CopyTable;
+use crate::pg::executor::values::{Input, Output};
 use crate::pg::memory::keep;
+use crate::pg::names::{bare, qualified};
+use crate::pg::spi::identifier;
+use crate::pg::tree::build::pointer;
+use crate::pg::tree::{ListRef, NodeRef};
 use crate::remote::copy_text::push_field;
 use crate::remote::exact_values::ExactValues;
 use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
-use pgrx::pg_sys::{self, CopyFromState, CopyStmt, FmgrInfo, Oid, ParseState, Relation};
+use pgrx::pg_sys::{self, CopyFromState, CopyStmt, DefElem, Oid};
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{c_void, CStr};
+use std::ffi::CStr;
 use std::os::raw::c_char;
 use std::rc::Rc;
 
@@ -22,9 +29,10 @@ const CHUNK: usize = 64 * 1024;
 
 pub struct Job {
     pub statement: *mut CopyStmt,
-    pub relation: Relation,
-    pub pstate: *mut ParseState,
+    pub table: CopyTable,
+    /// Reads and splits the input.
     pub main: CopyFromState,
+    /// Stores the lines of this node.
     pub local: CopyFromState,
     /// The error context around this COPY.
     pub context: *mut pg_sys::ErrorContextCallback,
@@ -36,7 +44,6 @@ pub struct Job {
     /// Lines for this node.
     pub here: VecDeque<u8>,
     pub ended: bool,
-    oid: Oid,
     columns: Vec<Column>,
     routing: Routing,
     outgoing: BTreeMap<NodeId, (CopyIn, Vec<u8>)>,
@@ -48,7 +55,7 @@ pub struct Job {
 
 struct Column {
     number: i16,
-    output: FmgrInfo,
+    output: Output,
 }
 
 enum Routing {
@@ -56,9 +63,7 @@ enum Routing {
         position: usize,
         map: Rc<HashMap>,
         bucketer: Bucketer,
-        input: FmgrInfo,
-        parameter: Oid,
-        typmod: i32,
+        input: Input,
         local: NodeId,
     },
     Everywhere {
@@ -67,51 +72,42 @@ enum Routing {
 }
 
 impl Job {
-    /// Opens the table, checks what has to be checked, and prepares the routing.
-    pub unsafe fn create(statement: *mut CopyStmt, oid: Oid) -> *mut c_void {
-        // SAFETY: the relation was locked by the caller and stays open until the transaction or `close` ends it.
-        unsafe {
-            let relation = pg_sys::table_open(oid, pg_sys::NoLock as i32);
-            let pstate = pg_sys::make_parsestate(std::ptr::null_mut());
-            let item = check_table(pstate, relation, (*statement).attlist);
-            let numbers =
-                pg_sys::CopyGetAttnums((*relation).rd_att, relation, (*statement).attlist);
-            let numbers: Vec<i16> = (0..numbers_length(numbers))
-                .map(|index| (*(*numbers).elements.add(index)).int_value as i16)
-                .collect();
-            let columns = numbers
-                .iter()
-                .map(|&number| column(relation, number))
-                .collect();
-            let routing = routing(oid, &numbers);
-            let replicated = matches!(routing, Routing::Everywhere { .. });
-            let raw = (*statement).whereClause;
-            let condition = Condition::analyse(pstate, item, raw, replicated);
-            let natts = (*(*relation).rd_att).natts as usize;
-            let job = Job {
-                statement,
-                relation,
-                pstate,
-                main: std::ptr::null_mut(),
-                local: std::ptr::null_mut(),
-                context: std::ptr::null_mut(),
-                // The others read a NULL in an array as null.
-                by_tuple: by_tuple(statement) || !pg_sys::Array_nulls,
-                econtext: std::ptr::null_mut(),
-                here: VecDeque::new(),
-                ended: false,
-                oid,
-                columns,
-                routing,
-                outgoing: BTreeMap::new(),
-                sql: remote_sql(relation, &numbers) + &condition.text,
-                condition: condition.here,
-                line: Vec::new(),
-                values: vec![pg_sys::Datum::from(0); natts],
-                nulls: vec![true; natts],
-            };
-            keep(job).cast()
-        }
+    /// Opens the table, which the caller has locked, checks what has to be checked, and prepares the routing. The job is dropped
+    /// with the statement's memory.
+    pub fn create(statement: NodeRef<'_, CopyStmt>, relation: Oid) -> *mut Job {
+        let table = CopyTable::open(relation);
+        let numbers = table.numbers(statement.columns());
+        check_table(table, &numbers);
+        let columns = numbers
+            .iter()
+            .map(|&number| Column::of(relation, number))
+            .collect();
+        let routing = routing(relation, &numbers);
+        let replicated = matches!(routing, Routing::Everywhere { .. });
+        let condition = statement
+            .condition()
+            .map(|raw| Condition::analyse(table, raw, replicated))
+            .unwrap_or_default();
+        let job = Job {
+            statement: statement.as_ptr(),
+            table,
+            main: std::ptr::null_mut(),
+            local: std::ptr::null_mut(),
+            context: std::ptr::null_mut(),
+            by_tuple: by_tuple(statement),
+            econtext: std::ptr::null_mut(),
+            here: VecDeque::new(),
+            ended: false,
+            columns,
+            routing,
+            outgoing: BTreeMap::new(),
+            sql: remote_sql(relation, &numbers) + &condition.text,
+            condition: pointer(condition.here.and_then(ListRef::node)),
+            line: Vec::new(),
+            values: vec![pg_sys::Datum::from(0); table.attributes()],
+            nulls: vec![true; table.attributes()],
+        };
+        keep(job)
     }
 
     /// Buffers for NextCopyFrom.
@@ -137,16 +133,11 @@ impl Job {
         let key = match &mut self.routing {
             Routing::Everywhere { .. } => None,
             Routing::Key {
-                position,
-                input,
-                parameter,
-                typmod,
-                ..
+                position, input, ..
             } if !fields[*position].is_null() => {
-                // SAFETY: the field is NUL-terminated; the function is the key type's own input function.
-                Some(unsafe {
-                    pg_sys::InputFunctionCall(input, fields[*position], *parameter, *typmod)
-                })
+                // SAFETY: the field is NUL-terminated.
+                let field = unsafe { CStr::from_ptr(fields[*position]) };
+                Some(input.read_text(field))
             }
             Routing::Key { .. } => None,
         };
@@ -167,14 +158,10 @@ impl Job {
             if matches!(&self.routing, Routing::Key { position, .. } if *position == index) {
                 key = Some(self.values[at]);
             }
-            // SAFETY: a value of the column's type and that type's output function.
-            let text = unsafe {
-                CStr::from_ptr(pg_sys::OutputFunctionCall(
-                    &mut column.output,
-                    self.values[at],
-                ))
-            };
-            push_field(&mut self.line, index == 0, Some(text.to_bytes()));
+            let line = &mut self.line;
+            column.output.text(self.values[at], |text| {
+                push_field(line, index == 0, Some(text.to_bytes()));
+            });
         }
         drop(exact);
         self.line.push(b'\n');
@@ -250,13 +237,8 @@ impl Job {
         let message = if count > expected {
             "extra data after last expected column".to_owned()
         } else {
-            // SAFETY: a column of the open relation.
-            let name = unsafe { pg_sys::get_attname(self.oid, self.columns[count].number, false) };
-            // SAFETY: a palloc'd NUL-terminated name.
-            let name = unsafe { CStr::from_ptr(name) }
-                .to_string_lossy()
-                .into_owned();
-            format!("missing data for column \"{name}\"")
+            let name = column_name(self.table.oid(), self.columns[count].number);
+            format!("missing data for column \"{}\"", name.to_string_lossy())
         };
         Raised {
             sqlstate: "22P04".into(),
@@ -271,7 +253,7 @@ fn routing(oid: Oid, numbers: &[i16]) -> Routing {
     let metadata = metadata().unwrap_or_else(|| Error::NotInitialized.raise());
     let table = metadata.table(oid).unwrap_or_else(|| {
         Error::NotDistributed {
-            relation: name_of(oid),
+            relation: bare(oid),
         }
         .raise()
     });
@@ -290,75 +272,54 @@ fn routing(oid: Oid, numbers: &[i16]) -> Routing {
         Error::Unsupported {
             what: format!("COPY FROM without the distribution column \"{column_name}\""),
             kind: "distributed",
-            relation: name_of(oid),
+            relation: bare(oid),
             hint: "Name the distribution column in the column list, or use INSERT.".into(),
         }
         .raise()
     };
-    let (mut type_oid, mut typmod, mut collation) = (pg_sys::InvalidOid, 0, pg_sys::InvalidOid);
-    let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
-    let mut input = FmgrInfo::default();
-    // SAFETY: catalog lookups of an existing column and its type.
-    unsafe {
-        pg_sys::get_atttypetypmodcoll(oid, *column, &mut type_oid, &mut typmod, &mut collation);
-        pg_sys::getTypeInputInfo(type_oid, &mut function, &mut parameter);
-        pg_sys::fmgr_info(function, &mut input);
-    }
+    let of = column_type(oid, *column);
     let map = metadata.map_of(table.group).cloned();
-    match map.zip(Bucketer::new(type_oid, collation)) {
+    match map.zip(Bucketer::new(of.oid, of.collation)) {
         Some((map, bucketer)) => Routing::Key {
             position,
             map,
             bucketer,
-            input,
-            parameter,
-            typmod,
+            input: Input::new(of.oid, of.typmod, false),
             local: metadata.local_node,
         },
         None => Error::Internal("a distributed table without map or hash".into()).raise(),
     }
 }
 
-unsafe fn column(relation: Relation, number: i16) -> Column {
-    let (mut oid, mut variable) = (pg_sys::InvalidOid, false);
-    let mut output = FmgrInfo::default();
-    // SAFETY: catalog lookups of an existing column and its type.
-    unsafe {
-        let type_oid = pg_sys::get_atttype((*relation).rd_id, number);
-        pg_sys::getTypeOutputInfo(type_oid, &mut oid, &mut variable);
-        pg_sys::fmgr_info(oid, &mut output);
-    }
-    Column { number, output }
-}
-
-unsafe fn remote_sql(relation: Relation, numbers: &[i16]) -> String {
-    // SAFETY: names of existing objects are NUL-terminated.
-    unsafe {
-        let quoted = |name: *const c_char| {
-            CStr::from_ptr(pg_sys::quote_identifier(name))
-                .to_string_lossy()
-                .into_owned()
-        };
-        let oid = (*relation).rd_id;
-        let schema = quoted(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(oid)));
-        let table = quoted(pg_sys::get_rel_name(oid));
-        let columns: Vec<String> = numbers
-            .iter()
-            .map(|&n| quoted(pg_sys::get_attname(oid, n, false)))
-            .collect();
-        format!("COPY {schema}.{table} ({}) FROM STDIN", columns.join(", "))
+impl Column {
+    fn of(relation: Oid, number: i16) -> Column {
+        let output = Output::new(column_type(relation, number).oid);
+        Column { number, output }
     }
 }
 
-/// Does the statement use options that raw fields do not show?
-unsafe fn by_tuple(statement: *mut CopyStmt) -> bool {
-    // SAFETY: PostgreSQL's list of options.
-    unsafe {
-        crate::pg::list::nodes::<pg_sys::DefElem>((*statement).options).any(|option| {
-            let name = CStr::from_ptr((*option).defname).to_bytes();
-            let binary = name == b"format"
-                && CStr::from_ptr(pg_sys::defGetString(option)).to_bytes() == b"binary";
-            binary || name == b"force_null" || name == b"force_not_null"
-        })
-    }
+fn remote_sql(relation: Oid, numbers: &[i16]) -> String {
+    let table = qualified(relation).expect("the relation is locked");
+    let columns = numbers
+        .iter()
+        .map(|&number| identifier(&column_name(relation, number).to_string_lossy()));
+    let columns: Vec<String> = columns.collect();
+    format!("COPY {table} ({}) FROM STDIN", columns.join(", "))
+}
+
+/// Does the statement, or the session, use options that raw fields do not show?
+fn by_tuple(statement: NodeRef<'_, CopyStmt>) -> bool {
+    // SAFETY: a plain variable of the backend. The others read a NULL in an array as null.
+    let array_nulls = unsafe { pg_sys::Array_nulls };
+    let binary = |option: NodeRef<'_, DefElem>| {
+        // SAFETY: an option with a value, or this raises.
+        let value = unsafe { CStr::from_ptr(pg_sys::defGetString(option.as_ptr())) };
+        value == c"binary"
+    };
+    let of_tuples = |option: NodeRef<'_, DefElem>| match option.name().map(CStr::to_bytes) {
+        Some(b"format") => binary(option),
+        Some(name) => name == b"force_null" || name == b"force_not_null",
+        None => false,
+    };
+    !array_nulls || statement.options().iter().any(of_tuples)
 }

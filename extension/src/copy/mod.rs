@@ -18,43 +18,34 @@ pub mod to;
 
 pub use self::run::run;
 
+use crate::catalog::groups::lock_for_writing;
 use crate::metadata::cache::{metadata, TableKind};
+use crate::metadata::node_session;
+use crate::pg::names::lock_relation;
+use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
 use pgrx::pg_sys::{self, CopyStmt, PlannedStmt};
 
-/// Decides about a utility statement: `None` when it is no COPY of a distributed table.
-pub fn before(pstmt: *mut PlannedStmt) -> Option<Utility> {
-    // SAFETY: PostgreSQL's utility statement.
-    unsafe {
-        let statement = (*pstmt).utilityStmt;
-        if !crate::is_a!(statement, T_CopyStmt) || crate::metadata::node_session::is_internal() {
-            return None;
-        }
-        let copy = statement.cast::<CopyStmt>();
-        if (*copy).relation.is_null() {
-            return None;
-        }
-        let lock = if (*copy).is_from {
-            pg_sys::RowExclusiveLock
-        } else {
-            pg_sys::AccessShareLock
-        };
-        let flags = pg_sys::RVROption::RVR_MISSING_OK;
-        let relation = pg_sys::RangeVarGetRelidExtended(
-            (*copy).relation,
-            lock as i32,
-            flags,
-            None,
-            std::ptr::null_mut(),
-        );
-        let metadata = metadata()?;
-        let table = metadata.table(relation)?;
-        if !(*copy).is_from {
-            let distributed = matches!(table.kind, TableKind::Distributed { .. });
-            return distributed.then(|| Utility::Instead(to::as_query(pstmt, relation)));
-        }
-        privileges::check_source(copy);
-        crate::catalog::groups::lock_for_writing(&metadata, table.group);
-        Some(Utility::CopyFrom(job::Job::create(copy, relation)))
+/// Decides about a utility statement: `None` when it is no COPY of a distributed or replicated table.
+pub fn before(pstmt: NodeRef<'_, PlannedStmt>) -> Option<Utility> {
+    let copy = pstmt.utility_statement()?.cast::<CopyStmt>()?;
+    if node_session::is_internal() {
+        return None;
     }
+    let lock = if copy.is_from {
+        pg_sys::RowExclusiveLock
+    } else {
+        pg_sys::AccessShareLock
+    };
+    let relation = lock_relation(copy.relation()?, lock)?;
+    let metadata = metadata()?;
+    let table = metadata.table(relation)?;
+    if !copy.is_from {
+        let distributed = matches!(table.kind, TableKind::Distributed { .. });
+        let instead = || Utility::Instead(to::as_query(pstmt, relation).as_ptr());
+        return distributed.then(instead);
+    }
+    privileges::check_source(copy);
+    lock_for_writing(&metadata, table.group);
+    Some(Utility::CopyFrom(job::Job::create(copy, relation).cast()))
 }

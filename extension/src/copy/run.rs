@@ -28,8 +28,8 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
         let none = std::ptr::null_mut();
         let encoding = entry(|| server_encoding());
         (*job).main = raw::BeginCopyFrom(
-            (*job).pstate,
-            (*job).relation,
+            (*job).table.state(),
+            (*job).table.relation(),
             none,
             (*copy).filename,
             (*copy).is_program,
@@ -38,8 +38,8 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
             (*copy).options,
         );
         (*job).local = raw::BeginCopyFrom(
-            (*job).pstate,
-            (*job).relation,
+            (*job).table.state(),
+            (*job).table.relation(),
             (*job).condition,
             std::ptr::null(),
             false,
@@ -58,7 +58,7 @@ pub unsafe fn run(job: *mut c_void, qc: *mut QueryCompletion) {
         raw::EndCopyFrom((*job).main);
         let total = entry(|| {
             let total = (&mut *job).finish(here);
-            pg_sys::table_close((*job).relation, pg_sys::NoLock as i32);
+            (*job).table.close();
             total
         });
         if !qc.is_null() {

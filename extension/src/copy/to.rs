@@ -1,48 +1,29 @@
 //! COPY TO as a COPY of a query, which the planner distributes.
 
-use crate::copy::privileges::name_of;
-use crate::error::Error;
-use crate::pg::names::stored_columns;
-use pgrx::pg_sys::{self, CopyStmt, Oid, PlannedStmt};
-use std::ffi::{CStr, CString};
+use crate::pg::names::{qualified, stored_columns};
+use crate::pg::spi::identifier;
+use crate::pg::tree::make::parse;
+use crate::pg::tree::{copy, NodeMut, NodeRef};
+use pgrx::pg_sys::{CopyStmt, Oid, PlannedStmt};
+use std::ffi::CString;
 
 /// The statement with the table replaced by the SELECT of its columns.
-pub unsafe fn as_query(pstmt: *mut PlannedStmt, relation: Oid) -> *mut PlannedStmt {
-    // SAFETY: a copy of PostgreSQL's statement is changed, in the message's memory context.
-    unsafe {
-        let copied: *mut PlannedStmt = pg_sys::copyObjectImpl(pstmt.cast()).cast();
-        let copy = (*copied).utilityStmt.cast::<CopyStmt>();
-        let listed: Vec<String> = crate::pg::list::nodes::<pg_sys::String>((*copy).attlist)
-            .map(|name| {
-                let quoted = pg_sys::quote_identifier((*name).sval);
-                CStr::from_ptr(quoted).to_string_lossy().into_owned()
-            })
-            .collect();
-        let columns = if listed.is_empty() {
-            stored_columns(relation)
-        } else {
-            listed
-        };
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation));
-        let schema = CStr::from_ptr(pg_sys::quote_identifier(schema))
-            .to_string_lossy()
-            .into_owned();
-        let table = CString::new(name_of(relation)).unwrap_or_default();
-        let table = CStr::from_ptr(pg_sys::quote_identifier(table.as_ptr()))
-            .to_string_lossy()
-            .into_owned();
-        let sql = format!("SELECT {} FROM {schema}.{table}", columns.join(", "));
-        let Ok(sql) = CString::new(sql) else {
-            Error::Internal("a name contains a NUL byte".into()).raise()
-        };
-        let parsed = pg_sys::raw_parser(
-            pg_sys::pstrdup(sql.as_ptr()),
-            pg_sys::RawParseMode::RAW_PARSE_DEFAULT,
-        );
-        let raw = (*(*parsed).elements).ptr_value.cast::<pg_sys::RawStmt>();
-        (*copy).query = (*raw).stmt;
-        (*copy).relation = std::ptr::null_mut();
-        (*copy).attlist = std::ptr::null_mut();
-        copied
-    }
+pub fn as_query<'a>(pstmt: NodeRef<'_, PlannedStmt>, relation: Oid) -> NodeMut<'a, PlannedStmt> {
+    let mut copied = copy(pstmt);
+    let copy = copied.child(|stmt| stmt.utility_statement()?.cast::<CopyStmt>());
+    let mut copy = copy.expect("a COPY");
+    let listed = copy.as_ref().columns().texts();
+    let columns = if listed.is_empty() {
+        stored_columns(relation)
+    } else {
+        listed.iter().map(|name| identifier(name)).collect()
+    };
+    let table = qualified(relation).expect("the relation is locked");
+    let select = CString::new(format!("SELECT {} FROM {table}", columns.join(", ")));
+    let select = parse(&select.expect("names have no NUL byte"));
+    let select = select.first().and_then(|raw| raw.statement());
+    copy.query = select.expect("one statement was parsed").as_ptr();
+    copy.relation = std::ptr::null_mut();
+    copy.attlist = std::ptr::null_mut();
+    copied
 }

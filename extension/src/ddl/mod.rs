@@ -55,7 +55,7 @@ pub fn before(source: Source<'_>, context: ProcessUtilityContext::Type) -> Utili
     if context == ProcessUtilityContext::PROCESS_UTILITY_SUBCOMMAND || runs_extension_script() {
         return Utility::PassThrough;
     }
-    if let Some(utility) = crate::copy::before(source.statement.as_ptr()) {
+    if let Some(utility) = crate::copy::before(source.statement) {
         return utility;
     }
     let top_level = context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;

@@ -1,37 +1,20 @@
 //! Reading a source here and sending its rows to the nodes.
 
 use crate::dispatch::stream::Stream;
-use crate::error::Error;
 use crate::exchange::store;
 use crate::metadata::cache::NodeId;
-use crate::pg::executor::expression::Expression;
+use crate::pg::spi::rows::{each_row_of, Row};
 use crate::plan::statement::Reading;
 use crate::remote::command::{Access, Command};
 use crate::remote::copy_text::push_field;
 use crate::remote::exact_values::ExactValues;
-use pgrx::pg_sys::{self, Datum, Oid};
-use std::ffi::{CStr, CString};
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+pub use crate::pg::spi::rows::Value;
 
 /// Bytes of lines that are sent at once.
 const CHUNK: usize = 256 * 1024;
-/// Rows that are fetched at once.
-const FETCH: i64 = 1000;
-
-/// A value for `$n` of the source's query.
-pub struct Value {
-    pub kind: Oid,
-    pub value: Option<Datum>,
-}
-
-impl Value {
-    /// What the expression gives now.
-    pub fn of(expression: Expression) -> Value {
-        Value {
-            kind: expression.kind(),
-            value: expression.value(),
-        }
-    }
-}
 
 /// Runs the source, keeps its rows under its number and sends them to `nodes`.
 pub fn deliver(source: &Reading, values: &[Value], nodes: &[NodeId]) {
@@ -65,79 +48,18 @@ fn send(number: i32, first: bool, lines: &str, nodes: &[NodeId]) {
     }
 }
 
-/// The rows of the source into this session's store.
+/// The rows of the source into this session's store, a batch of lines at a time.
 fn keep(source: &Reading, values: &[Value]) {
-    let sql = CString::new(source.sql.as_str()).expect("SQL text has no NUL byte");
-    let mut kinds: Vec<Oid> = values.iter().map(|value| value.kind).collect();
-    let mut datums: Vec<Datum> = values
-        .iter()
-        .map(|value| value.value.unwrap_or(Datum::from(0)))
-        .collect();
-    let nulls: Vec<u8> = values
-        .iter()
-        .map(|value| if value.value.is_none() { b'n' } else { b' ' })
-        .chain([0])
-        .collect();
-    let count = values.len() as i32;
-    store::begin(source.number);
-    // SAFETY: SPI is connected and finished here (by the abort of the transaction on an error); a query sees the
-    // snapshot of the statement around it. `nulls` has one character a value.
-    unsafe {
-        pg_sys::SPI_connect();
-        let (kinds, datums) = (kinds.as_mut_ptr(), datums.as_mut_ptr());
-        if source.writes {
-            let nulls = nulls.as_ptr().cast();
-            let code =
-                pg_sys::SPI_execute_with_args(sql.as_ptr(), count, kinds, datums, nulls, false, 0);
-            if code < 0 {
-                let text = &source.sql;
-                Error::Internal(format!("a statement failed with code {code}: {text}")).raise();
-            }
-            keep_rows(source.number, &mut Vec::new(), true);
-        } else {
-            let portal = pg_sys::SPI_cursor_open_with_args(
-                std::ptr::null(),
-                sql.as_ptr(),
-                count,
-                kinds,
-                datums,
-                nulls.as_ptr().cast(),
-                true,
-                pg_sys::CURSOR_OPT_NO_SCROLL as i32,
-            );
-            let mut lines = Vec::new();
-            loop {
-                pg_sys::SPI_cursor_fetch(portal, true, FETCH);
-                let last = pg_sys::SPI_processed == 0;
-                keep_rows(source.number, &mut lines, last);
-                if last {
-                    break;
-                }
-            }
-            pg_sys::SPI_cursor_close(portal);
+    let number = source.number;
+    store::begin(number);
+    let mut lines = Vec::new();
+    each_row_of(&source.sql, values, source.writes, &mut |row| {
+        push_row(&mut lines, row);
+        if lines.len() >= CHUNK {
+            flush(number, &mut lines);
         }
-        pg_sys::SPI_finish();
-    }
-}
-
-/// SPI's current result, as lines; what is left of them goes into the store with the last rows.
-unsafe fn keep_rows(number: i32, lines: &mut Vec<u8>, last: bool) {
-    // SAFETY: SPI is connected; its result may be null.
-    unsafe {
-        let table = pg_sys::SPI_tuptable;
-        if !table.is_null() {
-            for row in 0..(*table).numvals as usize {
-                push_row(lines, *(*table).vals.add(row));
-                if lines.len() >= CHUNK {
-                    flush(number, lines);
-                }
-            }
-            pg_sys::SPI_freetuptable(table);
-        }
-    }
-    if last {
-        flush(number, lines);
-    }
+    });
+    flush(number, &mut lines);
 }
 
 fn flush(number: i32, lines: &mut Vec<u8>) {
@@ -147,19 +69,12 @@ fn flush(number: i32, lines: &mut Vec<u8>) {
     }
 }
 
-unsafe fn push_row(lines: &mut Vec<u8>, tuple: pg_sys::HeapTuple) {
+/// A row as a line of COPY's text format.
+fn push_row(lines: &mut Vec<u8>, row: Row<'_>) {
     let _exact = ExactValues::new();
-    // SAFETY: a tuple of SPI's current result.
-    unsafe {
-        let descriptor = (*pg_sys::SPI_tuptable).tupdesc;
-        for number in 1..=(*descriptor).natts {
-            let text = pg_sys::SPI_getvalue(tuple, descriptor, number);
-            let field = (!text.is_null()).then(|| CStr::from_ptr(text).to_bytes());
-            push_field(lines, number == 1, field);
-            if !text.is_null() {
-                pg_sys::pfree(text.cast());
-            }
-        }
+    for index in 0..row.len() {
+        let text = row.text(index);
+        push_field(lines, index == 0, text.as_deref().map(CStr::to_bytes));
     }
     lines.push(b'\n');
 }

@@ -26,7 +26,8 @@ unsafe extern "C-unwind" fn plan(
     match decision {
         Decision::PassThrough => stmt,
         Decision::Moving => entry(|| {
-            planner::first::moving::wrap(stmt);
+            // SAFETY: the finished statement, ours to extend.
+            planner::prior_writes::moved_rows::wrap(unsafe { &mut NodeMut::present(stmt) });
             stmt
         }),
         Decision::Plan(planning) => entry(|| {

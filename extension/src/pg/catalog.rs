@@ -267,3 +267,19 @@ pub fn columns(relation: Oid) -> Vec<Column> {
         columns
     }
 }
+
+/// Has a locked relation triggers that fire for UPDATE?
+pub fn fires_on_update(relation: Oid) -> bool {
+    // SAFETY: the relation is locked, so it exists; it is closed again, the lock stays.
+    unsafe {
+        let opened = pg_sys::table_open(relation, pg_sys::NoLock as i32);
+        let fires = (*opened).trigdesc.as_ref().is_some_and(|triggers| {
+            triggers.trig_update_before_row
+                || triggers.trig_update_after_row
+                || triggers.trig_update_before_statement
+                || triggers.trig_update_after_statement
+        });
+        pg_sys::table_close(opened, pg_sys::NoLock as i32);
+        fires
+    }
+}

@@ -2,13 +2,12 @@
 
 pub mod catalog;
 pub mod compat;
+pub mod copy;
 pub mod entry;
 pub mod executor;
 pub mod function;
-pub mod list;
 pub mod memory;
 pub mod names;
-pub mod nodes;
 pub mod planner;
 pub mod raw;
 pub mod session;

@@ -84,6 +84,16 @@ pub fn relation(range: NodeRef<'_, RangeVar>) -> Option<Oid> {
     })
 }
 
+/// The same with a lock, which PostgreSQL takes on the relation that has the name in the end.
+pub fn lock_relation(range: NodeRef<'_, RangeVar>, lock: u32) -> Option<Oid> {
+    let missing_ok = pg_sys::RVROption::RVR_MISSING_OK;
+    let none = std::ptr::null_mut();
+    // SAFETY: a valid RangeVar; a missing relation gives InvalidOid.
+    valid(unsafe {
+        pg_sys::RangeVarGetRelidExtended(range.as_ptr(), lock as i32, missing_ok, None, none)
+    })
+}
+
 /// The relation that a list of names (catalog, schema, relation) names.
 pub fn relation_named(names: ListRef<'_, pg_sys::String>) -> Option<Oid> {
     if !(1..=3).contains(&names.len()) {

@@ -95,9 +95,6 @@ extern "C-unwind" {
         split: AggSplit::Type,
         costs: *mut AggClauseCosts,
     );
-    pub fn get_func_name(function: Oid) -> *mut c_char;
-    pub fn get_func_namespace(function: Oid) -> Oid;
-    pub fn get_namespace_oid(name: *const c_char, missing_ok: bool) -> Oid;
     pub fn get_relids_in_jointree(tree: *mut Node, include_joins: bool) -> Relids;
     pub fn palloc(size: usize) -> *mut std::ffi::c_void;
     pub fn query_tree_mutator(

@@ -6,7 +6,7 @@ use pgrx::pg_sys::Oid;
 
 /// Refuses (raises) a statement of a function that needs rows of this relation which other nodes have.
 pub fn refuse(relation: Oid) -> ! {
-    Error::Elsewhere {
+    Error::RemoteRows {
         relation: bare(relation),
     }
     .raise()

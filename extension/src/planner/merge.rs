@@ -34,9 +34,8 @@ pub fn restrict(
     let version = metadata.group(target.group).version.unwrap_or_default();
     let index = column.index as i32;
     let source = query.child(|query| query.entry(index));
-    let source = source.expect("a column's relation is in the range table");
-    // SAFETY: an entry of the analysed query, which is the planner's to change.
-    if unsafe { become_restricted(source.as_ptr(), column.attribute, type_oid, version) } {
+    let mut source = source.expect("a column's relation is in the range table");
+    if become_restricted(&mut source, column.attribute, type_oid, version) {
         Ok(())
     } else {
         Err((

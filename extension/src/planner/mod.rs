@@ -3,20 +3,20 @@
 //! # How it works
 //! [`decide`] runs before PostgreSQL's planner. It collects the facts of the query ([`facts`]), lets
 //! `expanse_core::statement` choose one way for them, and prepares the query for that way; what a way needs of the tree
-//! is here (`route`, `modify`, `distribute`, `exchange`, `first`, `fragment`). [`finish`] runs after PostgreSQL's planner and
+//! is here (`route`, `modify`, `distribute`, `exchange`, `prior_writes`, `fragment`). [`finish`] runs after PostgreSQL's planner and
 //! turns its plan into that way's.
 
 pub mod binding;
 pub mod distribute;
 pub mod exchange;
 pub mod facts;
-pub mod first;
 pub mod fragment;
 pub mod group_lock;
 pub mod merge;
 pub mod modify;
 pub mod nested;
 pub mod ownership;
+pub mod prior_writes;
 pub mod refusals;
 pub mod route;
 pub mod tables;
@@ -25,10 +25,10 @@ pub mod wrap;
 use crate::metadata::cache::{metadata, Metadata};
 use crate::metadata::node_session;
 use crate::pg::tree::NodeMut;
-use crate::planner::exchange::Taken;
+use crate::planner::exchange::Exchange;
 use crate::planner::facts::Facts;
-use crate::planner::first::{moving, First};
 use crate::planner::group_lock::{Groups, Locked};
+use crate::planner::prior_writes::{moved_rows, PriorWrites};
 use crate::state::local_planning;
 use expanse_core::statement::{self, Placement, Reads, Refusal, Way};
 use pgrx::pg_sys::{PlannedStmt, Query};
@@ -56,7 +56,7 @@ impl Prepared {
 /// A statement between [`decide`] and [`finish`].
 pub struct Planning {
     prepared: Prepared,
-    first: First<'static>,
+    prior: PriorWrites<'static>,
     groups: Groups,
     metadata: Rc<Metadata>,
     reads: Reads,
@@ -79,7 +79,7 @@ pub fn decide(mut query: NodeMut<'_, Query>) -> Decision {
     let works_for_another = node_session::is_internal();
     let nested = works_for_another && nested::of_function();
     if local_planning::announced() || works_for_another && !nested {
-        return if moving::take(query.as_ptr()) {
+        return if moved_rows::take_mark(&mut query) {
             Decision::Moving
         } else {
             Decision::PassThrough
@@ -111,8 +111,8 @@ fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Plannin
         query,
         metadata: &metadata,
         placement: &placement,
-        first: First::default(),
-        taken: Taken::default(),
+        prior: PriorWrites::default(),
+        exchange: Exchange::default(),
     };
     let (prepared, reads) = if nested::of_foreign_key(&facts.query) {
         (Prepared::Local, Reads::default())
@@ -123,7 +123,7 @@ fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Plannin
     } else {
         choice.prepare(facts)
     };
-    let first = choice.first;
+    let prior = choice.prior;
     if prepared.plans_locally() {
         local_planning::enter();
     } else {
@@ -131,9 +131,9 @@ fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Plannin
     }
     Planning {
         // The text for other nodes has been written.
-        moves: moving::take(query.as_ptr()),
+        moves: moved_rows::take_mark(query),
         prepared,
-        first,
+        prior,
         groups,
         metadata,
         reads,
@@ -145,9 +145,9 @@ struct Choice<'c, 'q> {
     query: &'c mut NodeMut<'q, Query>,
     metadata: &'c Metadata,
     placement: &'c Placement,
-    first: First<'static>,
+    prior: PriorWrites<'static>,
     /// What is read here and sent along.
-    taken: Taken<'static>,
+    exchange: Exchange<'static>,
 }
 
 impl Choice<'_, '_> {
@@ -174,11 +174,12 @@ impl Choice<'_, '_> {
     /// Rewrites the query when the way says so; gives the facts of what is left.
     fn rewrite(&mut self, way: &Way, facts: &Facts) -> Option<Facts> {
         match *way {
-            Way::WritesFirst => self.first = first::take(self.query.as_ptr(), self.metadata),
+            Way::WritesFirst => self.prior = prior_writes::extract(self.query, self.metadata),
             Way::MoveRows => self.move_rows(facts),
             Way::Exchange { anchor } => {
-                let found = exchange::take(self.query.as_ptr(), facts, self.placement, anchor);
-                self.taken = found.unwrap_or_else(|| self.refuse_exchange(facts));
+                let found =
+                    exchange::replace_remote_reads(self.query, facts, self.placement, anchor);
+                self.exchange = found.unwrap_or_else(|| self.refuse_exchange(facts));
             }
             _ => return None,
         }
@@ -187,13 +188,12 @@ impl Choice<'_, '_> {
 
     fn move_rows(&mut self, facts: &Facts) {
         let several = statement::refuse_several(&facts.query, self.placement);
-        let change = first::change_key(self.query.as_ptr(), self.metadata);
+        let change = prior_writes::change_key(self.query, self.metadata);
         if let Some(refusal) = several {
             self.refuse(&refusal);
         }
-        self.first.taken.sources.extend(change.taken.sources);
-        self.first.taken.relations.extend(change.taken.relations);
-        self.first.shown_as = change.shown_as;
+        self.prior.exchange.append(change.exchange);
+        self.prior.shown_as = change.shown_as;
     }
 
     fn prepare_way(&mut self, way: Way, facts: &Facts) -> Prepared {
@@ -210,13 +210,13 @@ impl Choice<'_, '_> {
                 Prepared::Fragments
             }
             Way::Owners { group, restrict } => {
-                let taken = std::mem::take(&mut self.taken);
-                let plan = modify::on_owners(self.query, self.metadata, group, restrict, taken);
+                let exchange = std::mem::take(&mut self.exchange);
+                let plan = modify::on_owners(self.query, self.metadata, group, restrict, exchange);
                 Prepared::Statement(plan)
             }
             Way::Everywhere => {
-                let taken = std::mem::take(&mut self.taken);
-                Prepared::Statement(modify::everywhere(self.query.as_ref(), taken))
+                let exchange = std::mem::take(&mut self.exchange);
+                Prepared::Statement(modify::everywhere(self.query.as_ref(), exchange))
             }
             Way::Distribute => {
                 let query = self.query.as_ref();
@@ -251,13 +251,13 @@ pub unsafe fn finish(stmt: &mut NodeMut<'_, PlannedStmt>, planning: *mut Plannin
     let planning = unsafe { Box::from_raw(planning) };
     local_planning::leave();
     if planning.moves {
-        moving::wrap(stmt.as_ptr());
+        moved_rows::wrap(stmt);
     }
     match &planning.prepared {
         Prepared::Local | Prepared::Fragments => {}
         Prepared::Statement(plan) => wrap::wrap(stmt, plan),
         Prepared::Distribute(plan) => distribute::wrap(stmt, plan),
     }
-    first::wrap(stmt.as_ptr(), &planning.first);
+    prior_writes::wrap(stmt, &planning.prior);
     group_lock::add_to_plan(stmt, &planning.groups, &planning.metadata, planning.reads);
 }

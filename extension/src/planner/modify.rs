@@ -4,7 +4,7 @@ use crate::metadata::cache::{GroupId, Metadata, Table};
 use crate::pg::tree::{NodeMut, NodeRef};
 use crate::plan::deparse::deparse_for_remote;
 use crate::plan::statement::Place;
-use crate::planner::exchange::Taken;
+use crate::planner::exchange::Exchange;
 use crate::planner::merge;
 use crate::planner::ownership;
 use crate::planner::refusals::refuse;
@@ -19,7 +19,7 @@ pub fn on_owners(
     metadata: &Metadata,
     group: GroupId,
     restrict: Option<Column>,
-    taken: Taken<'static>,
+    exchange: Exchange<'static>,
 ) -> Plan {
     if query.commandType == CmdType::CMD_INSERT {
         own_source(query, metadata);
@@ -36,18 +36,18 @@ pub fn on_owners(
         writes: true,
         key: None,
         remote: deparse_for_remote(query.as_ref()),
-        taken,
+        exchange,
     }
 }
 
 /// The statement for every copy of replicated tables.
-pub fn everywhere(query: NodeRef<'_, Query>, taken: Taken<'static>) -> Plan {
+pub fn everywhere(query: NodeRef<'_, Query>, exchange: Exchange<'static>) -> Plan {
     Plan {
         place: Place::Everywhere,
         writes: true,
         key: None,
         remote: deparse_for_remote(query),
-        taken,
+        exchange,
     }
 }
 

@@ -43,6 +43,6 @@ pub fn prepare(query: NodeRef<'_, Query>, facts: &Facts, placement: &Placement) 
         NestedWay::Route { group, key } => {
             Some(route::prepare(query, facts, placement, group, key))
         }
-        NestedWay::Elsewhere { relation } => remote_rows::refuse(Oid::from(relation)),
+        NestedWay::RemoteRows { relation } => remote_rows::refuse(Oid::from(relation)),
     }
 }

@@ -4,7 +4,7 @@ use crate::metadata::cache::GroupId;
 use crate::pg::tree::NodeRef;
 use crate::plan::deparse::deparse_for_remote;
 use crate::plan::statement::Place;
-use crate::planner::exchange::Taken;
+use crate::planner::exchange::Exchange;
 use crate::planner::facts::Facts;
 use crate::planner::wrap::Plan;
 use expanse_core::statement::{KeyId, Placement};
@@ -24,6 +24,6 @@ pub fn prepare(
         writes: placed.any(|mention| mention.written()),
         key: Some(facts.key(key)),
         remote: deparse_for_remote(query),
-        taken: Taken::default(),
+        exchange: Exchange::default(),
     }
 }

@@ -5,7 +5,7 @@ use crate::pg::tree::{list_of, NodeMut, NodeRef};
 use crate::plan::deparse::{finish_expressions, RemoteQuery};
 use crate::plan::private;
 use crate::plan::statement::{scan_over, Place, Reading, Statement};
-use crate::planner::exchange::{Source, Taken};
+use crate::planner::exchange::{Exchange, Source};
 use crate::scan::statement_scan;
 use pgrx::pg_sys::{self, NodeTag, Oid, PlannedStmt};
 
@@ -16,7 +16,7 @@ pub struct Plan {
     /// For [`Place::Key`].
     pub key: Option<NodeRef<'static>>,
     pub remote: RemoteQuery<'static>,
-    pub taken: Taken<'static>,
+    pub exchange: Exchange<'static>,
 }
 
 /// Puts the custom scan on top of the plan for this node.
@@ -24,7 +24,7 @@ pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
     let child = stmt.as_ref().plan().expect("a statement has a plan");
     let (mut scan, binary) = scan_over(child, statement_scan::methods(plan.place));
     let sent = plan
-        .taken
+        .exchange
         .sources
         .iter()
         .flat_map(|source| source.parameters.iter());
@@ -43,7 +43,7 @@ pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
         writes: plan.writes,
         binary,
         key_type: key_type.to_u32(),
-        sources: plan.taken.sources.iter().map(reading).collect(),
+        sources: plan.exchange.sources.iter().map(reading).collect(),
     };
     let number = integer(statement_scan::next_number()).node();
     scan.custom_private = list_of([private::to_node(&statement), number]).as_ptr();
@@ -55,11 +55,11 @@ pub fn wrap(stmt: &mut NodeMut<'_, PlannedStmt>, plan: &Plan) {
         top = unsafe { pg_sys::materialize_finished_plan(top) };
     }
     stmt.planTree = top;
-    depend_on(stmt, &plan.taken.relations);
+    depend_on(stmt, &plan.exchange.relations);
 }
 
 /// Makes changes of the relations invalidate the plan.
-fn depend_on(stmt: &mut NodeMut<'_, PlannedStmt>, relations: &[Oid]) {
+pub fn depend_on(stmt: &mut NodeMut<'_, PlannedStmt>, relations: &[Oid]) {
     for &relation in relations {
         // SAFETY: the statement is complete and ours to extend.
         stmt.relationOids = unsafe { pg_sys::lappend_oid(stmt.relationOids, relation) };

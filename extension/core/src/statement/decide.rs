@@ -181,7 +181,7 @@ pub enum NestedWay {
     /// If this node owns the key.
     Route { group: i32, key: KeyId },
     /// It needs other nodes, and cannot have them from here.
-    Elsewhere { relation: u32 },
+    RemoteRows { relation: u32 },
 }
 
 /// Chooses that.
@@ -199,5 +199,5 @@ pub fn decide_nested(facts: &QueryFacts, placement: &Placement) -> NestedWay {
     let relation = first
         .or_else(|| facts.replicated(placement).next())
         .map_or(0, |mention| mention.relation);
-    NestedWay::Elsewhere { relation }
+    NestedWay::RemoteRows { relation }
 }

@@ -22,7 +22,7 @@
 //! These look at the query itself, after the way has been chosen:
 //! * which parts of a statement an exchange replaces, and whether that is possible (`planner::exchange`): the parts are
 //!   found by [`KeyEqualities`]; whether PostgreSQL's tree allows the replacement shows when it is made
-//! * which writes a WITH clause may hold, and what a changed distribution column needs (`planner::first`)
+//! * which writes a WITH clause may hold, and what a changed distribution column needs (`planner::prior_writes`)
 //! * whether the source of a MERGE can be restricted to the rows that a node owns (`planner::merge`): [`Way::Owners`] says
 //!   only by which column
 //! * checks of foreign keys, which PostgreSQL runs by itself, are recognised by its security context and stay local

@@ -243,7 +243,7 @@ proptest! {
                 prop_assert!(facts.names_only || reads);
             }
             NestedWay::Route { .. } => prop_assert!(!facts.needs_this_node(&placement)),
-            NestedWay::Elsewhere { relation } => {
+            NestedWay::RemoteRows { relation } => {
                 let named = facts.mentions().any(|mention| mention.relation == relation);
                 prop_assert!(named || facts.placed(&placement).next().is_none());
             }

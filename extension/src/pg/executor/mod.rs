@@ -7,6 +7,7 @@
 
 pub mod explanation;
 pub mod expression;
+pub mod line_store;
 pub mod parameters;
 pub mod plan_node;
 pub mod query;

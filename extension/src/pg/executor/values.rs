@@ -1,5 +1,6 @@
 //! Values in and out: by the functions of their types, as text and in binary.
 
+use crate::pg::entry::guarded;
 use crate::pg::raw;
 use pgrx::pg_sys::{self, Datum, FmgrInfo, Oid};
 use std::ffi::CStr;
@@ -73,6 +74,12 @@ impl Input {
             typmod,
             binary,
         }
+    }
+
+    /// The value that a text stands for, in the current memory context; only inside of [`crate::pg::entry::entry`].
+    pub fn read_text(&mut self, text: &CStr) -> Datum {
+        // SAFETY: a NUL byte follows; the type's function reads any text or raises, below a guard.
+        unsafe { guarded(|| self.read(text.to_bytes())) }
     }
 
     /// The value that the bytes stand for, in the current memory context.

@@ -5,6 +5,7 @@
 //! [`crate::pg::entry::entry`] and gives `Option<T: IntoDatum>`; `None` is SQL NULL. A function that returns a set
 //! hands its rows to [`Args::set`] and gives what that gives.
 
+pub mod text_rows;
 pub mod trigger;
 
 use crate::error::Error;

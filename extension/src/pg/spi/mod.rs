@@ -4,6 +4,7 @@
 //! without a schema are PostgreSQL's own and every name printed by PostgreSQL is qualified.
 
 pub mod cursor;
+pub mod rows;
 
 use crate::error::Error;
 use pgrx::pg_sys::{self, Oid};

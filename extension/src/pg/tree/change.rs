@@ -1,8 +1,8 @@
 //! Changing trees in place.
 
-use super::walk::{walk_query, Step};
+use super::walk::{walk_levels, walk_query, Step};
 use super::{ListRef, NodeMut, NodeRef};
-use pgrx::pg_sys::{self, Query};
+use pgrx::pg_sys::{self, Query, RangeTblEntry};
 
 impl<T> NodeMut<'_, T> {
     /// The node below this one that `field` leads to, for a change: `query.child(|query| query.join_tree())`.
@@ -47,6 +47,42 @@ fn queries_below(query: NodeRef<'_, Query>) -> Vec<*mut Query> {
         Step::Into
     });
     found
+}
+
+/// The queries of sublinks in a query's own expressions, for changes.
+pub fn sublinks<'q>(query: &'q mut NodeMut<'_, Query>) -> Vec<NodeMut<'q, Query>> {
+    let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
+    let mut found = Vec::new();
+    walk_query(query.as_ref(), flags, &mut |node| {
+        let Some(inner) = node.cast::<Query>() else {
+            return Step::Into;
+        };
+        found.push(inner.as_ptr());
+        Step::Over
+    });
+    of_pointers(found)
+}
+
+/// The entries of FROM at all levels for which the test holds, for changes. The test is told how many query levels deeper than
+/// `query` the entry is.
+pub fn entries<'q>(
+    query: &'q mut NodeMut<'_, Query>,
+    test: &mut dyn FnMut(NodeRef<'_, RangeTblEntry>, u32) -> bool,
+) -> Vec<NodeMut<'q, RangeTblEntry>> {
+    let mut found = Vec::new();
+    walk_levels(query.as_ref(), &mut |node, depth| {
+        let entry = node.cast().filter(|entry| test(*entry, depth));
+        found.extend(entry.map(NodeRef::as_ptr));
+    });
+    of_pointers(found)
+}
+
+fn of_pointers<'q, T>(found: Vec<*mut T>) -> Vec<NodeMut<'q, T>> {
+    let nodes = found.into_iter();
+    nodes
+        // SAFETY: they lie below a node that only its holder changes, who is borrowed for as long by the callers.
+        .filter_map(|node| unsafe { NodeMut::new(node) })
+        .collect()
 }
 
 /// Lets columns of entry `from` of the range table be those of entry `to`, in an expression or a list of them.

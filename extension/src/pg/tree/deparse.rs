@@ -1,7 +1,5 @@
 //! PostgreSQL's deparser.
 
-#![allow(dead_code)]
-
 use super::{NodeMut, NodeRef};
 use pgrx::pg_sys::{self, Oid, Query};
 use std::ffi::CStr;

@@ -8,8 +8,9 @@
 //!
 //! # Invariants
 //! Below a [`NodeRef`] every pointer is null or valid for `'a`, and every list has elements of the type that
-//! PostgreSQL's headers say. Where the parser puts nodes of several types into a field, its type here is `Node`. Who assigns a pointer field through a [`NodeMut`] keeps this: it assigns what
-//! [`NodeRef::as_ptr`] or [`ListRef::as_ptr`] gave, or null.
+//! PostgreSQL's headers say. Where the parser puts nodes of several types into a field, its type here is `Node`. Code that
+//! assigns a pointer field through a [`NodeMut`] keeps this: it assigns what [`NodeRef::as_ptr`] or [`ListRef::as_ptr`] gave, or
+//! null.
 //!
 //! # What is not guaranteed
 //! `'a` is the lifetime that the unsafe constructor was given; memory contexts are not tracked. Nodes that are made here live
@@ -32,7 +33,9 @@ pub mod walk;
 pub use build::ValueType;
 pub use list::{ints_of, list_of, oids_of, IntList, ListRef, OidList};
 pub use make::{copy, flat_copy, make, parse};
-pub use walk::{mutate, mutate_below, mutate_query, walk, walk_list, walk_query, Change, Step};
+pub use walk::{
+    mutate, mutate_below, mutate_query, walk, walk_levels, walk_list, walk_query, Change, Step,
+};
 
 use crate::pg::entry::guarded;
 use pgrx::pg_sys::{self, Node, NodeTag, Oid};

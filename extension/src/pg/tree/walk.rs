@@ -220,6 +220,22 @@ unsafe extern "C-unwind" fn change_node(node: *mut Node, context: *mut c_void) -
     }
 }
 
+/// Visits everything below a query, entries of range tables too; the visitor is told how many query levels deeper it is.
+pub fn walk_levels<'a>(query: NodeRef<'a, Query>, visit: &mut dyn FnMut(NodeRef<'a>, u32)) {
+    walk_level(query, 0, visit);
+}
+
+fn walk_level<'a>(query: NodeRef<'a, Query>, depth: u32, visit: &mut dyn FnMut(NodeRef<'a>, u32)) {
+    walk_query(query, RANGE_TABLE_TOO, &mut |node| {
+        if let Some(inner) = node.cast::<Query>() {
+            walk_level(inner, depth + 1, visit);
+            return Step::Over;
+        }
+        visit(node, depth);
+        Step::Into
+    });
+}
+
 /// Does the walk of a query come to any node for which the test holds? At all levels.
 pub fn any(query: NodeRef<'_, Query>, mut test: impl FnMut(NodeRef) -> bool) -> bool {
     walk_query(query, 0, &mut |node| {

@@ -1,10 +1,10 @@
-//! Rows that a write needs where its target is, and that lie elsewhere.
+//! Rows that a write needs where its target is, and that lie on other nodes.
 //!
 //! # How it works
 //! An UPDATE, DELETE or MERGE runs as a statement on every owner of its target. What it reads besides must be there: tables
 //! that do not lie with the target's own row, and tables of this node alone, are read here first (a [`Source`] is the
 //! query that reads them, over all nodes), sent to every node, and stand in the statement as
-//! `expanse.exchange_rows(n)`. The largest part that depends on nothing around it is taken: a whole subquery, sublink or
+//! `expanse.exchange_rows(n)`. The largest part that depends on nothing around it is replaced: a whole subquery, sublink or
 //! common table expression where possible, else a table with the conditions on it alone.
 //!
 //! # What is not guaranteed
@@ -13,17 +13,20 @@
 
 pub mod replace;
 pub mod restrict;
+pub mod rows;
 
-use crate::plan::columns;
+pub use self::rows::{become_rows, columns_of, select_rows, Column, StoredRows};
 
-pub use self::replace::{become_rows, returned_here, select_rows, Column, Kept};
-
-use crate::pg::list::nodes;
-use crate::pg::tree::{walk_query, ListRef, NodeRef, Step};
+use crate::pg::tree::change::sublinks;
+use crate::pg::tree::{ListRef, NodeMut, NodeRef};
+use crate::plan::columns::self_contained;
+use crate::plan::deparse::deparse_for_remote;
 use crate::planner::facts::Facts;
 use crate::planner::tables;
+use crate::planner::tables::returned_here;
+use crate::scan::statement_scan::prepared::next_number;
 use expanse_core::statement::{self, KeyEqualities, LevelId, Placement};
-use pgrx::pg_sys::{self, Oid, Query, RangeTblEntry};
+use pgrx::pg_sys::{CmdType, Oid, Query, RTEKind};
 
 /// What is read here and sent along.
 pub struct Source<'a> {
@@ -36,29 +39,55 @@ pub struct Source<'a> {
     pub writes: bool,
 }
 
-/// The sources of a statement, and the tables they stand for (of which the plan depends).
+impl<'a> Source<'a> {
+    /// The query as a source; `writes` says that it is a write.
+    pub fn of(query: NodeRef<'_, Query>, writes: bool) -> Source<'a> {
+        let remote = deparse_for_remote(query);
+        Source {
+            number: next_number(),
+            sql: remote.sql,
+            parameters: remote.parameters,
+            writes,
+        }
+    }
+}
+
+/// The sources of a statement, and the tables they stand for (on which the plan depends).
 #[derive(Default)]
-pub struct Taken<'a> {
+pub struct Exchange<'a> {
     pub sources: Vec<Source<'a>>,
     pub relations: Vec<Oid>,
 }
 
+impl Exchange<'_> {
+    /// The tables of a query that is replaced as a whole.
+    fn note(&mut self, query: NodeRef<'_, Query>) {
+        self.relations.extend(tables::relations(query));
+    }
+
+    /// Adds those of another part of the statement.
+    pub fn append(&mut self, mut other: Self) {
+        self.sources.append(&mut other.sources);
+        self.relations.append(&mut other.relations);
+    }
+}
+
 /// Replaces in the query what does not lie with the target's row (`anchor`; `None`: what does not lie on every node).
-/// `None` when something can not be replaced: a system column or a whole row of a table, a recursive query.
-pub fn take(
-    query: *mut Query,
+/// `None` when something cannot be replaced: a system column or a whole row of a table, a recursive query.
+pub fn replace_remote_reads<'a>(
+    query: &mut NodeMut<'_, Query>,
     facts: &Facts,
     placement: &Placement,
     anchor: Option<statement::Column>,
-) -> Option<Taken<'static>> {
+) -> Option<Exchange<'a>> {
     let search = Search {
         facts,
         placement,
         keys: KeyEqualities::of(&facts.query, 0, anchor),
     };
-    let mut taken = Taken::default();
-    search.visit(query, 0, &mut taken)?;
-    Some(taken)
+    let mut exchange = Exchange::default();
+    search.visit(query, 0, &mut exchange)?;
+    Some(exchange)
 }
 
 /// The search for what does not lie with the target's row. The facts are those of the query before the first replacement, which
@@ -70,61 +99,87 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    fn visit(&self, query: *mut Query, level: LevelId, taken: &mut Taken<'static>) -> Option<()> {
-        // SAFETY: PostgreSQL's analysed query tree, which is the planner's to change.
-        unsafe {
-            let target = (*query).resultRelation as usize;
-            let entries: Vec<*mut RangeTblEntry> = nodes((*query).rtable).collect();
-            for (index, &entry) in entries.iter().enumerate() {
-                let rti = index as u32 + 1;
-                match (*entry).rtekind {
-                    pg_sys::RTEKind::RTE_RELATION
-                        if index + 1 != target && self.lies_elsewhere(level, rti) =>
-                    {
-                        taken.relations.push((*entry).relid);
-                        taken.sources.push(replace::relation(query, rti, entry)?);
-                    }
-                    pg_sys::RTEKind::RTE_FUNCTION if returned_here(entry) => {
-                        taken.sources.push(replace::returned(entry)?);
-                    }
-                    pg_sys::RTEKind::RTE_SUBQUERY => {
-                        let inner = (*entry).subquery;
-                        let below = self.level(inner);
-                        if !self.needed(below) {
-                            continue;
-                        }
-                        if columns::self_contained(NodeRef::present(inner)) {
-                            taken.note(inner);
-                            taken.sources.push(replace::subquery(entry)?);
-                        } else {
-                            self.visit(inner, below, taken)?;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            for (inner, recursive) in inner_queries(query) {
-                let below = self.level(inner);
-                if !self.needed(below) {
-                    continue;
-                }
-                if recursive || (*inner).commandType != pg_sys::CmdType::CMD_SELECT {
-                    return None;
-                }
-                if columns::self_contained(NodeRef::present(inner)) {
-                    taken.note(inner);
-                    taken.sources.push(replace::query(inner)?);
-                } else {
-                    self.visit(inner, below, taken)?;
-                }
-            }
-            Some(())
+    fn visit(
+        &self,
+        query: &mut NodeMut<'_, Query>,
+        level: LevelId,
+        exchange: &mut Exchange<'_>,
+    ) -> Option<()> {
+        let entries = query.as_ref().range_table().len() as i32;
+        for rti in 1..=entries {
+            self.visit_entry(query, rti, level, exchange)?;
         }
+        for mut with in query.children(|query| query.with()) {
+            let recursive = with.cterecursive;
+            if let Some(mut inner) = with.child(|with| with.query()) {
+                self.visit_inner(&mut inner, recursive, exchange)?;
+            }
+        }
+        for mut link in sublinks(query) {
+            self.visit_inner(&mut link, false, exchange)?;
+        }
+        Some(())
     }
 
-    fn level(&self, query: *mut Query) -> LevelId {
-        // SAFETY: PostgreSQL's analysed query tree.
-        let level = self.facts.level_of(unsafe { NodeRef::present(query) });
+    fn visit_entry(
+        &self,
+        query: &mut NodeMut<'_, Query>,
+        rti: i32,
+        level: LevelId,
+        exchange: &mut Exchange<'_>,
+    ) -> Option<()> {
+        let written = query.resultRelation;
+        let mut entry = query.child(|query| query.entry(rti))?;
+        match entry.rtekind {
+            RTEKind::RTE_RELATION if rti != written && self.lies_elsewhere(level, rti as u32) => {
+                exchange.relations.push(entry.relid);
+                exchange.sources.push(replace::relation(query, rti)?);
+            }
+            RTEKind::RTE_FUNCTION if returned_here(entry.as_ref()) => {
+                exchange.sources.push(replace::returned(&mut entry)?);
+            }
+            RTEKind::RTE_SUBQUERY => {
+                let mut inner = entry.child(|entry| entry.subquery())?;
+                let below = self.level(inner.as_ref());
+                if !self.needed(below) {
+                    return Some(());
+                }
+                if self_contained(inner.as_ref()) {
+                    exchange.note(inner.as_ref());
+                    exchange.sources.push(replace::subquery(&mut entry)?);
+                } else {
+                    self.visit(&mut inner, below, exchange)?;
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// A query of the WITH clause, or of a sublink.
+    fn visit_inner(
+        &self,
+        inner: &mut NodeMut<'_, Query>,
+        recursive: bool,
+        exchange: &mut Exchange<'_>,
+    ) -> Option<()> {
+        let below = self.level(inner.as_ref());
+        if !self.needed(below) {
+            return Some(());
+        }
+        if recursive || inner.commandType != CmdType::CMD_SELECT {
+            return None;
+        }
+        if !self_contained(inner.as_ref()) {
+            return self.visit(inner, below, exchange);
+        }
+        exchange.note(inner.as_ref());
+        exchange.sources.push(replace::query(inner)?);
+        Some(())
+    }
+
+    fn level(&self, query: NodeRef<'_, Query>) -> LevelId {
+        let level = self.facts.level_of(query);
         level.expect("every query is a level of the facts")
     }
 
@@ -149,36 +204,5 @@ impl Search<'_> {
             }
             None => self.placement.is_local(mention.relation),
         }
-    }
-}
-
-/// The queries of a query's WITH clause, and of its sublinks; true for a recursive one.
-///
-/// # Safety
-/// `query` is PostgreSQL's analysed tree.
-unsafe fn inner_queries(query: *mut Query) -> Vec<(*mut Query, bool)> {
-    // SAFETY: as the caller promises.
-    let query = unsafe { NodeRef::present(query) };
-    let with = query.with().iter();
-    let mut found: Vec<_> = with
-        .filter_map(|cte| Some((cte.query()?.as_ptr(), cte.cterecursive)))
-        .collect();
-    let flags = pg_sys::QTW_IGNORE_RT_SUBQUERIES | pg_sys::QTW_IGNORE_CTE_SUBQUERIES;
-    walk_query(query, flags, &mut |node| match node.cast::<Query>() {
-        Some(link) => {
-            found.push((link.as_ptr(), false));
-            Step::Over
-        }
-        None => Step::Into,
-    });
-    found
-}
-
-impl Taken<'_> {
-    /// The tables of a query that is replaced as a whole.
-    fn note(&mut self, query: *mut Query) {
-        // SAFETY: PostgreSQL's analysed query tree.
-        let query = unsafe { NodeRef::present(query) };
-        self.relations.extend(tables::relations(query));
     }
 }

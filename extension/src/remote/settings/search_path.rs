@@ -5,6 +5,7 @@
 
 use crate::error::Raised;
 use crate::pg::spi;
+use crate::pg::tree::ListRef;
 use expanse_core::sqlstate::SEARCH_PATH_HIDES_BUILT_IN;
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr, CString};
@@ -50,9 +51,13 @@ fn split(path: &str) -> Vec<String> {
     unsafe {
         let copy = pg_sys::pstrdup(text.as_ptr());
         pg_sys::SplitIdentifierString(copy, b',' as c_char, &mut list);
-        let names = crate::pg::list::nodes::<c_char>(list);
+        let names: ListRef<'_, c_char> = ListRef::new(list);
         names
-            .map(|name| CStr::from_ptr(name).to_string_lossy().into_owned())
+            .iter()
+            .map(|name| {
+                let name = CStr::from_ptr(name.as_ptr());
+                name.to_string_lossy().into_owned()
+            })
             .collect()
     }
 }

@@ -1,0 +1,5 @@
+//! PostgreSQL's COPY FROM, as far as we take part in it.
+
+pub mod table;
+
+pub use table::CopyTable;
