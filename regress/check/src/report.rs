@@ -32,10 +32,15 @@ impl Tests {
         }
     }
 
+    /// The sum of what a program says that it ran.
+    pub fn counted(output: &str) -> Self {
+        said(output).sum()
+    }
+
     /// What a program says that it ran: the sum over its lines with `N passed, N failed`, as this one, `cargo test` and
     /// others write it. A program that counts nothing is one test, and one that fails has at least one failed test.
     pub fn of_program(succeeded: bool, output: &str) -> Self {
-        let mut tests: Self = said(output).sum();
+        let mut tests = Self::counted(output);
         if tests == Self::default() {
             tests = Self::one(succeeded);
         }

@@ -54,6 +54,10 @@ impl Tool {
             Self::Upgrade => return on_own_server("regress/upgrade/run.sh", environment, log),
         };
         let succeeded = environment.run(&mut command, log)?;
+        if !tests.is_empty() && Tests::counted(&log.text()) == Tests::default() {
+            log.note(format_args!("no test has the name {}", tests.join(" or ")));
+            return Ok(Tests::FAILED);
+        }
         Ok(Tests::of_program(succeeded, &log.text()))
     }
 }
