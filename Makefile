@@ -6,6 +6,7 @@
 #   make unit | lint | scenarios              some of it
 #   make fmt                                  puts the code into the form that lint wants
 #   make soak [ROUNDS=20]                     the fault scenarios, and kills at every journal write: hours
+#   make tpch                                 the 22 queries of TPC-H against a plain PostgreSQL
 #   make bench                                ratios to a plain PostgreSQL on this machine
 #   make sql                                  sql/expanse--VERSION.sql, put together from sql/parts
 #   make docs                                 pages that are made of the sources
@@ -22,9 +23,12 @@ BOX_CONFIG = $(BOX)/bin/pg_config
 
 export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
 
-.PHONY: all deps build install box demo check levels bench soak fmt lint unit scenarios clean
+.PHONY: all help deps build sql install box demo check levels tpch bench soak fmt lint unit scenarios clean
 
 all: build
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
 deps:
 	@packaging/deps.sh
@@ -64,6 +68,9 @@ demo: box
 
 bench: box
 	@target/release/expanse-bench --expansectl "$(BOX)/bin/expansectl" --pg-config "$(BOX_CONFIG)" $(BENCH_ARGS)
+
+tpch: box
+	@target/release/expanse-tpch --expansectl "$(BOX)/bin/expansectl" --pg-config "$(BOX_CONFIG)" $(TPCH_ARGS)
 
 # All levels, or some of them: make check ONLY=cluster/transactions,crash
 check: box

@@ -153,7 +153,7 @@ pub async fn carry_out(
     })
 }
 
-/// Where an operation stands, for whoever has to find out why it did not end.
+/// Where an operation stands, for a reader who has to find out why it did not end.
 async fn state(server: &Server, operation: i64) -> Result<String, Error> {
     let client = server.connect("postgres").await?;
     let row = client

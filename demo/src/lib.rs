@@ -1,4 +1,4 @@
-//! The demo and the bench: what somebody sees first of Expanse, and the figures it is judged by.
+//! The demo and the bench: what a user sees first of Expanse, and the figures it is judged by.
 //!
 //! * [`demo`] grows a cluster of TPC-H data from three nodes to four while writers and readers use
 //!   it, and compares the outcome with a plain PostgreSQL

@@ -256,8 +256,8 @@ pub enum Error {
     #[error("SERIALIZABLE is not possible in a transaction that uses several nodes")]
     SerializableOverNodes,
     #[error("only nodes of this cluster may {what}")]
-    PeersOnly { what: &'static str },
-    #[error("writes were held up for as long as they may be")]
+    NodesOnly { what: &'static str },
+    #[error("write freeze exceeded its limit")]
     FreezeOver,
     #[error("internal error: {0}")]
     Internal(String),
@@ -306,7 +306,7 @@ impl Error {
             Error::KeyChanged { .. } => sqlstate::DISTRIBUTION_COLUMN_CHANGED,
             Error::OtherRole { .. } => sqlstate::ROLE_CHANGED,
             Error::SerializableOverNodes => sqlstate::SERIALIZABLE_NOT_SUPPORTED,
-            Error::PeersOnly { .. } => sqlstate::NODES_ONLY,
+            Error::NodesOnly { .. } => sqlstate::NODES_ONLY,
             Error::UnknownStorage { .. } => sqlstate::UNKNOWN_STORAGE,
             Error::StorageExists { .. } => sqlstate::DUPLICATE_STORAGE,
             Error::BadDirectory { .. } => sqlstate::UNUSABLE_DIRECTORY,

@@ -51,7 +51,7 @@ const DELETE_ORDER: &str = "DELETE FROM orders WHERE o_orderkey = $1";
 
 impl Effect {
     /// The statements of the transaction, in order. Customers are locked in the order of their
-    /// keys, so that two payments can not wait for each other.
+    /// keys, so that two payments cannot wait for each other.
     pub fn steps(&self) -> Vec<Step> {
         let step = |sql, parameters: &[i64]| Step {
             sql,

@@ -64,7 +64,7 @@ impl Workload {
     /// Connects all workers, to the nodes in turn, and sets them going.
     ///
     /// # Errors
-    /// [`Error::Server`] if one can not connect or prepare its statements.
+    /// [`Error::Server`] if one cannot connect or prepare its statements.
     pub async fn start(
         servers: &[Server],
         data: Dataset,

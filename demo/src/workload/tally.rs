@@ -55,7 +55,7 @@ impl PhaseTally {
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     pub phases: [PhaseTally; 4],
-    /// Reads whose answer can not be: a row missing, seen twice, or half a transaction.
+    /// Reads whose answer cannot be: a row missing, seen twice, or half a transaction.
     pub wrong_reads: u64,
     pub checked_reads: u64,
     pub transactions: u64,

@@ -1,10 +1,10 @@
 //! Sharing a whole number of buckets in proportion to weights: the method of the largest
-//! remainder (Hamilton's). Everybody gets the whole part of its exact share; what is left goes one
+//! remainder (Hamilton's). Each gets the whole part of its exact share; what is left goes one
 //! each to the largest fractional parts.
 
 /// Shares `total` in proportion to `weights`; the shares add up to `total` exactly.
 ///
-/// Where fractional parts are equal, whoever holds more than its whole part already (`holds`)
+/// Where fractional parts are equal, the one that holds more than its whole part already (`holds`)
 /// comes first, so that nothing moves for a tie; then the position decides.
 /// All weights zero gives all zeros.
 pub(crate) fn apportion(total: u32, weights: &[u64], holds: &[u32]) -> Vec<u32> {

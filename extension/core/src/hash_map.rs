@@ -171,7 +171,7 @@ impl HashMap {
     ///
     /// # Errors
     /// [`HashMapError::UnknownNode`] for a leaving node that is not in `existing`,
-    /// [`HashMapError::NoNodes`] if nobody would be left, and those of [`HashMap::expand`].
+    /// [`HashMapError::NoNodes`] if no node would be left, and those of [`HashMap::expand`].
     pub fn shrink(
         &self,
         version: i32,

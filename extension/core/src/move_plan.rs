@@ -51,7 +51,7 @@ impl MovePlan {
                 right = new.next();
             }
         }
-        // Neighbours of one pair can not occur: both maps have their neighbours merged.
+        // Neighbours of one pair cannot occur: both maps have their neighbours merged.
         moves.sort_unstable();
         moves
     }

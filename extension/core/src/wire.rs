@@ -186,7 +186,7 @@ pub enum OperationState {
     #[default]
     Pending,
     Running,
-    /// Stopped by somebody, until resumed or cancelled.
+    /// Stopped by a request, until resumed or cancelled.
     Paused,
     /// Undoing what it did, after a cancellation or an error.
     RollingBack,
@@ -251,7 +251,7 @@ pub struct Operation {
     /// What it is doing, in words of the operation's own (`copy`, `catch_up`, `switch` ...).
     #[serde(default)]
     pub phase: String,
-    /// Last step that is done, for whoever resumes it.
+    /// Last step that is done, for the leader that resumes it.
     #[serde(default)]
     pub step: String,
     /// Epoch of the leader that wrote this entry; an older leader's writes are refused.

@@ -25,6 +25,10 @@ const NO_UTILITY_STATEMENTS: [&str; 10] = [
 ];
 
 /// A header of the PostgreSQL that the extension is built for.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the crate decides over plain data, but the headers of PostgreSQL are files"
+)]
 fn header(name: &str) -> String {
     let config = std::env::var("PGRX_PG_CONFIG_PATH").unwrap_or_else(|_| "pg_config".into());
     let output = Process::new(&config)

@@ -4,6 +4,8 @@ use crate::dispatch::run::run_on;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, Metadata, NodeId};
 use crate::metadata::catalog_table::table_oid;
+use crate::pg::session::locks::lock_relation;
+use crate::pg::session::transaction;
 use crate::pg::spi;
 use crate::remote::command::Access;
 use pgrx::pg_sys;
@@ -52,8 +54,7 @@ pub fn on_all_nodes(metadata: &Metadata, sql: &str) {
 pub fn lock_metadata(metadata: &Metadata) -> Rc<Metadata> {
     let first = metadata.active_nodes().first().copied();
     lock_schema_of(metadata, first.unwrap_or(metadata.local_node));
-    // SAFETY: between statements, where a catalog may change its state.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
+    transaction::accept_invalidations();
     cluster()
 }
 
@@ -67,16 +68,15 @@ pub fn lock_schema_of(metadata: &Metadata, node: NodeId) {
 }
 
 fn lock_schema_here() {
-    let gate = table_oid(c"schema_gate").expect("exists with the extension");
-    // SAFETY: takes a lock of a relation that exists; held until the transaction ends.
-    unsafe { pg_sys::LockRelationOid(gate, pg_sys::ShareRowExclusiveLock as i32) };
+    let schema = table_oid(c"schema_gate").expect("exists with the extension");
+    lock_relation(schema, pg_sys::ShareRowExclusiveLock as i32);
 }
 
 crate::sql_function! {
     /// `expanse.lock_schema_gate()`: for another node that changes the metadata, as the user it works for.
     fn lock_schema_gate(args) {
         let _ = args;
-        crate::metadata::peer::require("take the schema lock");
+        crate::metadata::node_session::require("take the schema lock");
         lock_schema_here();
         Some(())
     }

@@ -1,4 +1,4 @@
-//! While an operation runs, schema changes of spread tables are refused: `lock_schema`, `unlock_schema`.
+//! While an operation runs, schema changes of distributed tables are refused: `lock_schema`, `unlock_schema`.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
 use crate::catalog::groups::schema_locked_by;

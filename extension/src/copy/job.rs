@@ -15,7 +15,7 @@ use crate::pg::spi::identifier;
 use crate::pg::tree::build::pointer;
 use crate::pg::tree::{ListRef, NodeRef};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use crate::scan::statement_scan::places::everywhere;
 use expanse_core::hash_map::HashMap;
 use pgrx::pg_sys::{self, CopyFromState, CopyStmt, DefElem, Oid};

@@ -20,7 +20,7 @@ pub use self::run::run;
 
 use crate::catalog::groups::lock_for_writing;
 use crate::metadata::cache::{metadata, TableKind};
-use crate::metadata::peer::internal_session;
+use crate::metadata::node_session;
 use crate::pg::names::lock_relation;
 use crate::pg::tree::NodeRef;
 use crate::pg::utility::Utility;
@@ -29,7 +29,7 @@ use pgrx::pg_sys::{self, CopyStmt, PlannedStmt};
 /// Decides about a utility statement: `None` when it is no COPY of a distributed or replicated table.
 pub fn before(pstmt: NodeRef<'_, PlannedStmt>) -> Option<Utility> {
     let copy = pstmt.utility_statement()?.cast::<CopyStmt>()?;
-    if internal_session() {
+    if node_session::is_internal() {
         return None;
     }
     let lock = if copy.is_from {

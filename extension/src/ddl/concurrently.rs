@@ -22,7 +22,7 @@ use crate::error::{Error, Raised};
 use crate::metadata::cache::Node;
 use crate::pg::session::transaction;
 use crate::pg::{names, spi};
-use crate::remote::autonomous::{run_internally_at, Apart};
+use crate::remote::autonomous::{run_internally_at, AutonomousStatement};
 use expanse_core::utility::{Action, Prerequisites, Statement};
 use pgrx::pg_sys::Oid;
 use std::cell::{Cell, RefCell};
@@ -126,7 +126,7 @@ fn run(build: &Build) {
         .into_iter()
         .map(|node| {
             drop_leftovers(node, build);
-            let started = Apart::start(&node.host, node.port, &build.sql, true);
+            let started = AutonomousStatement::start(&node.host, node.port, &build.sql, true);
             (node, started)
         })
         .collect();
@@ -134,7 +134,7 @@ fn run(build: &Build) {
     transaction::release_catalog_snapshot();
     let mut failed = None;
     for (node, started) in started {
-        if let Err(failure) = started.and_then(Apart::finish) {
+        if let Err(failure) = started.and_then(AutonomousStatement::finish) {
             drop_leftovers(node, build);
             failed.get_or_insert((node, failure));
         }

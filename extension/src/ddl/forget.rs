@@ -16,7 +16,7 @@ use crate::ddl::refuse;
 use crate::error::Error;
 use crate::metadata::cache::{marker, metadata, Metadata, Table};
 use crate::metadata::catalog_table;
-use crate::metadata::peer::internal_session;
+use crate::metadata::node_session::is_internal;
 use crate::pg::catalog;
 use crate::pg::entry::entry;
 use crate::pg::names;
@@ -118,7 +118,7 @@ fn dropped(class: Oid, object: Oid, sub_object: i32) {
         }
     } else if let Some(table) = part_of(class, object).filter(|&oid| metadata.table(oid).is_some())
     {
-        if !internal_session() {
+        if !is_internal() {
             note(|notes| notes.lessened.push(table));
         }
     }
@@ -139,7 +139,7 @@ fn part_of(class: Oid, object: Oid) -> Option<Oid> {
 }
 
 fn dropped_table(metadata: &Metadata, table: &Table) {
-    if !internal_session() {
+    if !is_internal() {
         groups::refuse_if_locked();
         groups::refuse_in_motion(metadata, table.group);
         if let Some(name) = names::qualified(table.relation) {

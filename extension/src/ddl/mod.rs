@@ -38,7 +38,7 @@ use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::ddl::classify::DdlJob;
 use crate::ddl::source::Source;
 use crate::metadata::cache::{metadata, no_tables};
-use crate::metadata::peer::internal_session;
+use crate::metadata::node_session::is_internal;
 use crate::objects::key_trigger;
 use crate::pg::names;
 use crate::pg::session::{runs_extension_script, transaction};
@@ -59,7 +59,7 @@ pub fn before(source: Source<'_>, context: ProcessUtilityContext::Type) -> Utili
         return utility;
     }
     let top_level = context == ProcessUtilityContext::PROCESS_UTILITY_TOPLEVEL;
-    let job = if internal_session() {
+    let job = if is_internal() {
         classify::own(source)
     } else {
         classify::classify(source, &cluster())

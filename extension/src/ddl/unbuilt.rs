@@ -1,7 +1,7 @@
 //! `expanse.add_unbuilt_index`: an index that is in the catalog and not built yet.
 
 use crate::error::Error;
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::tree::parse;
 use crate::pg::{compat, spi};
 use pgrx::pg_sys::{IndexStmt, Oid};
@@ -13,7 +13,7 @@ crate::sql_function! {
     /// for and under that session's search path. Needs a SHARE lock of the table: no row may come into it meanwhile.
     fn add_unbuilt_index(args) {
         let definition = args.required::<String>(0, "definition");
-        peer::require("add an index that is not built");
+        node_session::require("add an index that is not built");
         let index = define(&definition);
         spi::as_owner(|| {
             spi::execute(&format!(

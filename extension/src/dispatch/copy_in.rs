@@ -20,7 +20,7 @@ pub struct CopyIn {
     node: NodeId,
     sql: String,
     connection: Rc<RefCell<Connection>>,
-    /// Shared with the connection, which clears it when it ends the COPY for somebody else's sake.
+    /// Shared with the connection, which clears it when it ends the COPY for another statement.
     running: Rc<Cell<bool>>,
     results: Rc<RefCell<Results>>,
     /// Rows stored by the COPYs that gave way.
@@ -97,7 +97,7 @@ impl Drop for CopyIn {
         if !self.running.get() {
             return;
         }
-        // Must not raise: the answer is consumed by whoever uses the connection next, or by the abort.
+        // Must not raise: the answer is consumed by the next use of the connection, or by the abort.
         if let Ok(mut connection) = self.connection.try_borrow_mut() {
             if !connection.lost && connection.runs(&self.results) {
                 connection.pq.end_copy(Some(c"the COPY was given up"));

@@ -11,7 +11,7 @@ pub fn run_on(nodes: &[NodeId], access: Access, sql: &str) -> Vec<(NodeId, Rows)
     let command = Command::text(sql);
     let mut streams: Vec<Stream> = nodes
         .iter()
-        .map(|&node| Stream::start(node, access, &command).hush())
+        .map(|&node| Stream::start(node, access, &command).without_notices())
         .collect();
     let mut rows: Vec<(NodeId, Rows)> = nodes.iter().map(|&node| (node, Rows::new())).collect();
     let mut failure = None;

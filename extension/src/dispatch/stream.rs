@@ -148,7 +148,7 @@ impl Stream {
     }
 
     /// Keeps the node's notices from the client: they repeat what this node says itself.
-    pub fn hush(self) -> Stream {
+    pub fn without_notices(self) -> Stream {
         self.results.borrow_mut().quiet = true;
         self
     }
@@ -165,7 +165,7 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// Outside a transaction a statement that nobody reads any more is cancelled. Inside one that would break the
+    /// Outside a transaction a statement without a reader is cancelled. Inside one that would break the
     /// transaction: its rows are thrown away when the connection is needed next.
     fn drop(&mut self) {
         if self

@@ -7,7 +7,7 @@ use crate::pg::spi::rows::{each_row_of, Row};
 use crate::plan::statement::Reading;
 use crate::remote::command::{Access, Command};
 use crate::remote::copy_text::push_field;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::pg::executor::line_store::LineStore;
 use crate::pg::function::text_rows::TextRows;
 use crate::remote::copy_fields::fields;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use std::cell::RefCell;
 use std::collections::HashMap;
 

@@ -2,9 +2,11 @@
 
 use crate::pg::entry::entry;
 use crate::pg::executor::query::QueryNode;
+use crate::pg::session;
 use crate::rebind::pace;
 use crate::scan::{pending, statement_scan};
 use crate::snapshot::{mixed, repeatable_read};
+use expanse_core::copy_pace;
 use pgrx::pg_sys::{ExecutorRun_hook_type, ExecutorStart_hook_type, QueryDesc, ScanDirection};
 use std::os::raw::c_int;
 
@@ -43,8 +45,9 @@ unsafe extern "C-unwind" fn run(
     once: bool,
 ) {
     // SAFETY: PostgreSQL passes a query that it has started.
-    let paced = unsafe { pace::may_pace(query, count) };
-    if let Some(group) = paced.then(|| entry(|| pace::group_of(query))).flatten() {
+    let running = unsafe { QueryNode::new(query) };
+    let paced = pace::may_pace(running, count);
+    if let Some(group) = paced.then(|| entry(|| pace::group_of(running))).flatten() {
         // SAFETY: as above; nothing droppable lives in this frame.
         return unsafe { copy_in_portions(query, direction, group) };
     }
@@ -59,16 +62,16 @@ unsafe extern "C-unwind" fn run(
 unsafe fn copy_in_portions(query: *mut QueryDesc, direction: ScanDirection::Type, group: i32) {
     // SAFETY: as the caller promises.
     let running = unsafe { QueryNode::new(query) };
-    let (mut portion, mut sent) = (16, pace::bytes_sent());
+    let (mut portion, mut sent) = (16, session::copied_bytes());
     loop {
         next!(PREVIOUS_RUN or standard_ExecutorRun(query, direction, portion, false));
         let rows = running.processed();
         if rows < portion {
             return;
         }
-        let bytes = pace::bytes_sent() - sent;
+        let bytes = session::copied_bytes() - sent;
         sent += bytes;
-        portion = pace::portion(rows, bytes);
+        portion = copy_pace::portion(rows, bytes);
         entry(|| pace::wait(group, bytes));
     }
 }

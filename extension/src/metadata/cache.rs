@@ -14,6 +14,7 @@
 
 use crate::metadata::catalog_table;
 use crate::metadata::catalog_table::{table_oid, CatalogTable};
+use crate::pg::catalog::invalidate;
 use crate::pg::session::transaction::is_running;
 use expanse_core::hash_map::{HashMap, Range};
 use pgrx::pg_sys::{self, Oid};
@@ -320,8 +321,7 @@ crate::sql_function! {
     fn invalidate_metadata(args) {
         let _ = args;
         if let Some(marker) = marker() {
-            // SAFETY: registers an invalidation message of an existing relation, sent at commit.
-            unsafe { pg_sys::CacheInvalidateRelcacheByRelid(marker) };
+            invalidate(marker);
         }
         // No tuple, which is not SQL NULL: a trigger may not give that.
         Some(0_i32)

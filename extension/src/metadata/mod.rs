@@ -3,5 +3,5 @@
 pub mod bucket;
 pub mod cache;
 pub mod catalog_table;
-pub mod peer;
+pub mod node_session;
 pub mod storages;

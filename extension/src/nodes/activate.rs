@@ -116,7 +116,7 @@ pub fn expanded_map(metadata: &Metadata, new: &[NodeWeight], layout: Layout) -> 
     }
 }
 
-/// Every spread table exists on the new node.
+/// Every distributed table exists on the new node.
 fn check_tables(node: &Node) {
     let names = spi::column(
         "SELECT format('(%L)', format('%I.%I', n.nspname, c.relname)) FROM expanse.distributed_table t \

@@ -3,12 +3,12 @@
 //! # How it works
 //! A new current hash map without the nodes comes first, so that nothing new is put on them; then the sidecar rebinds
 //! every group that still has buckets there. When none has, `remove_nodes` takes the nodes out in one transaction over
-//! all nodes, the leaving ones included: these lose the metadata and the spread tables, the others note the state
+//! all nodes, the leaving ones included: these lose the metadata and the distributed tables, the others note the state
 //! `leaving`, which counts for nothing but the recovery of transactions. `forget_nodes` removes the entries once nothing
 //! is prepared on the servers any more.
 //!
 //! # Invariants
-//! A server that has left has no spread table any more: a client that is still connected there gets an error, and never
+//! A server that has left has no distributed table any more: a client that is still connected there gets an error, and never
 //! a part of a table for the whole. The id of a node is never given again: sequences and transactions carry it.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, lock_schema_of, on_all_nodes, on_others};
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, Node, NodeId, REPLICATED_GROUP};
 use crate::nodes::activate::{parse_layout, weight_of};
 use crate::nodes::join;
+use crate::pg::session::transaction;
 use crate::pg::spi;
 use crate::remote::command::Access;
 use expanse_core::hash_map::{HashMap, Layout, NodeWeight};
@@ -194,7 +195,7 @@ fn remove(metadata: &Metadata, leaving: &[Node]) {
         .raise();
     }
     refuse_bound(metadata, leaving);
-    // Writers of replicated tables wait: they count the nodes. Whoever writes through a leaving node has ended.
+    // Writers of replicated tables wait: they count the nodes. Sessions that write through a leaving node have ended.
     groups::freeze_everywhere(metadata, REPLICATED_GROUP);
     on_others(&ids, "SELECT expanse.lock_all_gates()");
     refuse_undecided(metadata, &ids);
@@ -341,8 +342,7 @@ fn lose(metadata: &Metadata, lost: &[Node], layout: Layout) {
             .iter()
             .for_each(|node| lock_on(metadata, &[*node], &lock));
     }
-    // SAFETY: between statements, where a catalog may change its state.
-    unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
+    transaction::accept_invalidations();
     let metadata = cluster();
     for statement in losing(&metadata, &ids, layout) {
         on_staying(&metadata, &ids, &statement);
@@ -357,7 +357,7 @@ fn lock_on(metadata: &Metadata, nodes: &[NodeId], sql: &str) {
     }
 }
 
-/// Every map with buckets of lost nodes is replaced by one without, whoever is bound to it.
+/// Every map with buckets of lost nodes is replaced by one without, no matter which groups are bound to it.
 fn losing(metadata: &Metadata, lost: &[NodeId], layout: Layout) -> Vec<String> {
     let mut statements: Vec<String> = lost
         .iter()

@@ -19,7 +19,7 @@ crate::sql_function! {
     }
 }
 
-/// Refuses (raises) a server that can not become node `name`.
+/// Refuses (raises) a server that cannot become node `name`.
 pub fn check(name: &str, host: &str, port: i32) {
     let metadata = cluster();
     check_address(name, host, port);

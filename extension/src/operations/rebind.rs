@@ -97,7 +97,7 @@ impl Rewrite {
         json!({})
     }
 
-    /// Refuses what can not be rewritten; what the sidecar has to know besides.
+    /// Refuses what cannot be rewritten; what the sidecar has to know besides.
     fn check(&self, relation: Oid) -> Value {
         let metadata = cluster();
         let known = metadata.table(relation);

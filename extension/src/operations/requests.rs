@@ -1,4 +1,4 @@
-//! `cluster_cancel`, `cluster_pause`, `cluster_resume`, `cluster_reverse`, `cluster_finish`: what somebody wants of an operation that has not finished. Each
+//! `cluster_cancel`, `cluster_pause`, `cluster_resume`, `cluster_reverse`, `cluster_finish`: requests to an operation that has not finished. Each
 //! returns as soon as the wish is journaled; `cluster_wait` and `cluster_operations` show what becomes of it.
 
 use crate::operations::unexpected;

@@ -1,7 +1,5 @@
 //! Lookups in PostgreSQL's catalogs by OID, through its caches. A missing object gives `None`.
 
-#![allow(dead_code)]
-
 use crate::pg::entry::guarded;
 use crate::pg::raw;
 use crate::pg::tree::ValueType;

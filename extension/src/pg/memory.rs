@@ -3,7 +3,7 @@
 use pgrx::pg_sys::{self, MemoryContext};
 use std::ffi::{c_void, CStr};
 
-/// A memory context that goes with its parent; nobody uses it afterwards.
+/// A memory context that is deleted with its parent, and not used afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context(MemoryContext);
 

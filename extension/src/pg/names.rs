@@ -1,8 +1,6 @@
 //! Names: of relations as all nodes understand them (OIDs differ between nodes, qualified names do not), and what the names in
 //! statements mean by this session's search path.
 
-#![allow(dead_code)]
-
 use crate::pg::catalog::{self, valid};
 use crate::pg::spi;
 use crate::pg::tree::build::string;

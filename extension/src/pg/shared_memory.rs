@@ -99,7 +99,7 @@ impl<T> Segment<T> {
     /// Looks at it under the shared lock; `None` when the library was not preloaded. `work` must not fail.
     pub fn look<R>(&self, work: impl FnOnce(&T) -> R) -> Option<R> {
         self.locked(pg_sys::LWLockMode::LW_SHARED, |place| {
-            // SAFETY: set up at start, and nobody writes while the lock is held.
+            // SAFETY: set up at start, and no other session writes while the lock is held.
             work(unsafe { &*place })
         })
     }

@@ -150,7 +150,7 @@ pub fn ending() -> bool {
     unsafe { pg_sys::ProcDiePending != 0 && pg_sys::InterruptHoldoffCount == 0 }
 }
 
-/// Has somebody asked this backend to stop what it does? For waits that must not raise.
+/// Has another session asked this backend to stop what it does? For waits that must not raise.
 pub fn interrupted() -> bool {
     // SAFETY: plain flags set by signal handlers.
     unsafe { pg_sys::QueryCancelPending != 0 || pg_sys::ProcDiePending != 0 }

@@ -33,7 +33,7 @@ use crate::pg::tree::{copy, list_of, make, mutate_query, Change, ListRef, NodeMu
 use crate::pg::tree::{walk, Step};
 use crate::plan::contains::contains_column;
 use crate::plan::insertion::fit_source;
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use pgrx::pg_sys::{self, NextValueExpr, NodeTag, Oid, Query, RangeTblEntry, RelabelType};
 
 /// A statement as another node is to run it.

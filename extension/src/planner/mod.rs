@@ -23,7 +23,7 @@ pub mod tables;
 pub mod wrap;
 
 use crate::metadata::cache::{metadata, Metadata};
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::tree::NodeMut;
 use crate::planner::exchange::Exchange;
 use crate::planner::facts::Facts;
@@ -73,10 +73,10 @@ pub enum Decision {
     Plan(*mut Planning),
 }
 
-/// Chooses the way of a statement and prepares the query for it. On an error between here and [`finish`] the
-/// (small) planning state is leaked to the memory context of the message, never freed twice.
+/// Chooses the way of a statement and prepares the query for it. An error between here and [`finish`] leaks the
+/// (small) planning state.
 pub fn decide(mut query: NodeMut<'_, Query>) -> Decision {
-    let works_for_another = peer::internal_session();
+    let works_for_another = node_session::is_internal();
     let nested = works_for_another && nested::of_function();
     if local_planning::announced() || works_for_another && !nested {
         return if moved_rows::take_mark(&mut query) {
@@ -107,29 +107,27 @@ fn plan(query: &mut NodeMut<'_, Query>, locked: Locked, nested: bool) -> Plannin
         metadata,
     } = locked;
     let placement = facts.placement(&metadata);
-    let mut prior = PriorWrites::default();
-    let (mut prepared, mut reads) = (Prepared::Local, Reads::default());
-    if !nested::of_foreign_key(&facts.query) {
-        if nested {
-            if let Some(plan) = nested::prepare(query.as_ref(), &facts, &placement) {
-                prepared = Prepared::Statement(plan);
-            }
-        } else {
-            let mut choice = Choice {
-                query,
-                metadata: &metadata,
-                placement: &placement,
-                prior: PriorWrites::default(),
-                exchange: Exchange::default(),
-            };
-            (prepared, reads) = choice.prepare(facts);
-            prior = choice.prior;
-        }
-    }
+    let mut choice = Choice {
+        query,
+        metadata: &metadata,
+        placement: &placement,
+        prior: PriorWrites::default(),
+        exchange: Exchange::default(),
+    };
+    let (prepared, reads) = if nested::of_foreign_key(&facts.query) {
+        (Prepared::Local, Reads::default())
+    } else if nested {
+        let plan = nested::prepare(choice.query.as_ref(), &facts, &placement);
+        let prepared = plan.map_or(Prepared::Local, Prepared::Statement);
+        (prepared, Reads::default())
+    } else {
+        choice.prepare(facts)
+    };
+    let prior = choice.prior;
     if prepared.plans_locally() {
         local_planning::enter();
     } else {
-        local_planning::enter_whole();
+        local_planning::enter_distributed();
     }
     Planning {
         // The text for other nodes has been written.
@@ -154,18 +152,18 @@ struct Choice<'c, 'q> {
 
 impl Choice<'_, '_> {
     /// Rewrites the query until its way is known, and prepares that.
-    fn prepare(&mut self, whole: Facts) -> (Prepared, Reads) {
+    fn prepare(&mut self, original: Facts) -> (Prepared, Reads) {
         let mut rest = None;
-        let mut way = self.choose(&whole);
-        while let Some(changed) = self.rewrite(&way, rest.as_ref().unwrap_or(&whole)) {
+        let mut way = self.choose(&original);
+        while let Some(changed) = self.rewrite(&way, rest.as_ref().unwrap_or(&original)) {
             way = match way {
                 Way::Exchange { .. } => statement::decide_exchanged(&changed.query, self.placement),
                 _ => self.choose(&changed),
             };
             rest = Some(changed);
         }
-        let facts = rest.as_ref().unwrap_or(&whole);
-        let reads = Reads::of(&way, &whole.query, &facts.query, self.placement);
+        let facts = rest.as_ref().unwrap_or(&original);
+        let reads = Reads::of(&way, &original.query, &facts.query, self.placement);
         (self.prepare_way(way, facts), reads)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! A fragment's own statement takes distributed tables for the local tables that they are on its node. A statement of a
-//! user's function or trigger that the fragment runs means the whole tables: it is done when this node has all that it
+//! user's function or trigger that the fragment runs means all rows of the tables: it is done when this node has all that it
 //! needs (replicated tables to read, rows of a key that this node owns) and refused otherwise. It cannot be distributed
 //! again from here: the transaction that it belongs to is another node's.
 //!

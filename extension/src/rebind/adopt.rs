@@ -1,7 +1,7 @@
 //! `expanse.adopt_table`: a filled table of this node becomes a distributed one that lies here as a whole.
 //!
 //! It is bound to a hash map of its own, in which this node has all buckets, so no row moves and nothing is copied; a
-//! rebind does that afterwards. The table is locked against everybody only when everything else is done, for the commit.
+//! rebind does that afterwards. The table is locked against all other sessions only when everything else is done, for the commit.
 
 use crate::catalog::everywhere::{cluster, lock_metadata, on_all_nodes};
 use crate::catalog::{groups, maps};
@@ -11,6 +11,7 @@ use crate::objects::checks::Subject;
 use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, views};
+use crate::pg::session::locks::lock_relation;
 use crate::pg::{catalog, names, spi};
 use expanse_core::hash_map::{HashMap, NodeWeight};
 use pgrx::pg_sys::{self, Oid};
@@ -19,7 +20,7 @@ use pgrx::pg_sys::{self, Oid};
 const NO_GROUP: GroupId = GroupId::MAX;
 
 crate::sql_function! {
-    /// `expanse.check_adoption(relation regclass, distribution_column text)`: every reason why the table can not be adopted,
+    /// `expanse.check_adoption(relation regclass, distribution_column text)`: every reason why the table cannot be adopted,
     /// or its distribution column not be changed to this one.
     fn check_adoption(args) {
         let relation = args.required::<Oid>(0, "relation");
@@ -79,8 +80,7 @@ fn adopt(metadata: &Metadata, relation: Oid, column: &str, target: i32) -> Group
         &format!("SELECT expanse.set_motion({group}, {target})"),
     );
 
-    // SAFETY: locks an existing relation, until the transaction ends.
-    unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
+    lock_relation(relation, pg_sys::AccessExclusiveLock as i32);
     creation::sequences(metadata, relation);
     on_all_nodes(
         metadata,

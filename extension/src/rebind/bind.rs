@@ -4,6 +4,7 @@ use crate::catalog::everywhere::{cluster, on_all_nodes};
 use crate::catalog::groups::freeze_everywhere;
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata, Table, TableKind};
+use crate::pg::session::transaction;
 use crate::pg::spi;
 use crate::rebind::freeze;
 use crate::rebind::motion::distributed_group;
@@ -31,9 +32,8 @@ crate::sql_function! {
         if hold.is_none() {
             freeze_everywhere(&cluster(), group);
         }
-        // Under the locks: nobody else changes this group's binding now.
-        // SAFETY: between statements, where a catalog may change its state.
-        unsafe { pgrx::pg_sys::AcceptInvalidationMessages() };
+        // Under the locks: no other session changes this group's binding now.
+        transaction::accept_invalidations();
         let metadata = cluster();
         let found = distributed_group(&metadata, group);
         if found.version != Some(version) || !distributed_by(&metadata, group, column.as_deref()) {

@@ -10,7 +10,7 @@
 //!
 //! # What is not guaranteed
 //! Different contents have the same digest with a probability of 2^-64 a bucket: enough against accidents, not against
-//! somebody who computes such rows on purpose.
+//! a user who computes such rows on purpose.
 
 use crate::catalog::bucket_condition::{bucket_expression, column_of, condition, ranges_of};
 use crate::pg::{names, spi};

@@ -11,7 +11,7 @@ use crate::remote::command::Access;
 
 crate::sql_function! {
     /// `expanse.rebind_empty(group_id int, hash_map_version int) -> boolean`: whether the group is bound to that version
-    /// now; false if it has a row, or somebody may be about to write one.
+    /// now; false if it has a row, or a transaction may be about to write one.
     fn rebind_empty(args) {
         let group = args.required::<i32>(0, "group_id");
         let version = args.required::<i32>(1, "hash_map_version");
@@ -25,7 +25,7 @@ crate::sql_function! {
         } else if found.version == Some(version) {
             Some(true)
         } else if holds_rows(&metadata, group) {
-            // Seen without making anybody wait.
+            // Seen without making a session wait.
             Some(false)
         } else {
             // Writers wait on every node until the commit, so what is empty stays empty.

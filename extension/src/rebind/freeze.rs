@@ -1,11 +1,11 @@
-//! `expanse.freeze_group`: writers of a group wait on every node, for a bounded time.
+//! `expanse.freeze_group`: writers of a group wait on every node, for a limited time.
 //!
 //! # How it works
-//! The gate here is locked first, then those of all other nodes at once, each with the session's `lock_timeout`: a writer
-//! locks the gate of one node only, so the order does not matter to it, and a group is frozen by one operation at a time.
+//! The group lock of this node is taken first, then those of all other nodes at once, each with the session's `lock_timeout`: a
+//! writer takes that of one node only, so the order does not matter to it, and a group is frozen by one operation at a time.
 //! The limit is held where the locks are: every session that holds one, here and on the other nodes, is given the time that
 //! is left as its `idle_in_transaction_session_timeout`, and a statement that goes on with the transaction has no more than
-//! that as its `statement_timeout`. So nobody has to be alive for the freeze to end.
+//! that as its `statement_timeout`. So the freeze ends whichever processes have died.
 //!
 //! # What is not guaranteed
 //! Once `PREPARE TRANSACTION` has been sent no timer runs any more: a node that crashes in the middle of the switch's own
@@ -15,22 +15,20 @@ use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::error::Error;
 use crate::metadata::cache::{GroupId, Metadata};
 use crate::pg::raw;
+use crate::pg::session::transaction::{accept_invalidations, local_id};
 use crate::pg::spi;
 use crate::rebind::motion::distributed_group;
-use pgrx::pg_sys;
+use expanse_core::write_freeze::{Left, WriteFreeze, LONGEST_MS};
 use std::cell::Cell;
 use std::os::raw::c_int;
-use std::time::{Duration, Instant};
-
-/// The longest limit, in milliseconds.
-const LONGEST_MS: i32 = 60_000;
+use std::time::Instant;
 
 /// `STATEMENT_TIMEOUT` of `utils/timeout.h`, the same in PostgreSQL 13 to 18.
 const STATEMENT_TIMEOUT: c_int = 3;
 
 thread_local! {
-    /// Local transaction id and end of this backend's freeze.
-    static FREEZE: Cell<Option<(u32, Instant)>> = const { Cell::new(None) };
+    /// This backend's last freeze.
+    static FREEZE: Cell<Option<WriteFreeze>> = const { Cell::new(None) };
 }
 
 crate::sql_function! {
@@ -42,19 +40,17 @@ crate::sql_function! {
         let version = args.required::<i32>(1, "hash_map_version");
         let limit = args.required::<i32>(2, "limit_ms");
         let readers = args.get::<bool>(3).unwrap_or(false);
-        if !(1..=LONGEST_MS).contains(&limit) {
+        let Some(freeze) = WriteFreeze::begin(local_id(), Instant::now(), limit) else {
             Error::InvalidParameter {
                 parameter: "limit_ms",
                 reason: format!("it is not between 1 and {LONGEST_MS}"),
             }
-            .raise();
-        }
-        let end = Instant::now() + Duration::from_millis(limit.unsigned_abs().into());
-        FREEZE.set(Some((transaction(), end)));
-        lock_gates(&cluster(), group, readers);
-        // Under the locks: nobody else changes this group's binding now.
-        // SAFETY: between statements, where a catalog may change its state.
-        unsafe { pg_sys::AcceptInvalidationMessages() };
+            .raise()
+        };
+        FREEZE.set(Some(freeze));
+        lock_group(&cluster(), group, readers);
+        // Under the locks: no other session changes this group's binding now.
+        accept_invalidations();
         let bound = distributed_group(&cluster(), group).version;
         if bound != Some(version) {
             Error::BoundOtherwise {
@@ -69,32 +65,35 @@ crate::sql_function! {
     }
 }
 
-fn lock_gates(metadata: &Metadata, group: GroupId, readers: bool) {
+fn lock_group(metadata: &Metadata, group: GroupId, readers: bool) {
     let lock = |left: i32| format!("SELECT expanse.hold_gate({group}, {left}, {readers})");
-    let left = left_ms().unwrap_or(1);
+    let left = at_least_1_ms();
     limit_statement(left);
     spi::execute(&lock(left));
-    on_others(&others(metadata), &lock(left_ms().unwrap_or(1)));
+    on_others(&others(metadata), &lock(at_least_1_ms()));
 }
 
-/// What is left of the freeze that this transaction holds, in milliseconds; `None` when it holds none.
-fn left_ms() -> Option<i32> {
-    let (owner, end) = FREEZE.get()?;
-    if owner != transaction() {
-        return None;
+fn left() -> Left {
+    WriteFreeze::left(FREEZE.get(), local_id(), Instant::now())
+}
+
+/// What is left of the freeze that this transaction has begun, for a timeout, of which 0 would be none.
+fn at_least_1_ms() -> i32 {
+    match left() {
+        Left::Milliseconds(left) => left,
+        Left::Over | Left::NoFreeze => 1,
     }
-    let left = end.saturating_duration_since(Instant::now()).as_millis();
-    Some(i32::try_from(left).unwrap_or(i32::MAX))
 }
 
 /// Goes on with a transaction that may hold a freeze: XP030 if that is over; else the statement has the time that is
 /// left, and so has every other session of the transaction after the expression that this gives has been evaluated there.
-/// `None`: it holds none, and so no gates.
+/// `None`: it holds none, and so no group locks.
 pub fn go_on() -> Option<String> {
-    let left = left_ms()?;
-    if left == 0 {
-        Error::FreezeOver.raise();
-    }
+    let left = match left() {
+        Left::NoFreeze => return None,
+        Left::Over => Error::FreezeOver.raise(),
+        Left::Milliseconds(left) => left,
+    };
     limit_statement(left);
     hold_here();
     Some(format!(
@@ -104,7 +103,7 @@ pub fn go_on() -> Option<String> {
 
 /// Gives this session the time that is left before it is ended for being idle.
 fn hold_here() {
-    let left = left_ms().unwrap_or(1).max(1);
+    let left = at_least_1_ms();
     spi::execute(&format!(
         "SELECT set_config('idle_in_transaction_session_timeout', '{left}', true)"
     ));
@@ -112,10 +111,5 @@ fn hold_here() {
 
 fn limit_statement(left_ms: i32) {
     // SAFETY: the timeout is registered in every client backend; PostgreSQL disarms it at the end of the statement.
-    unsafe { raw::enable_timeout_after(STATEMENT_TIMEOUT, left_ms.max(1)) };
-}
-
-fn transaction() -> u32 {
-    // SAFETY: this backend's own entry, valid in every transaction.
-    unsafe { (*pg_sys::MyProc).lxid }
+    unsafe { raw::enable_timeout_after(STATEMENT_TIMEOUT, left_ms) };
 }

@@ -13,7 +13,7 @@ use pgrx::pg_sys::Oid;
 
 crate::sql_function! {
     /// `expanse.set_apart(relation regclass, target_version int) -> int`: the relation's group, which has no other table
-    /// and is in motion to that version from now on, so that nobody else changes it.
+    /// and is in motion to that version from now on, so that nothing else changes it.
     fn set_apart(args) {
         let relation = args.required::<Oid>(0, "relation");
         let target = args.required::<i32>(1, "target_version");

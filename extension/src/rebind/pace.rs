@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! The initial copy of a subscription is a `COPY (SELECT ...)` in a WAL sender of the source. PostgreSQL has no limit for
-//! it, and whoever stops its worker starts the copy anew from the first row. So it is slowed where it reads: the hook of the
+//! it, and a worker that is stopped begins the copy anew from the first row. So it is slowed where it reads: the hook of the
 //! executor runs such a statement a few rows at a time, and between them sleeps as long as the limit wants. Nothing is
 //! lost, the target only waits for the next bytes, and the limit can change at any time.
 //! The limit of each group is in shared memory, with the moment at which the next bytes are due: all copies of the group
@@ -13,23 +13,22 @@
 //! then there is no limit either.
 //!
 //! # Unwind safety
-//! [`may_pace`] and [`bytes_sent`] read plain values; [`wait`] is called in `entry` between two runs of the executor.
+//! [`may_pace`] reads plain values; [`wait`] is called in `entry` between two runs of the executor.
 
 use crate::catalog::everywhere::cluster;
 use crate::error::Error;
 use crate::metadata::cache::{metadata, GroupId};
+use crate::pg::executor::query::QueryNode;
+use crate::pg::session;
 use crate::pg::shared_memory::Segment;
 use crate::pg::wait::pause;
 use crate::rebind::motion::distributed_group;
-use pgrx::pg_sys;
+use crate::state::now;
+use expanse_core::copy_pace::Due;
 use std::os::raw::c_long;
 
 /// Groups with a limit at the same time.
 const SLOTS: usize = 64;
-/// Bytes between two looks at the limit.
-const PORTION: i64 = 64 << 10;
-/// The longest sleep before the limit is looked at again, in microseconds.
-const LOOK_US: i64 = 100_000;
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -38,8 +37,8 @@ struct Slot {
     group: GroupId,
     /// 0: the slot is free.
     bytes_per_second: i64,
-    /// When the next bytes are due: microseconds, as `GetCurrentTimestamp` counts.
-    due: i64,
+    /// As PostgreSQL's clock counts.
+    due: Due,
 }
 
 static LIMITS: Segment<[Slot; SLOTS]> = Segment::new(c"expanse_limits", || 0, |_| {});
@@ -82,7 +81,7 @@ fn set(group: GroupId, bytes_per_second: i64) -> bool {
                     database,
                     group,
                     bytes_per_second,
-                    due: 0,
+                    due: Due(0),
                 };
                 true
             }
@@ -100,55 +99,18 @@ impl Slot {
 }
 
 fn database() -> u32 {
-    // SAFETY: a plain value of the backend.
-    unsafe { pg_sys::MyDatabaseId }.to_u32()
+    session::database().to_u32()
 }
 
 /// Whether a statement may be a copy with a limit: the cheap question, asked of every statement.
-///
-/// # Safety
-/// The query is one that the executor has started.
-pub unsafe fn may_pace(query: *mut pg_sys::QueryDesc, count: u64) -> bool {
-    // SAFETY: plain flags of the backend and of the query.
-    unsafe {
-        pg_sys::am_walsender
-            && count == 0
-            && (*query).operation == pg_sys::CmdType::CMD_SELECT
-            && !(*query).dest.is_null()
-            && (*(*query).dest).mydest == pg_sys::CommandDest::DestCopyOut
-    }
+pub fn may_pace(query: QueryNode<'_>, count: u64) -> bool {
+    session::is_wal_sender() && count == 0 && query.is_sent_by_copy()
 }
 
 /// The group whose rows the statement reads.
-pub fn group_of(query: *mut pg_sys::QueryDesc) -> Option<GroupId> {
-    // SAFETY: the planned statement of a started query, with a valid list of relations.
-    let relation = unsafe {
-        let list = (*(*query).plannedstmt).relationOids;
-        if list.is_null() || (*list).length == 0 {
-            return None;
-        }
-        (*(*list).elements).oid_value
-    };
+pub fn group_of(query: QueryNode<'_>) -> Option<GroupId> {
+    let relation = query.statement().relations().iter().next()?;
     metadata()?.table(relation).map(|table| table.group)
-}
-
-/// Bytes that the COPY of this backend has sent.
-pub fn bytes_sent() -> i64 {
-    // SAFETY: this backend's own entry, which only it writes.
-    unsafe {
-        if pg_sys::MyBEEntry.is_null() {
-            return 0;
-        }
-        (*pg_sys::MyBEEntry).st_progress_param[pg_sys::PROGRESS_COPY_BYTES_PROCESSED as usize]
-    }
-}
-
-/// How many rows to send before the next look, when the last ones took so many bytes.
-pub fn portion(rows: u64, bytes: i64) -> u64 {
-    match bytes {
-        ..=0 => rows.clamp(1, 1000),
-        bytes => (rows as i128 * i128::from(PORTION) / i128::from(bytes)).clamp(1, 1000) as u64,
-    }
 }
 
 /// Sleeps until `bytes` more may have been sent of the group.
@@ -158,28 +120,24 @@ pub fn wait(group: GroupId, bytes: i64) {
         return;
     };
     loop {
-        let now = crate::state::now();
-        let limited = LIMITS.look(|slots| {
+        let shared = LIMITS.look(|slots| {
             let known = |s: &&Slot| s.bytes_per_second > 0 && s.is(database, group);
-            // Less than what was claimed: the limit has been changed, so the claim is void.
-            slots.iter().find(known).is_some_and(|slot| slot.due >= due)
+            slots.iter().find(known).map(|slot| slot.due)
         });
-        if now >= due || limited != Some(true) {
-            return;
+        match due.sleep(now(), shared.flatten()) {
+            None => return,
+            Some(left) => pause((left / 1000 + 1) as c_long),
         }
-        let left = (due - now).min(LOOK_US);
-        pause((left / 1000 + 1) as c_long);
     }
 }
 
 /// The moment until which `bytes` last; `None` without a limit.
-fn claim(database: u32, group: GroupId, bytes: i64) -> Option<i64> {
-    let now = crate::state::now();
+fn claim(database: u32, group: GroupId, bytes: i64) -> Option<Due> {
+    let now = now();
     LIMITS.change(|slots| {
         let known = |s: &&mut Slot| s.bytes_per_second > 0 && s.is(database, group);
         let slot = slots.iter_mut().find(known)?;
-        let lasts = i128::from(bytes) * 1_000_000 / i128::from(slot.bytes_per_second);
-        slot.due = slot.due.max(now) + lasts as i64;
+        slot.due = slot.due.after(now, bytes, slot.bytes_per_second);
         Some(slot.due)
     })?
 }

@@ -1,12 +1,13 @@
 //! `expanse.wait_for_statements`: statements that planned by an older state of a group have ended.
 //!
-//! Whoever reads or writes a group holds a lock on its gate until the end of its transaction. So it is enough to see the
+//! A transaction that reads or writes a group holds the group lock until its end. So it is enough to see the
 //! transactions end that hold one now; later ones know the newer state. A table that has come from another group may
-//! still be used by statements that hold that one's gate, so gates of groups without tables count too.
+//! still be used by statements that hold that one's lock, so the locks of groups without tables count too.
 
 use crate::catalog::everywhere::cluster;
 use crate::error::Error;
 use crate::metadata::cache::GroupId;
+use crate::pg::session;
 use crate::pg::wait::pause;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
@@ -33,13 +34,13 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
         .raise()
     };
     let deadline = Instant::now() + timeout;
-    let gates = metadata
+    let locks = metadata
         .groups
         .values()
         .filter(|other| other.version.is_some() && metadata.is_deserted(other.id))
         .map(|other| other.lock)
         .chain([found.lock]);
-    let mut holders: Vec<_> = gates.flat_map(holders_of).collect();
+    let mut holders: Vec<_> = locks.flat_map(holders_of).collect();
     loop {
         // SAFETY: asks without waiting whether a transaction, also a prepared one, has ended.
         holders.retain(|&holder| unsafe { !pg_sys::VirtualXactLock(holder, false) });
@@ -56,8 +57,7 @@ fn wait(group: GroupId, timeout: Duration) -> bool {
 /// Transactions other than this one that hold any lock on a relation of this database.
 fn holders_of(relation: pg_sys::Oid) -> Vec<pg_sys::VirtualTransactionId> {
     let tag = pg_sys::LOCKTAG {
-        // SAFETY: a plain value of the backend.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field1: session::database().to_u32(),
         locktag_field2: relation.to_u32(),
         locktag_field3: 0,
         locktag_field4: 0,

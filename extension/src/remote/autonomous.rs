@@ -8,46 +8,51 @@ use crate::remote::libpq::{c_string, Kind, Pq};
 
 /// A statement at a server that need not be a node yet; the rows of the text's last statement.
 pub fn run_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
-    run_apart(host, port, sql, false)
+    run_autonomously(host, port, sql, false)
         .map(|(rows, _)| rows)
         .map_err(|failure| failure.message)
 }
 
 /// The same on a node, in an internal session: the statement is about that node's own tables.
 pub fn run_internally_at(host: &str, port: i32, sql: &str) -> Result<Rows, String> {
-    run_apart(host, port, sql, true)
+    run_autonomously(host, port, sql, true)
         .map(|(rows, _)| rows)
         .map_err(|failure| failure.message)
 }
 
 /// The same with the whole error, and the command tag.
 #[allow(clippy::result_large_err)] // the error is raised at once
-pub fn run_apart(
+pub fn run_autonomously(
     host: &str,
     port: i32,
     sql: &str,
     internal: bool,
 ) -> Result<(Rows, String), Raised> {
-    Apart::start(host, port, sql, internal)?.finish()
+    AutonomousStatement::start(host, port, sql, internal)?.finish()
 }
 
 /// A statement that runs; cancelled when it is dropped before its end.
-pub struct Apart {
+pub struct AutonomousStatement {
     /// Goes before the socket is closed.
     waiter: WaitSet,
     pq: Pq,
     running: bool,
 }
 
-impl Apart {
+impl AutonomousStatement {
     /// Connects and sends it.
     #[allow(clippy::result_large_err)] // the error is raised at once
-    pub fn start(host: &str, port: i32, sql: &str, internal: bool) -> Result<Apart, Raised> {
-        let mut pq = connect(host, port, "apart", internal).map_err(lost)?;
+    pub fn start(
+        host: &str,
+        port: i32,
+        sql: &str,
+        internal: bool,
+    ) -> Result<AutonomousStatement, Raised> {
+        let mut pq = connect(host, port, "autonomous", internal).map_err(lost)?;
         if !pq.send_simple(&c_string(sql)) {
             return Err(lost(pq.error()));
         }
-        Ok(Apart {
+        Ok(AutonomousStatement {
             waiter: WaitSet::new(vec![pq.socket()]),
             pq,
             running: true,
@@ -98,7 +103,7 @@ impl Apart {
     }
 }
 
-impl Drop for Apart {
+impl Drop for AutonomousStatement {
     fn drop(&mut self) {
         if self.running {
             self.pq.cancel();

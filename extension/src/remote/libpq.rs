@@ -439,7 +439,7 @@ impl Drop for Answer {
     }
 }
 
-/// Text for libpq; bytes after a NUL can not be in any SQL text.
+/// Text for libpq; bytes after a NUL cannot be in any SQL text.
 pub fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|error| {
         let end = error.nul_position();

@@ -8,7 +8,7 @@ use crate::dispatch::stream::Stream;
 use crate::pg::entry::guarded;
 use crate::pg::executor::slot::Slot;
 use crate::pg::executor::values::{varlena, Input};
-use crate::remote::value_settings::ExactValues;
+use crate::remote::exact_values::ExactValues;
 use pgrx::pg_sys::*;
 
 /// How one column is decoded.

@@ -47,7 +47,7 @@ thread_local! {
 pub fn applies() -> bool {
     isolation() == Isolation::RepeatableRead
         && !is_wal_sender()
-        && !crate::metadata::peer::internal_session()
+        && !crate::metadata::node_session::is_internal()
 }
 
 /// May the nodes still agree on other snapshots than those that they have? Other sessions may have imported PostgreSQL's.

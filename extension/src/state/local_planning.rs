@@ -2,7 +2,7 @@
 //!
 //! While the child plan of Route or Modify, or this node's own fragment, is planned, distributed tables are
 //! ordinary tables. The hooks of the path stage ask [`planning_locally`]. A function that the planner calls meanwhile (to
-//! estimate) may plan statements of its own: those are not local, and [`enter_whole`] stands for them.
+//! estimate) may plan statements of its own: those are not local, and [`enter_distributed`] stands for them.
 //!
 //! # Invariants
 //! An entry is popped by the code that pushed it, or, when an error passed by, by the abort of the (sub)transaction it was
@@ -34,7 +34,7 @@ pub fn enter_next() {
 }
 
 /// Begins planning over all nodes inside of local planning; pair it with [`leave`].
-pub fn enter_whole() {
+pub fn enter_distributed() {
     push(false);
 }
 

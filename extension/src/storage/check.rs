@@ -1,4 +1,4 @@
-//! `expanse.check_storage`: every reason why this node can not have a storage, with nothing changed.
+//! `expanse.check_storage`: every reason why this node cannot have a storage, with nothing changed.
 
 use crate::error::Error;
 use crate::metadata::cache::metadata;
@@ -31,7 +31,7 @@ crate::sql_function! {
     }
 }
 
-/// The directory as it is recorded; refused (raised) when it or the name can not be a storage's anywhere.
+/// The directory as it is recorded; refused (raised) when it or the name cannot be a storage's anywhere.
 pub fn checked(name: &str, directory: &str) -> String {
     let refuse = |parameter: &'static str, reason: &str| -> ! {
         Error::InvalidParameter {
@@ -162,10 +162,7 @@ impl Candidate<'_> {
         };
         if !writable {
             self.refuse(
-                format!(
-                    "the server's user can not write in \"{}\"",
-                    parent.display()
-                ),
+                format!("the server's user cannot write in \"{}\"", parent.display()),
                 hint,
             );
         }

@@ -70,7 +70,7 @@ fn make(location: &Path) -> std::io::Result<bool> {
 }
 
 /// A CREATE TABLESPACE that the server did not survive leaves an empty directory of its version, which the next one
-/// takes for a tablespace in use. Whoever calls has seen that this server has no tablespace here.
+/// takes for a tablespace in use. The caller has seen that this server has no tablespace here.
 fn remove_half_made(location: &Path) -> std::io::Result<()> {
     for version in versions(location)? {
         match fs::remove_dir(&version) {

@@ -2,7 +2,7 @@
 //!
 //! # How it works
 //! `expanse.storage` names them, with a directory for all nodes; the tablespace on each node is made and dropped by the
-//! sidecar, since that can not be part of a transaction. [`check`] says why a node can not have one, [`directory`] makes
+//! sidecar, since that cannot be part of a transaction. [`check`] says why a node cannot have one, [`directory`] makes
 //! and removes the directory as the server's own user, [`record`] writes the catalog on all nodes, [`parts`] shows what
 //! lies in them everywhere.
 //!

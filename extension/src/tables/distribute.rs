@@ -11,8 +11,9 @@ use crate::objects::triggers;
 use crate::objects::triggers::Of;
 use crate::objects::{creation, definition, foreign_keys, rows, views};
 use crate::pg::names::stored_columns;
+use crate::pg::session::transaction;
 use crate::pg::{catalog, spi};
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::Oid;
 
 crate::sql_function! {
     /// `cluster_distribute_table(relation regclass, distribution_column text, colocate_with regclass)`.
@@ -113,6 +114,5 @@ fn move_rows(
             filter(metadata.local_node)
         ));
     });
-    // SAFETY: makes the deletion visible to what follows.
-    unsafe { pg_sys::CommandCounterIncrement() };
+    transaction::command_done();
 }

@@ -1,4 +1,4 @@
-//! `cluster_localize_table`: a spread table becomes a plain table of this node again, with all its rows.
+//! `cluster_localize_table`: a distributed table becomes a local table of this node again, with all its rows.
 //!
 //! One transaction over all nodes: writers wait; rows of other nodes come here; the metadata go everywhere, the table goes
 //! from the other nodes.
@@ -70,7 +70,7 @@ fn localize(relation: Oid) {
     catalog::invalidate(relation);
 }
 
-/// A foreign key between this table and one that stays spread could be checked by no node.
+/// A foreign key between this table and one that stays distributed could be checked by no node.
 fn refuse_foreign_keys(subject: &Subject, metadata: &Metadata) {
     let oid = subject.relation.to_u32();
     let keys = spi::query(&format!(
@@ -79,14 +79,14 @@ fn refuse_foreign_keys(subject: &Subject, metadata: &Metadata) {
     ));
     for key in keys {
         let text = |n: usize| key.get(n).cloned().flatten().unwrap_or_default();
-        let spread = |n: usize| {
+        let by_hash = |n: usize| {
             let table = metadata.tables.get(&text(n).parse().unwrap_or(0));
             table.map(|table| table.kind != TableKind::Replicated)
         };
         let points_away = text(1) == oid.to_string();
         // A copy of a replicated table is here, too.
-        let stays_possible = points_away && spread(2) == Some(false);
-        if (if points_away { spread(2) } else { spread(1) }).is_some() && !stays_possible {
+        let stays_possible = points_away && by_hash(2) == Some(false);
+        if (if points_away { by_hash(2) } else { by_hash(1) }).is_some() && !stays_possible {
             Error::Unsupported {
                 what: format!("cluster_localize_table with foreign key \"{}\"", text(0)),
                 kind: "distributed",

@@ -12,7 +12,7 @@ pub const CLEANUP: Duration = Duration::from_secs(5);
 
 /// The transaction has been rolled back. Never raises.
 pub fn after() {
-    crate::remote::value_settings::end();
+    crate::remote::exact_values::end();
     let involved = pool::involved();
     if involved.is_empty() {
         return;
@@ -31,7 +31,7 @@ pub fn after() {
 
 fn begin_rollback(connection: &mut Connection, deadline: Instant) {
     connection.settings.forget();
-    if connection.lost || !quiesce(connection, deadline) {
+    if connection.lost || !cancel_and_discard(connection, deadline) {
         return;
     }
     let sql = match (
@@ -63,7 +63,7 @@ fn finish(connection: &Rc<RefCell<Connection>>, deadline: Instant) {
 }
 
 /// Stops what runs on the connection and throws its answers away. False when it has to be closed.
-pub fn quiesce(connection: &mut Connection, deadline: Instant) -> bool {
+pub fn cancel_and_discard(connection: &mut Connection, deadline: Instant) -> bool {
     if connection.lost {
         return false;
     }

@@ -71,7 +71,7 @@ fn settle(connection: &mut Connection) -> bool {
         }
         _ => {}
     }
-    if abort::quiesce(connection, Instant::now() + abort::CLEANUP) {
+    if abort::cancel_and_discard(connection, Instant::now() + abort::CLEANUP) {
         connection.participant.ended();
         connection.lost |= !connection.send_control("COMMIT");
     }
@@ -189,7 +189,7 @@ fn new_name() -> TransactionName {
     }
 }
 
-/// After the local commit. Never raises: what can not be finished here is recovery's.
+/// After the local commit. Never raises: recovery finishes what cannot be finished here.
 pub fn after() {
     let Some(name) = DECIDING.take() else {
         pool::forget_lost();

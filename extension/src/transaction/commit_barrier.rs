@@ -4,13 +4,14 @@
 //! A coordinator notes in shared memory that it commits: from just before its local commit until every node has
 //! committed its part. A read of several nodes that has found snapshots torn more than once raises a barrier on all nodes:
 //! coordinators that have not begun to commit wait in front of it, those that have end soon, and then snapshots taken at
-//! about the same time belong together, however many write. A barrier goes by itself after [`LIMIT`], and leaves writers
-//! [`PAUSE`] before the next one.
+//! about the same time belong together, however many write. A barrier ends after [`LIMIT`] at the latest, and leaves
+//! writers [`PAUSE`] before the next one.
 //!
 //! # What is not guaranteed
-//! Anything: snapshots are compared with and without a barrier. It only makes sure that reads come to an end under any load.
+//! A barrier alone makes no snapshots belong together: they are compared with and without one. It only makes sure that reads
+//! come to an end under any load.
 
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::session;
 use crate::pg::shared_memory::Segment;
 use crate::pg::wait::pause;
@@ -26,7 +27,7 @@ const CAPACITY: usize = 4096;
 
 #[repr(C)]
 struct Barrier {
-    /// When it goes by itself, or has gone, in microseconds of PostgreSQL's clock.
+    /// When it ends, or has ended, in microseconds of PostgreSQL's clock.
     until: i64,
     /// Reads that have raised it and still need it.
     holders: u32,
@@ -79,8 +80,8 @@ pub fn leave() {
     }
 }
 
-/// Raises the barrier on this node and waits until nobody commits; false when one has stood just before, or when
-/// somebody still commits.
+/// Raises the barrier on this node and waits until no session commits; false when one has ended just before, or when
+/// a session still commits.
 pub fn hold() -> bool {
     let raised = BARRIER.change(|barrier| {
         let now = now();
@@ -127,10 +128,10 @@ pub fn release() {
 }
 
 crate::sql_function! {
-    /// `expanse.hold_commits() -> bool`: raises the barrier on this node; whether nobody commits over several nodes now.
+    /// `expanse.hold_commits() -> bool`: raises the barrier on this node; whether no session commits over several nodes now.
     fn hold_commits(args) {
         let _ = args;
-        peer::require("hold up commits");
+        node_session::require("hold up commits");
         Some(hold())
     }
 }
@@ -139,7 +140,7 @@ crate::sql_function! {
     /// `expanse.release_commits()`: ends it.
     fn release_commits(args) {
         let _ = args;
-        peer::require("hold up commits");
+        node_session::require("hold up commits");
         release();
         Some(())
     }

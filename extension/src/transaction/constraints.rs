@@ -9,7 +9,7 @@
 
 use crate::metadata::cache::no_tables;
 use crate::metadata::cache::{metadata, Metadata};
-use crate::metadata::peer::internal_session;
+use crate::metadata::node_session::is_internal;
 use crate::pg::catalog::schema_named;
 use crate::pg::names;
 use crate::pg::session::transaction::nest_level;
@@ -35,7 +35,7 @@ thread_local! {
 
 /// Is this a SET CONSTRAINTS that other nodes have to follow?
 pub fn concerns(statement: NodeRef<PlannedStmt>) -> bool {
-    set_constraints(statement).is_some() && !internal_session() && !no_tables()
+    set_constraints(statement).is_some() && !is_internal() && !no_tables()
 }
 
 fn set_constraints(statement: NodeRef<'_, PlannedStmt>) -> Option<NodeRef<'_, ConstraintsSetStmt>> {

@@ -13,7 +13,7 @@
 //! Between the local commit and the last COMMIT PREPARED, another session can see the one and not yet the other.
 //!
 //! # Unwind safety
-//! Only the callback before the commit may raise. The others run where PostgreSQL can not
+//! Only the callback before the commit may raise. The others run where PostgreSQL cannot
 //! stand an error: they catch everything, wait with a deadline, and close a connection whose state they do not know.
 
 pub mod abort;

@@ -121,7 +121,7 @@ crate::sql_function! {
     /// `expanse.announce_transaction(name text, members bigint)`: the running transaction is about to be prepared under this
     /// name; the members are bits as `expanse_core::snapshots::member` gives them.
     fn announce_transaction(args) {
-        crate::metadata::peer::require("announce transactions");
+        crate::metadata::node_session::require("announce transactions");
         if let Some(name) = args.get::<String>(0) {
             // One that has changed no row has no id yet, but will have one when it is prepared, and the other members say
             // that it is known here.

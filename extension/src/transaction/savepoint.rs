@@ -3,7 +3,7 @@
 use crate::remote::connection::Connection;
 use crate::remote::participant::Scope;
 use crate::remote::pool;
-use crate::transaction::abort::{quiesce, CLEANUP};
+use crate::transaction::abort::{cancel_and_discard, CLEANUP};
 use pgrx::pg_sys::SubTransactionId;
 use std::time::Instant;
 
@@ -25,10 +25,10 @@ pub fn release(level: i32) {
     }
 }
 
-/// The subtransaction at `level` has been rolled back. Never raises: a connection that can not follow is lost, and the
+/// The subtransaction at `level` has been rolled back. Never raises: a connection that cannot follow is lost, and the
 /// transaction with it.
 pub fn roll_back(level: i32, subtransaction: SubTransactionId) {
-    crate::remote::value_settings::end();
+    crate::remote::exact_values::end();
     let involved: Vec<_> = pool::involved();
     let deadline = Instant::now() + CLEANUP;
     for connection in &involved {
@@ -49,7 +49,7 @@ fn roll_back_on(
     }
     let inside = connection.participant.scope == Scope::Transaction;
     if inside && connection.runs_control() {
-        // The RELEASE of an inner savepoint, for whose answer nobody has waited.
+        // The RELEASE of an inner savepoint, whose answer has not been waited for.
         if !connection.discard(deadline) || connection.take_failure().is_some() {
             connection.lost = true;
             return;
@@ -57,9 +57,9 @@ fn roll_back_on(
     }
     if inside && connection.participant.level >= level {
         // What an outer statement still reads must not end with the savepoint.
-        connection.rescue(subtransaction, deadline);
+        connection.buffer_outer_statement(subtransaction, deadline);
         let deadline = Instant::now() + CLEANUP;
-        if !quiesce(connection, deadline) {
+        if !cancel_and_discard(connection, deadline) {
             return;
         }
         let sql =
@@ -75,7 +75,7 @@ fn roll_back_on(
         // An outer statement, still streaming: it is none of this subtransaction's business.
         return;
     }
-    quiesce(connection, deadline);
+    cancel_and_discard(connection, deadline);
     if inside {
         // The failed statement belongs to an outer level on the node: its transaction is broken there.
         connection.lost = true;

@@ -15,7 +15,7 @@ use crate::remote::pool;
 
 /// Is this session's own transaction SERIALIZABLE?
 fn applies() -> bool {
-    isolation() == Isolation::Serializable && !crate::metadata::peer::internal_session()
+    isolation() == Isolation::Serializable && !crate::metadata::node_session::is_internal()
 }
 
 /// A statement is about to run on so many nodes.

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::metadata::cache::metadata;
-use crate::remote::autonomous::run_apart;
+use crate::remote::autonomous::run_autonomously;
 use pgrx::{pg_sys, IntoDatum};
 
 crate::sql_function! {
@@ -15,7 +15,7 @@ crate::sql_function! {
         // SAFETY: called as a set-returning function; fills in the call's result info.
         unsafe { pg_sys::InitMaterializedSRF(fcinfo, 0) };
         for node in known.nodes.values() {
-            let (ok, result) = match run_apart(&node.host, node.port, &command, true) {
+            let (ok, result) = match run_autonomously(&node.host, node.port, &command, true) {
                 Ok((rows, tag)) => match rows.into_iter().next() {
                     Some(row) => (true, row.into_iter().next().flatten()),
                     None => (true, Some(tag)),

@@ -150,7 +150,7 @@ impl ClusterBox {
 /// standard output.
 ///
 /// # Errors
-/// [`Error::Io`] if it can not be started, [`Error::Program`] if it fails.
+/// [`Error::Io`] if it cannot be started, [`Error::Program`] if it fails.
 pub async fn run(mut command: Command) -> Result<String, Error> {
     let program = command
         .as_std()

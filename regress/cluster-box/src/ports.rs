@@ -5,9 +5,8 @@
 //! base port for its coordination store, and the same ports plus 1000 for HTTP. Blocks lie in even thousands, so that
 //! no block's HTTP ports are another block's nodes.
 //!
-//! The last port of a block is held open for as long as the block is in use. Whoever could bind it owns the block,
-//! whether it is another level of the same run or another run on the same machine, and a process that ends gives its
-//! blocks back.
+//! The last port of a block is held open for as long as the block is in use. The level that could bind it owns the block,
+//! in this run or in another one on the same machine. A process that ends gives its blocks back.
 
 use std::net::TcpListener;
 use std::ops::RangeInclusive;

@@ -71,7 +71,7 @@ CREATE TABLE late (id bigint PRIMARY KEY);
 SELECT cluster_distribute_table('late', 'id');
 SELECT DISTINCT result FROM cluster_run_on_nodes($$SELECT has_table_privilege('access_bob', 'access.early', 'SELECT')
     || ' ' || has_table_privilege('access_bob', 'access.late', 'SELECT')$$);
--- Nobody but nodes passes for one.
+-- Only nodes pass for nodes.
 SET ROLE access_alice;
 SET expanse.internal = on;
 SET expanse.peer_key = 'guess';

@@ -45,7 +45,7 @@ REINDEX (TABLESPACE pg_default) INDEX CONCURRENTLY dk;
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(DISTINCT result) FROM on_nodes;
 
--- The owner may, nobody else.
+-- Only the owner may.
 CREATE ROLE indexer;
 GRANT USAGE, CREATE ON SCHEMA cic TO indexer;
 SET ROLE indexer;

@@ -29,7 +29,7 @@ SELECT count(*) FROM plain_items i WHERE NOT EXISTS (SELECT FROM plain_orders o 
 SELECT id, count(*) FROM items GROUP BY id HAVING count(*) > 1 ORDER BY id LIMIT 3;
 SELECT customer, avg(total), count(*) FILTER (WHERE note IS NULL), stddev(total) FROM orders GROUP BY customer ORDER BY customer;
 SELECT customer, avg(total), count(*) FILTER (WHERE note IS NULL), stddev(total) FROM plain_orders GROUP BY customer ORDER BY customer;
--- By an expression over a unique column: how many groups there are nobody knows, so the nodes begin them.
+-- By an expression over a unique column: the number of groups is not known, so the nodes group partially.
 CREATE TABLE numbers (k bigint PRIMARY KEY, n int);
 SELECT cluster_distribute_table('numbers', 'k');
 INSERT INTO numbers SELECT i, i % 3 FROM generate_series(1, 20000) i;

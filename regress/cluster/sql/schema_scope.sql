@@ -14,7 +14,7 @@ CREATE VIEW on_nodes AS SELECT node_name, result FROM cluster_run_on_nodes($$
     FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
     WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'c') AND relnamespace = 'scope'::regnamespace$$);
 
--- An index that is not built yet is added by the owner of the table, and by nobody else.
+-- An index that is not built yet is added by the owner of the table only.
 CREATE ROLE expanse_other;
 SET expanse.internal = on;
 SET ROLE expanse_other;
@@ -83,7 +83,7 @@ SELECT node_name, result FROM cluster_run_on_nodes('SELECT pg_get_serial_sequenc
 DROP TABLE apart.numbered;
 DROP SCHEMA apart CASCADE;
 
--- Composite types change on all nodes, temporary ones are nobody else's.
+-- Composite types change on all nodes, temporary ones are their session's own.
 CREATE TYPE pair AS (a int);
 CREATE TABLE p (k int PRIMARY KEY, pair pair);
 SELECT cluster_distribute_table('p', 'k');

@@ -71,7 +71,7 @@ SELECT node_name, result FROM cluster_run_on_nodes(:'there') ORDER BY 1;
 SET search_path = views;
 INSERT INTO first VALUES (5);
 SELECT id FROM typed UNION ALL SELECT id FROM second ORDER BY id;
--- A view of somebody else stays where it is, and the table is spread nevertheless.
+-- A view of another owner stays where it is, and the table is distributed nevertheless.
 \c - - - :n1
 SET search_path = views;
 CREATE TABLE own (id bigint PRIMARY KEY);

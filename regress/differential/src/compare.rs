@@ -47,7 +47,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// # Errors
-    /// [`Error::Server`] if the tables can not be made.
+    /// [`Error::Server`] if the tables cannot be made.
     pub async fn begin(node: &Server) -> Result<Self, Error> {
         let client = node.connect("postgres").await?;
         tables::create(&client).await?;

@@ -72,7 +72,7 @@ pub async fn deadline(node: &NodeAddress) -> Outcome {
     in_time(late < Duration::from_millis(100) && refused > 0, figures)
 }
 
-/// A COMMIT takes a second, and nobody hears of its end.
+/// A COMMIT takes a second, and its answer is lost.
 pub async fn commit(node: &NodeAddress) -> Outcome {
     let pool = executor(&ExecutorConfig::default());
     let setup = "DROP TABLE IF EXISTS once; CREATE TABLE once (i int); \

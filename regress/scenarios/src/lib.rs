@@ -53,6 +53,23 @@ const DEFAULT: Definition = Definition {
     asked_only: false,
 };
 
+/// Sidecars and servers die at journal writes of operations.
+const fn killsteps(
+    name: &'static str,
+    about: &'static str,
+    parts: &'static [&'static str],
+) -> Definition {
+    Definition {
+        name,
+        about,
+        run: killsteps::run,
+        seconds: 150,
+        parts,
+        faults: true,
+        ..DEFAULT
+    }
+}
+
 /// All scenarios.
 pub const ALL: &[Definition] = &[
     Definition {
@@ -88,23 +105,37 @@ pub const ALL: &[Definition] = &[
         coordination: "ensemble",
         ..DEFAULT
     },
+    killsteps(
+        "killsteps-members",
+        "a node joins, its tables follow, it leaves",
+        &["3"],
+    ),
+    killsteps(
+        "killsteps-storage",
+        "a storage comes, tables move, it goes",
+        &["s5"],
+    ),
+    killsteps(
+        "killsteps-rewrite",
+        "tables get another distribution column",
+        &["r9"],
+    ),
+    killsteps("killsteps-rebind", "all tables are rebound", &["a3"]),
     Definition {
-        name: "killsteps",
-        about: "sidecars and servers die at journal writes of operations; killsteps/3, /s5, /r9, /a3 ...",
-        run: killsteps::run,
-        seconds: 200,
-        parts: killsteps::PARTS,
-        faults: true,
-        ..DEFAULT
+        asked_only: true,
+        ..killsteps(
+            "killsteps",
+            "any of these, as in killsteps/5, /s1, /r9, /a3",
+            &["3", "s5", "r9", "a3"],
+        )
     },
     Definition {
-        name: "killsteps-all",
-        about: "the same at every journal write: hours",
-        run: killsteps::run,
-        parts: &["all"],
-        faults: true,
         asked_only: true,
-        ..DEFAULT
+        ..killsteps(
+            "killsteps-all",
+            "all of these, at every journal write: hours",
+            &["all"],
+        )
     },
     Definition {
         name: "schema",

@@ -1,4 +1,4 @@
--- A cluster begins once; what can not be a node is refused before anything changes.
+-- A cluster begins once; what cannot be a node is refused before anything changes.
 SELECT cluster_init('other', '127.0.0.1', 5432);
 \echo :LAST_ERROR_SQLSTATE
 SELECT node_name, state, role, weight, buckets, node_id, local FROM cluster_nodes;
@@ -15,7 +15,7 @@ SELECT expanse.check_new_node('n9', '127.0.0.1', 70000);
 SELECT expanse.check_new_node('n1', '127.0.0.1', 1);
 \echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY sqlstate
--- Nobody listens there
+-- No server listens there
 SELECT expanse.check_new_node('n9', '127.0.0.1', 1);
 SELECT cluster_expand('n9', '127.0.0.1', 1);
 -- This very server, under its own address and under another name for it

@@ -58,7 +58,7 @@ ALTER TABLE d RENAME TO e;
 SELECT relation, distribution_column FROM cluster_tables ORDER BY 1::text;
 SELECT cluster_owner('e', 1::bigint);
 
--- What can not be spread
+-- What cannot be spread
 ALTER TABLE e SET UNLOGGED;
 ALTER TABLE e INHERIT plain;
 ALTER TABLE plain INHERIT e;

@@ -178,8 +178,8 @@ fn tell(trouble: &Trouble) {
 
 #[cfg(test)]
 mod tests {
-    use crate::alarms::webhook::channel;
     use super::*;
+    use crate::alarms::webhook::channel;
 
     fn trouble(what: &str, weight: Weight) -> Trouble {
         Trouble {

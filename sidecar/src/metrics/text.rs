@@ -55,8 +55,8 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::Histogram;
     use super::*;
+    use crate::metrics::Histogram;
     use std::time::Duration;
 
     #[test]

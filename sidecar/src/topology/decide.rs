@@ -70,8 +70,8 @@ fn same(one: &Topology, other: &Topology) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::topology::check::tests::topology;
     use super::*;
+    use crate::topology::check::tests::topology;
     use proptest::prelude::*;
 
     #[test]

@@ -164,8 +164,8 @@ pub(super) fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::topology::check::tests::topology;
     use super::*;
+    use crate::topology::check::tests::topology;
 
     #[test]
     fn what_is_written_is_read() {

@@ -1,7 +1,7 @@
 //! What is known about an analysed query: everything that the decision needs, and no node of the tree.
 //!
 //! Relations are named by OID and by their index in the range table of a query level. Expressions that can be computed
-//! before the statement runs are numbered ([`KeyId`]); whoever collects the facts keeps the expressions.
+//! before the statement runs are numbered ([`KeyId`]); the caller that collects the facts keeps the expressions.
 
 use super::join_tree::{JoinTree, KeyId, Side};
 use super::key_equality::Column;

@@ -14,13 +14,13 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// `whole` are the facts of the statement as it came, `rest` those of what the way is for.
-    pub fn of(way: &Way, whole: &QueryFacts, rest: &QueryFacts, placement: &Placement) -> Self {
+    /// `original` are the facts of the statement before any rewrite, `rest` those of what the way is for.
+    pub fn of(way: &Way, original: &QueryFacts, rest: &QueryFacts, placement: &Placement) -> Self {
         match way {
             Way::Fragments { .. } | Way::Distribute => {
-                let several_nodes = whole.distributed(placement).next().is_some();
-                let here =
-                    whole.replicated(placement).next().is_some() || rest.needs_this_node(placement);
+                let several_nodes = original.distributed(placement).next().is_some();
+                let here = original.replicated(placement).next().is_some()
+                    || rest.needs_this_node(placement);
                 Reads {
                     several_nodes,
                     mixed: several_nodes && here,

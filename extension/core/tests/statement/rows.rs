@@ -222,7 +222,7 @@ fn any_keyed_tree(count: u32, levels_up: u32) -> impl Strategy<Value = JoinTree>
     })
 }
 
-/// The target of a write stands beside the rest of FROM.
+/// The target of a write is an item of FROM of its own, outside of joins.
 fn with_target_outside(mut facts: QueryFacts) -> QueryFacts {
     let level = &mut facts.levels[0];
     let others = level.mentions.len() as u32;

@@ -18,7 +18,7 @@
 use crate::catalog::everywhere::{cluster, on_others, others};
 use crate::ddl::locks::begin_barrier;
 use crate::error::{Error, Raised};
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::compat;
 use crate::pg::session::locks::lock_relation;
 use crate::pg::session::{self, subtransaction, transaction};
@@ -125,10 +125,10 @@ crate::sql_function! {
     fn lock_tables(args) {
         let tables = args.required::<Vec<Oid>>(0, "tables");
         let modes = args.required::<Vec<i32>>(1, "modes");
-        peer::require("lock tables");
+        node_session::require("lock tables");
         // Functions of users run in such sessions, too.
         if !tables.iter().all(|&table| compat::owns(table)) {
-            Error::PeersOnly { what: "lock tables" }.raise();
+            Error::NodesOnly { what: "lock tables" }.raise();
         }
         for (table, mode) in tables.into_iter().zip(modes) {
             lock_relation(table, mode);

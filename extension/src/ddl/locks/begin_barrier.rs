@@ -5,7 +5,7 @@
 //! session that waits there has locked nothing yet, so no other session waits for it.
 
 use crate::metadata::cache::no_tables;
-use crate::metadata::peer;
+use crate::metadata::node_session;
 use crate::pg::session::{self, transaction};
 use crate::pg::shared_memory::Segment;
 use crate::pg::tree::NodeRef;
@@ -57,7 +57,7 @@ pub fn lower() {
 /// Waits, interruptibly, before a BEGIN of a client, no longer than it stays up when it is not raised again.
 pub fn pass(statement: NodeRef<'_, PlannedStmt>) {
     // A transaction that has begun already may have locks.
-    if !begins(statement) || transaction::in_block() || no_tables() || peer::internal_session() {
+    if !begins(statement) || transaction::in_block() || no_tables() || node_session::is_internal() {
         return;
     }
     let end = Instant::now() + Duration::from_micros(UP.unsigned_abs());
@@ -86,7 +86,7 @@ crate::sql_function! {
     /// changes the schema, as the user it works for.
     fn close_door(args) {
         let _ = args;
-        peer::require("hold up transactions");
+        node_session::require("hold up transactions");
         raise();
         Some(())
     }

@@ -8,7 +8,7 @@ pub struct Explanation<'a>(&'a mut ExplainState);
 
 impl<'a> Explanation<'a> {
     /// # Safety
-    /// EXPLAIN's own state, used by nobody else for `'a`.
+    /// EXPLAIN's own state, which nothing else refers to for `'a`.
     pub unsafe fn new(state: *mut ExplainState) -> Explanation<'a> {
         // SAFETY: as the caller promises.
         Explanation(unsafe { &mut *state })

@@ -49,6 +49,14 @@ impl<'a> QueryNode<'a> {
         self.get().operation != pg_sys::CmdType::CMD_SELECT || self.statement().hasModifyingCTE
     }
 
+    /// Is it a SELECT whose rows a COPY sends?
+    pub fn is_sent_by_copy(self) -> bool {
+        // SAFETY: null, or the receiver of the query's rows.
+        let receiver = unsafe { self.get().dest.as_ref() };
+        self.get().operation == pg_sys::CmdType::CMD_SELECT
+            && receiver.is_some_and(|to| to.mydest == pg_sys::CommandDest::DestCopyOut)
+    }
+
     /// Is it measured for EXPLAIN, or by a library that counts?
     pub fn is_measured(self) -> bool {
         self.get().instrument_options != 0

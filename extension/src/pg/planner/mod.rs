@@ -26,7 +26,7 @@ pub use root::Planner;
 pub use target::Target;
 pub use upper::Stage;
 
-/// `Name(Structure) "what it is";`: a reference to a structure of the planner, and plain reads of its fields.
+/// `Name(Structure);` makes the reference to a structure of the planner, through which its plain fields can be read.
 macro_rules! references {
     ($($(#[$doc:meta])* $name:ident($of:ident);)*) => {
         $(

@@ -1,7 +1,5 @@
 //! This session: its database, its users, its settings, its process and its transaction.
 
-#![allow(dead_code)]
-
 pub mod kept_snapshot;
 pub mod locks;
 pub mod snapshot;
@@ -165,6 +163,16 @@ pub fn replicates() -> bool {
 pub fn is_wal_sender() -> bool {
     // SAFETY: a plain variable of the process.
     unsafe { pg_sys::am_walsender }
+}
+
+/// Bytes that the COPY of this process has sent or read.
+pub fn copied_bytes() -> i64 {
+    // SAFETY: this backend's own entry, which only it writes.
+    unsafe {
+        pg_sys::MyBEEntry.as_ref().map_or(0, |entry| {
+            entry.st_progress_param[pg_sys::PROGRESS_COPY_BYTES_PROCESSED as usize]
+        })
+    }
 }
 
 /// Is the process about to end?

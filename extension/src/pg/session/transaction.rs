@@ -55,6 +55,12 @@ pub fn command_done() {
     unsafe { pg_sys::CommandCounterIncrement() };
 }
 
+/// What other sessions have committed becomes known to the caches. Between statements, where a catalog may change its state.
+pub fn accept_invalidations() {
+    // SAFETY: allowed inside any transaction.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+}
+
 /// Runs `body` under a new snapshot, where PostgreSQL has popped the statement's own. An error pops it with the transaction.
 pub fn with_snapshot<R>(body: impl FnOnce() -> R) -> R {
     // SAFETY: popped below.
@@ -65,7 +71,7 @@ pub fn with_snapshot<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// The catalogs are read anew by the next scan: nobody has to wait for the snapshot of an earlier one.
+/// The catalogs are read anew by the next scan: no session has to wait for the snapshot of an earlier one.
 pub fn release_catalog_snapshot() {
     // SAFETY: no catalog scan of ours runs.
     unsafe { pg_sys::InvalidateCatalogSnapshot() };
@@ -173,4 +179,10 @@ pub fn did_commit(id: TransactionId) -> bool {
 pub fn is_own(id: TransactionId) -> bool {
     // SAFETY: reads the transaction's state.
     unsafe { pg_sys::TransactionIdIsCurrentTransactionId(id) }
+}
+
+/// The transaction's number in this backend, also when it has no id; none of the backend's transactions has it again soon.
+pub fn local_id() -> u32 {
+    // SAFETY: this backend's own entry, valid in every transaction.
+    unsafe { (*pg_sys::MyProc).lxid }
 }

@@ -3,8 +3,6 @@
 //! Callers pin `search_path` to `pg_catalog` in the declaration of their SQL function, so that names
 //! without a schema are PostgreSQL's own and every name printed by PostgreSQL is qualified.
 
-#![allow(dead_code)]
-
 pub mod cursor;
 pub mod rows;
 
@@ -148,7 +146,7 @@ unsafe fn text_of(text: *mut std::os::raw::c_char) -> Option<String> {
     }
 }
 
-/// Runs `body` with settings of this session changed for its duration, whoever the user is. An error undoes them with
+/// Runs `body` with settings of this session changed for its duration, as any user. An error undoes them with
 /// the (sub)transaction.
 pub fn with_settings<T>(settings: &[(&CStr, &CStr)], body: impl FnOnce() -> T) -> T {
     // SAFETY: the nest level is closed below, or by the abort of the (sub)transaction; names and values are

@@ -164,7 +164,7 @@ impl<'a> Walk<'_, 'a, '_> {
     }
 }
 
-/// The relations of a level. The rewriter leaves views in the range table beside their queries.
+/// The relations of a level. The rewriter leaves views in the range table, next to their queries.
 fn mentions(query: NodeRef<'_, Query>, metadata: &Metadata) -> Vec<Mention> {
     let entries = query.range_table().iter().zip(1_u32..);
     let relations = entries.filter(|(entry, _)| {

@@ -41,7 +41,7 @@ fn planning() -> Option<Rc<Metadata>> {
     let metadata = metadata()?;
     if metadata.tables.is_empty()
         || crate::state::local_planning::planning_locally()
-        || crate::metadata::peer::internal_session()
+        || crate::metadata::node_session::is_internal()
     {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use crate::pg::catalog;
 use crate::pg::planner::custom_path::custom_path;
+use crate::pg::planner::root::signed;
 use crate::pg::planner::{PathRef, PlannedByUs, Planner, Rel, Target};
 use crate::pg::tree::{build, copy, list_of, make, ListRef, NodeRef};
 use crate::plan::fragment::Plan as ScanPlan;
@@ -10,6 +11,7 @@ use crate::planner::fragment::info::Fragment;
 use crate::planner::fragment::query::{self, Grouping};
 use crate::planner::fragment::top::Top;
 use crate::planner::fragment::{cost, target};
+use crate::scan::decode::binary_ready;
 use crate::scan::fragment_scan;
 use expanse_core::fragment::cost::partial_groups;
 use pgrx::pg_sys::{CustomScan, Node, Oid, TargetEntry, Var, CUSTOMPATH_SUPPORT_PROJECTION};
@@ -150,13 +152,10 @@ fn user_columns<'a>(rel: Rel<'a>, relation: Oid, fragment: &Fragment<'a>) -> Tar
         return target::of_columns(columns.filter(|column| column.varattno > 0));
     }
     let all = catalog::columns(relation).into_iter();
-    target::of_columns(all.filter(|column| !column.dropped).map(|column| {
-        build::var(
-            crate::pg::planner::root::signed(rel.relid),
-            column.number,
-            column.of,
-        )
-    }))
+    target::of_columns(
+        all.filter(|column| !column.dropped)
+            .map(|column| build::var(signed(rel.relid), column.number, column.of)),
+    )
 }
 
 /// The attributes of a table that its columns are.
@@ -169,7 +168,7 @@ fn attributes(columns: ListRef<'_, Node>) -> Vec<i16> {
 fn binary(columns: ListRef<'_, Node>) -> bool {
     columns
         .iter()
-        .all(|column| crate::scan::decode::binary_ready(column.expression_type()))
+        .all(|column| binary_ready(column.expression_type()))
 }
 
 /// The target list of what the nodes deliver.

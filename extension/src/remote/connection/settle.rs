@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 impl Connection {
-    /// Makes room: the rest of a statement that streams goes into its buffer, or away when nobody wants it.
+    /// Makes room: the rest of a statement that streams goes into its buffer, or is thrown away when it has no reader.
     pub fn settle(&mut self) {
         while !self.idle() {
             match self.poll() {
@@ -52,7 +52,7 @@ impl Connection {
     }
 
     /// Throws away what is outstanding, for the end of a transaction: never raises, never waits longer than until
-    /// `deadline`. False when the connection can not be used any more.
+    /// `deadline`. False when the connection cannot be used any more.
     pub fn discard(&mut self, deadline: Instant) -> bool {
         self.live = None;
         if let Some(running) = self.copy.take() {

@@ -6,7 +6,7 @@
 //! library that is loaded replaces the placeholders of its settings). Else each statement costs one comparison, and for each
 //! such setting one of its value.
 //!
-//! A placeholder is there because somebody has set it: it is always sent. A library's setting is sent once it differs from the
+//! A placeholder is there because the session has set it: it is always sent. A library's setting is sent once it differs from the
 //! library's default, and from then on whenever it changes.
 
 use crate::remote::settings::{current, literal, text_of};

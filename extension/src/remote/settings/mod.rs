@@ -7,7 +7,7 @@
 //!
 //! Rows travel with all digits of their floats whatever `extra_float_digits` is: a statement whose rows come in text runs with
 //! [`EXACT_DIGITS`] at least. `client_encoding` and `array_nulls` are the client's alone: nodes talk in the database's encoding
-//! and mean null by NULL (see [`crate::remote::value_settings`]).
+//! and mean null by NULL (see [`crate::remote::exact_values`]).
 //!
 //! # What is not guaranteed
 //! Only the settings listed in [`NAMES`] and those of [`custom`] are kept in step.
@@ -15,8 +15,8 @@
 pub mod custom;
 pub mod search_path;
 
+use crate::remote::exact_values::EXACT_DIGITS;
 use crate::remote::settings::custom::Custom;
-use crate::remote::value_settings::EXACT_DIGITS;
 use pgrx::pg_sys;
 use std::ffi::{c_char, CStr, CString};
 

@@ -164,7 +164,7 @@ unsafe extern "C-unwind" fn explain<S: Scan>(
 /// The scan's value.
 ///
 /// # Safety
-/// `node` is one that `create` has made for `S`, and has begun; the result is used by nobody else meanwhile.
+/// `node` is one that `create` has made for `S`, and has begun; no other reference to it is used meanwhile.
 pub unsafe fn scan_of<'a, S: Scan>(node: *mut CustomScanState) -> &'a mut S {
     // SAFETY: as the caller promises.
     unsafe { &mut *(*node.cast::<State<S>>()).scan }

@@ -4,7 +4,7 @@ use crate::pg::executor::expression::Expression;
 use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::executor::slot::Slot;
 use crate::plan::private;
-use crate::remote::value_settings::exact_text;
+use crate::remote::exact_values::exact_text;
 use crate::scan::custom::over_child::{callbacks, OverChild};
 use crate::scan::custom::{Callbacks, Scan};
 use crate::scan::distribute_scan::outbox::Outbox;

@@ -5,7 +5,7 @@ use crate::pg::executor::parameters::Parameters;
 use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::memory::Context;
 use crate::pg::tree::{list_of, ListRef, NodeRef};
-use crate::remote::value_settings::exact_text;
+use crate::remote::exact_values::exact_text;
 use pgrx::pg_sys::*;
 
 /// The parameters of a fragment, and how they are computed.

@@ -11,7 +11,7 @@ use crate::pg::tree::{copy, NodeMut};
 use crate::plan::bucket_filter::restrict_to_owned;
 use crate::plan::text::deparse;
 use crate::remote::command::{Access, Command};
-use crate::remote::value_settings;
+use crate::remote::exact_values;
 use crate::scan::fragment_scan::local;
 use crate::scan::fragment_scan::state::{Delivered, FragmentScan};
 use crate::scan::pending;
@@ -159,7 +159,7 @@ impl FragmentScan {
             let outer = CurrentMemoryContext;
             self.row_memory.reset_unguarded();
             CurrentMemoryContext = self.row_memory.as_ptr();
-            let changed = value_settings::begin();
+            let changed = exact_values::begin();
             slot.store(|values, nulls| {
                 self.clear_others(nulls);
                 let stream = &self.streams[index];
@@ -173,7 +173,7 @@ impl FragmentScan {
                 }
             });
             if changed {
-                value_settings::end();
+                exact_values::end();
             }
             CurrentMemoryContext = outer;
         }

@@ -4,14 +4,14 @@ use crate::dispatch::stream::Stream;
 use crate::error::{Error, Raised};
 use crate::exchange::deliver::{deliver, Value};
 use crate::metadata::cache::{metadata, NodeId};
-use crate::metadata::peer::internal_session;
+use crate::metadata::node_session::is_internal;
 use crate::pg::executor::expression::Expression;
 use crate::pg::executor::scan_node::ScanNode;
 use crate::pg::session::transaction::subtransaction;
 use crate::plan::remote_rows;
 use crate::plan::statement::Place;
 use crate::remote::command::{Access, Command};
-use crate::remote::value_settings::exact_text;
+use crate::remote::exact_values::exact_text;
 use crate::scan::pending;
 use crate::scan::pending::Pending;
 use crate::scan::statement_scan::places;
@@ -66,7 +66,7 @@ impl StatementScan {
         let count: usize = plan.statement.sources.iter().map(|s| s.parameters).sum();
         let for_sources = expressions.split_off(expressions.len() - count);
         let local = nodes.contains(&metadata.local_node);
-        if !local && !explain_only && internal_session() {
+        if !local && !explain_only && is_internal() {
             let first = node.range_table().first();
             remote_rows::refuse(first.map_or(pg_sys::InvalidOid, |entry| entry.relid));
         }

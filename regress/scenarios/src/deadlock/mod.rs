@@ -67,7 +67,7 @@ fn round(scenario: &Scenario, at_older: &Node, at_younger: &Node, keys: [&str; 2
         waits.wait().and_then(|_| older.run("COMMIT")),
     );
     scenario.check("the younger one is told of a deadlock", told);
-    scenario.check("nobody waits for long", begin.elapsed() < LIMIT);
+    scenario.check("neither waits for long", begin.elapsed() < LIMIT);
     older.close()
 }
 

@@ -20,8 +20,6 @@ use rounds::Round;
 
 use crate::kit::{Failure, Outcome, Scenario};
 
-pub const PARTS: &[&str] = &["3", "s5", "r9", "a3"];
-
 pub fn run(scenario: &Scenario) -> Outcome {
     let mut struck = Struck::new(scenario)?;
     for part in &scenario.options.parts {

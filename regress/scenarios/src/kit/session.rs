@@ -73,7 +73,7 @@ impl Session {
     /// Sends statements (one message, as in `psql -c`) that run once the ones before them have ended.
     pub fn send(&self, statements: &str) -> Pending {
         let (reply, said) = oneshot::channel();
-        // Where the worker has ended, the reply is dropped, and that is found by whoever waits for it.
+        // Where the worker has ended, the reply is dropped, which a session that waits for it finds.
         let _ = self.requests.send((statements.to_owned(), reply));
         Pending {
             node: self.node.clone(),
@@ -193,7 +193,7 @@ async fn work(client: Client, mut queue: mpsc::UnboundedReceiver<Request>) {
             .await
             .map(text_of)
             .map_err(SqlError::from);
-        // Nobody may want to know any more.
+        // The scenario may not wait for it any more.
         let _ = reply.send(said);
     }
 }

@@ -28,7 +28,7 @@ DELETE FROM plain WHERE id = :old + 2 AND id % 7 = 1;
 COMMIT;
 ";
 
-/// 1 / 0 when a row that nobody touches is missed or seen twice.
+/// 1 / 0 when a row that is never changed is missed or seen twice.
 fn reads() -> String {
     let of_a_customer = FIXED / 97 + 1;
     format!(

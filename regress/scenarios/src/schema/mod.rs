@@ -1,4 +1,4 @@
-//! The schema changes while everybody works; indexes are made, rebuilt and dropped concurrently.
+//! The schema changes under load; indexes are made, rebuilt and dropped concurrently.
 //!
 //! Transactions change rows of several nodes all the time: each schema change is done, and none of them fails or waits for
 //! long. A session writes a table for long: one that makes an index of it waits, and no other does, neither writers of the

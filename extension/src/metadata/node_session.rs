@@ -1,4 +1,4 @@
-//! Other nodes of the cluster, known by the key that all nodes keep (`expanse.cluster.peer_key`).
+//! Sessions of other nodes, known by the key that all nodes keep (`expanse.cluster.peer_key`).
 //!
 //! # Invariants
 //! A session that shows a key is another node's or does nothing: taken for a user's, it would distribute a fragment again.
@@ -16,7 +16,7 @@ thread_local! {
 
 /// Has this session shown the cluster's key? Raises when it has shown another. False while this server is part of no
 /// cluster, which has no tables that the answer matters for.
-pub fn proven() -> bool {
+pub fn has_shown_key() -> bool {
     if PROVEN.get() {
         return true;
     }
@@ -28,7 +28,7 @@ pub fn proven() -> bool {
     };
     if !same(shown.to_bytes(), known.peer_key.as_bytes()) {
         let what = "connect with expanse.peer_key";
-        Error::PeersOnly { what }.raise();
+        Error::NodesOnly { what }.raise();
     }
     PROVEN.set(true);
     true
@@ -36,8 +36,8 @@ pub fn proven() -> bool {
 
 /// For functions that other nodes call as the user they work for. Raises in the session of any other client.
 pub fn require(what: &'static str) {
-    if !internal_session() && !session::is_superuser() {
-        Error::PeersOnly { what }.raise();
+    if !is_internal() && !session::is_superuser() {
+        Error::NodesOnly { what }.raise();
     }
 }
 
@@ -52,6 +52,6 @@ fn same(shown: &[u8], known: &[u8]) -> bool {
 
 /// Does this session execute fragments for another node (or feed logical replication), so that
 /// distributed tables are to be taken as the ordinary local tables they are here?
-pub fn internal_session() -> bool {
-    INTERNAL.get() || proven() || session::replicates()
+pub fn is_internal() -> bool {
+    INTERNAL.get() || has_shown_key() || session::replicates()
 }

@@ -1,13 +1,18 @@
-//! Values cross between nodes as they are, whatever this session has set for its client.
+//! Values that travel between nodes are exact, whatever this session has set for its client.
 //!
 //! # How it works
-//! While values are read from another node or written for one, four variables of PostgreSQL's hold what loses nothing: floats with
-//! all of their digits (`extra_float_digits`), times with the offset of their zone and not with an abbreviation that means another
-//! zone elsewhere (`DateStyle`), a NULL in an array's text read as null (`array_nulls`), and the client's encoding that of the database, since receive functions convert what they take for a client's text. The variables themselves are set
-//! and put back, without a word to PostgreSQL's bookkeeping of settings: nothing else runs meanwhile but functions of types.
+//! While values are read from another node or written for one, four variables of PostgreSQL hold what loses nothing:
+//!
+//! * `extra_float_digits`: floats have all of their digits;
+//! * `DateStyle`: times have the offset of their zone, and not an abbreviation that means another zone elsewhere;
+//! * `array_nulls`: a NULL in an array's text is read as null;
+//! * the client's encoding is that of the database, because receive functions convert what they take for a client's text.
+//!
+//! The variables themselves are set and restored, past PostgreSQL's bookkeeping of settings: nothing but functions of types runs
+//! meanwhile.
 //!
 //! # Invariants
-//! What was found is put back by the end of the [`ExactValues`], of a [`begin`] by its [`end`], or by the abort of the
+//! What was found is restored by the end of the [`ExactValues`], of a [`begin`] by its [`end`], or by the abort of the
 //! (sub)transaction, before PostgreSQL restores settings itself.
 
 use crate::pg::executor::values::text_of;

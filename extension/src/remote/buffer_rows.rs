@@ -20,7 +20,7 @@ use std::time::Instant;
 
 impl Connection {
     /// Takes in the rows still to come of a statement whose reader began before this subtransaction.
-    pub fn rescue(&mut self, subtransaction: SubTransactionId, deadline: Instant) {
+    pub fn buffer_outer_statement(&mut self, subtransaction: SubTransactionId, deadline: Instant) {
         if self.idle() || self.runs_since(subtransaction) {
             return;
         }
