@@ -48,6 +48,10 @@ impl WriteFreeze {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time is an argument, but an Instant comes from the clock alone"
+)]
 mod tests {
     use super::{Left, WriteFreeze, LONGEST_MS};
     use proptest::prelude::*;

@@ -18,6 +18,13 @@
 //! snapshots was taken. So no member's snapshot can be from before it was recorded: it is in that member's view, invisible, or
 //! it was finished there before the mark as well.
 //!
+//! # What a caller has to see to
+//! * All marks come before all snapshots. A statement that asks a node for its mark inside of a transaction with one snapshot has
+//!   taken that snapshot before the mark; a snapshot that an earlier part of the statement took is older than a mark of now.
+//! * So a REPEATABLE READ transaction lets all nodes agree at its first read: a node that joins later has no mark from before the
+//!   snapshots of the others.
+//! * A mark that a node does not reach back to is replaced by its mark of now, and then all nodes take their snapshots again.
+//!
 //! # What is not guaranteed
 //! Progress under any load: while transactions commit faster than rounds end, the reader holds commits up for a moment.
 //! Fingerprints of 64 bits stand for names: two names with the same one are taken for one transaction.

@@ -1,4 +1,7 @@
 //! The conditions of a query level that are equalities, in the tree of its joins.
+//!
+//! An `IN` list or `= ANY (array)` names several keys, so it determines none: such statements take the way over fragments. A
+//! list of one element is an equality already when PostgreSQL's parser is done.
 
 use super::key_equality::Column;
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 
 /// The query's text, as the session's settings have it. The deparser locks the query's relations and may change the tree.
 pub fn query_text(query: NodeMut<'_, Query>) -> String {
-    // SAFETY: a valid query of the caller's own; the text is palloc'd and NUL-terminated.
+    // SAFETY: a valid query that no other code uses; the text is palloc'd and NUL-terminated.
     unsafe {
         let text = pg_sys::pg_get_querydef(query.as_ptr(), false);
         CStr::from_ptr(text).to_string_lossy().into_owned()

@@ -35,7 +35,7 @@ impl Reason for Refusal {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::WouldLose { loss, .. } => Some(format!("Lost would be: {loss}.")),
+            Self::WouldLose { loss, .. } => Some(format!("The cluster would lose {loss}.")),
             _ => None,
         }
     }
