@@ -57,10 +57,10 @@ pub fn sublinks<'q>(query: &'q mut NodeMut<'_, Query>) -> Vec<NodeMut<'q, Query>
         let Some(inner) = node.cast::<Query>() else {
             return Step::Into;
         };
-        found.push(inner.as_ptr());
+        found.push(inner);
         Step::Over
     });
-    of_pointers(found)
+    for_changes(found)
 }
 
 /// The entries of FROM at all levels for which the test holds, for changes. The test is told how many query levels deeper than
@@ -72,16 +72,17 @@ pub fn entries<'q>(
     let mut found = Vec::new();
     walk_levels(query.as_ref(), &mut |node, depth| {
         let entry = node.cast().filter(|entry| test(*entry, depth));
-        found.extend(entry.map(NodeRef::as_ptr));
+        found.extend(entry);
     });
-    of_pointers(found)
+    for_changes(found)
 }
 
-fn of_pointers<'q, T>(found: Vec<*mut T>) -> Vec<NodeMut<'q, T>> {
+/// Nodes below one that its holder lends for changes.
+fn for_changes<'q, T>(found: Vec<NodeRef<'q, T>>) -> Vec<NodeMut<'q, T>> {
     let nodes = found.into_iter();
     nodes
         // SAFETY: they lie below a node that only its holder changes, who is borrowed for as long by the callers.
-        .filter_map(|node| unsafe { NodeMut::new(node) })
+        .filter_map(|node| unsafe { NodeMut::new(node.as_ptr()) })
         .collect()
 }
 
