@@ -44,7 +44,12 @@ impl Row<'_> {
     pub fn text(&self, index: usize) -> Option<Text> {
         // SAFETY: a tuple of SPI's current result.
         let text = unsafe { pg_sys::SPI_getvalue(self.tuple, self.descriptor, index as i32 + 1) };
-        (!text.is_null()).then_some(Text(text))
+        // Only what is there may become a value: its end frees it.
+        if text.is_null() {
+            None
+        } else {
+            Some(Text(text))
+        }
     }
 }
 
