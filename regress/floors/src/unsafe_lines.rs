@@ -94,7 +94,8 @@ fn raw_parameters(code: &str) -> Vec<String> {
         };
         let declared_only = rest[end..].starts_with(';');
         let signature = rest[..end].split("->").next().unwrap_or_default();
-        let raw = signature.contains("*mut ") || signature.contains("*const ");
+        // A closure that is given a pointer promises nothing about one.
+        let raw = signature.contains(": *mut ") || signature.contains(": *const ");
         let is_unsafe = code[line..start]
             .split_whitespace()
             .any(|word| word == "unsafe");

@@ -52,13 +52,16 @@ impl Custom {
                 *known = Known::find();
             }
             for entry in &known.entries {
-                self.update_one(entry.setting, calls);
+                // SAFETY: `stands`, or `find` just now, has seen the entry in PostgreSQL's table.
+                unsafe { self.update_one(entry.setting, calls) };
             }
         });
     }
 
-    fn update_one(&mut self, setting: *mut config_generic, calls: &mut Vec<String>) {
-        // SAFETY: an entry of PostgreSQL's table, which `stands` has just confirmed.
+    /// # Safety
+    /// `setting` is an entry of PostgreSQL's table of settings.
+    unsafe fn update_one(&mut self, setting: *mut config_generic, calls: &mut Vec<String>) {
+        // SAFETY: as the caller promises.
         let (name, untouched) = unsafe {
             let made_up = (*setting).flags as u32 & pg_sys::GUC_CUSTOM_PLACEHOLDER != 0;
             let default = (*setting).source == GucSource::PGC_S_DEFAULT;
@@ -68,11 +71,15 @@ impl Custom {
         if untouched && sent.is_none() {
             return;
         }
-        // SAFETY: as above.
-        if let (Some(Some(sent)), Some(text)) = (sent, unsafe { text_of(setting) }) {
-            if is(text, sent) {
-                return;
+        // SAFETY: as above; the value of a text setting is null or NUL-terminated.
+        let unchanged = unsafe {
+            match (sent, text_of(setting)) {
+                (Some(Some(sent)), Some(text)) => is(text, sent),
+                _ => false,
             }
+        };
+        if unchanged {
+            return;
         }
         let value = current(name);
         let known = CString::new(value.as_str()).unwrap_or_default();
@@ -87,8 +94,10 @@ impl Custom {
     }
 }
 
-fn is(text: *const c_char, sent: &CStr) -> bool {
-    // SAFETY: null, or the NUL-terminated value of a setting.
+/// # Safety
+/// `text` is null or NUL-terminated.
+unsafe fn is(text: *const c_char, sent: &CStr) -> bool {
+    // SAFETY: as the caller promises.
     unsafe { !text.is_null() && CStr::from_ptr(text) == sent }
 }
 
