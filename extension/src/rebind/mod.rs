@@ -9,5 +9,5 @@ pub mod motion;
 pub mod own_group;
 pub mod pace;
 pub mod publication;
+pub mod running_statements;
 pub mod surplus;
-pub mod wait;

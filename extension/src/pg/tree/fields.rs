@@ -15,6 +15,8 @@ macro_rules! tree_nodes {
                 const TAG: NodeTag = NodeTag::$tag;
             }
 
+            // The tables are those of the headers, whether or not a field is of use yet.
+            #[allow(dead_code)]
             impl<'a> NodeRef<'a, $type> {
                 $($crate::tree_nodes!(@ $kind $field $method $($to)?);)*
             }

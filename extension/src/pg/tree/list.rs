@@ -75,14 +75,6 @@ impl<'a, T> ListRef<'a, T> {
         list_of(self.iter().map(|element| super::copy(element).into_ref()))
     }
 
-    /// The same without the elements' type.
-    pub fn untyped(self) -> ListRef<'a, Node> {
-        ListRef {
-            list: self.list,
-            elements: PhantomData,
-        }
-    }
-
     /// For PostgreSQL's functions, and to be put into another tree.
     pub fn as_ptr(self) -> *mut List {
         self.list
@@ -205,14 +197,6 @@ impl<'a> OidList<'a> {
         // SAFETY: the cells of a list of OIDs (`new`).
         self.cells().iter().map(|cell| unsafe { cell.oid_value })
     }
-
-    pub fn len(self) -> usize {
-        self.cells().len()
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.cells().is_empty()
-    }
 }
 
 /// A list of integers.
@@ -245,14 +229,6 @@ impl<'a> IntList<'a> {
     pub fn iter(self) -> impl DoubleEndedIterator<Item = i32> + 'a {
         // SAFETY: the cells of a list of integers (`new`).
         self.cells().iter().map(|cell| unsafe { cell.int_value })
-    }
-
-    pub fn len(self) -> usize {
-        self.cells().len()
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.cells().is_empty()
     }
 }
 

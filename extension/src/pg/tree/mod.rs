@@ -16,8 +16,6 @@
 //! `'a` is the lifetime that the unsafe constructor was given; memory contexts are not tracked. Nodes that are made here live
 //! as long as the memory context that was current.
 
-#![allow(dead_code, unused_imports)]
-
 pub mod analyze;
 pub mod build;
 pub mod calls;
@@ -227,29 +225,9 @@ impl<'a, T> NodeMut<'a, T> {
         }
     }
 
-    /// To be handed on for a change without giving the node away.
-    pub fn reborrow(&mut self) -> NodeMut<'_, T> {
-        NodeMut {
-            node: self.node,
-            tree: PhantomData,
-        }
-    }
-
     pub fn as_ptr(&self) -> *mut T {
         self.node.as_ptr()
     }
-}
-
-/// Writes of a node's own fields need no unsafe code; a node below it is reached for a change by its field.
-///
-/// # Safety
-/// As for [`NodeMut::new`], for the pointer that the field holds.
-pub unsafe fn below<'a, T, U>(
-    holder: &'a mut NodeMut<'_, T>,
-    field: fn(&T) -> *mut U,
-) -> Option<NodeMut<'a, U>> {
-    // SAFETY: as the caller promises; the holder is borrowed for as long.
-    unsafe { NodeMut::new(field(holder)) }
 }
 
 /// A string of a tree; `None` when null.

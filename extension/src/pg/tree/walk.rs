@@ -236,16 +236,5 @@ fn walk_level<'a>(query: NodeRef<'a, Query>, depth: u32, visit: &mut dyn FnMut(N
     });
 }
 
-/// Does the walk of a query come to any node for which the test holds? At all levels.
-pub fn any(query: NodeRef<'_, Query>, mut test: impl FnMut(NodeRef) -> bool) -> bool {
-    walk_query(query, 0, &mut |node| {
-        if test(node) {
-            Step::Stop
-        } else {
-            Step::Into
-        }
-    })
-}
-
 /// Marks flags of walks that all use.
 pub const RANGE_TABLE_TOO: u32 = pg_sys::QTW_EXAMINE_RTES_BEFORE;
