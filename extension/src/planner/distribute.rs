@@ -1,7 +1,7 @@
 //! INSERT of rows computed here: several rows, rows of a query, rows with volatile defaults.
 //!
 //! # How it works
-//! PostgreSQL plans the INSERT as if local. **Spread** is put between its ModifyTable and the rows' source: it keeps the rows
+//! PostgreSQL plans the INSERT as if local. **Route Rows** is put between its ModifyTable and the rows' source: it keeps the rows
 //! of this node and batches the others by node. **Distribute** is put on top: when the rows have run out it waits for the
 //! other nodes, adds their counts and gives what they return. The text for other nodes is the same INSERT with
 //! one row of parameters, which the executor replaces by rows of literals. What ON CONFLICT and RETURNING say about the moment or
